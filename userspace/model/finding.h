@@ -1,0 +1,67 @@
+// Findings: what is worth a person's attention.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/edge.h"
+
+namespace ct {
+
+enum class FindingKind : std::uint8_t {
+  kDeadlock,
+  kProbableDeadlock,
+  kAbandonedLock,
+  kLongWait,
+  kHotLock,
+};
+
+// Whether it ends without help.
+enum class Ending : std::uint8_t {
+  kNever,            // will not end by itself
+  kUnlessSignalled,  // only a signal handler or timer of the process could end it
+  kTimeout,          // at `ends_at`, when a timed wait in it gives up
+  kMayEnd,           // an ordinary wait
+};
+
+// One step of a ring, in order: the actor waits for the resource, which the next step's actor holds.
+struct RingStep {
+  WaitIndex wait = kNoIndex;
+  HoldIndex held_by_next = kNoIndex;
+  bool operator==(const RingStep&) const = default;
+};
+
+struct Finding {
+  FindingKind kind = FindingKind::kLongWait;
+  Evidence evidence = Evidence::kUnknown;
+  Ending ending = Ending::kMayEnd;
+  std::optional<TimeNs> ends_at;
+  TimeNs since = 0;  // the state this finding describes has existed at least since then
+
+  // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
+  // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
+  // root. ABANDONED_LOCK, HOT_LOCK: the waiters.
+  std::vector<ActorIndex> members;
+  std::vector<RingStep> ring;
+  std::vector<ResourceIndex> resources;    // what they wait for
+  // Others who are not part of it and cannot go on before it ends (each once, by actor).
+  std::vector<ActorIndex> blocked_behind;
+  // LONG_WAIT: the waits from the oldest waiter to the root, and the root.
+  std::vector<RingStep> chain;
+  ActorIndex root = kNoIndex;
+
+  std::vector<std::string> proof;  // why this is so, one line a step
+  std::string advice;              // what would end or avoid it, one line; may be empty
+
+  // Filled by track/: equal for the same finding in later observations.
+  std::uint64_t id = 0;
+  TimeNs first_seen = 0;
+  TimeNs last_seen = 0;
+  bool ended = false;
+  bool operator==(const Finding&) const = default;
+};
+
+
+}  // namespace ct

@@ -1,0 +1,87 @@
+// Resources: what can be waited for and held.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "model/actor.h"
+
+namespace ct {
+
+enum class ResourceKind : std::uint8_t {
+  kFutex,        // a futex that no decoder knows
+  kMutex,
+  kRwLock,
+  kStdioLock,    // a FILE's lock
+  kMallocArena,
+  kSemaphore,
+  kCondition,
+  kBarrier,
+  kOnce,         // pthread_once, a static initializer's guard
+  kThreadExit,   // join: the resource is the joined thread's life, held by that thread
+  kAtomicWait,   // C++20 atomic::wait, latch, counting_semaphore
+  kPark,         // a runtime's parking place: JVM, parking_lot, Go's M, Rust's thread::park
+  kFuture,
+  kGil,
+  kPool,
+  kEventLoop,
+};
+
+enum class Implementation : std::uint8_t {
+  kUnknown,
+  kGlibc,
+  kMusl,
+  kLibstdcxx,
+  kRustStd,
+  kParkingLot,
+  kAbseil,
+  kGo,
+  kJvm,
+  kCpython,
+};
+
+// A private lock is (memory space, address). A shared one is (device, inode, offset), whatever
+// address each process maps it at.
+struct ResourceId {
+  bool shared = false;
+  SpaceId space = 0;           // private only
+  std::uint64_t address = 0;   // private: address of the lock object
+  std::uint64_t device = 0;    // shared: st_dev of the mapped file
+  std::uint64_t inode = 0;     // shared
+  std::uint64_t offset = 0;    // shared: file offset of the lock object
+  auto operator<=>(const ResourceId&) const = default;
+};
+
+// Which holders must be able to go on before a waiter of this resource can.
+enum class ReleaseRule : std::uint8_t {
+  kAnyHolder,   // a mutex (its one holder), a counted resource (any unit), wait-first
+  kAllHolders,  // a gather or join set; a writer behind several readers
+};
+
+enum class Abandoned : std::uint8_t {
+  kNo,
+  kOwnerExited,        // the owner's thread has ended without unlocking
+  kInheritedOverFork,  // the owner is a thread of the parent: it does not exist in this process
+  kTidReused,          // the owner's tid now belongs to a younger thread
+};
+
+struct Resource {
+  ResourceKind kind = ResourceKind::kFutex;
+  Implementation implementation = Implementation::kUnknown;
+  ResourceId id;
+  std::string type;    // as its user would write it: "pthread_mutex_t (recursive)", "std::mutex"
+  std::string symbol;  // the variable, where it has a name: "g_ledger_mu"
+  std::string where;   // "heap", "stack of 981", ".bss of libfoo.so", "/dev/shm/x"; may be empty
+  ReleaseRule rule = ReleaseRule::kAnyHolder;
+  // The Holds of this resource are all there are. False: someone else may hold it and release it,
+  // so its waiters are never called stuck on its account.
+  bool holders_known = false;
+  std::optional<std::uint32_t> capacity;  // counted resources, where readable
+  Abandoned abandoned = Abandoned::kNo;
+  pid_t abandoned_by = 0;  // the tid in the owner word, as the target sees it
+  bool operator==(const Resource&) const = default;
+};
+
+}  // namespace ct

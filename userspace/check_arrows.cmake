@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # Fails when a file of userspace/FOLDER includes a header of a folder that FOLDER does not declare
 # in its LINKS (directly: an arrow that is used is an arrow that is drawn).
 set(broken "")

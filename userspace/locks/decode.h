@@ -3,13 +3,13 @@
 // process. facts: glibc 2.31-2.42, musl 1.2, Rust 1.95; each decoder cites its own.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+
+#include <sys/types.h>
 
 #include "model/edge.h"
 #include "model/frame.h"
@@ -38,9 +38,17 @@ struct BlockedThread {
   std::int64_t syscall = -1;                 // x86-64 number
   std::array<std::uint64_t, 6> arguments{};  // rdi rsi rdx r10 r8 r9
   Registers registers;
-  std::span<const Frame> frames;             // innermost first, already symbolized; may be empty
-  std::span<const Module> modules;           // what Frame::module indexes
-  std::span<const std::uint64_t> cfa;        // one per frame (see UnwoundStack)
+  std::span<const Frame> frames;       // innermost first, already symbolized; may be empty
+  std::span<const Module> modules;     // what Frame::module indexes
+  std::span<const std::uint64_t> cfa;  // one per frame (see UnwoundStack)
+};
+
+// How a lock's memory names its owner.
+enum class OwnerFormat : std::uint8_t {
+  kNone,           // it does not
+  kTid,            // a 32-bit tid at owner_address
+  kTidInWord,      // the low 30 bits of the futex word
+  kThreadPointer,  // the owner's thread pointer (fs base), 64 bits at owner_address
 };
 
 // What a blocked thread waits for. `object` is the lock object's address in the target (not always
@@ -48,11 +56,11 @@ struct BlockedThread {
 struct WaitReading {
   ResourceKind kind = ResourceKind::kFutex;
   Implementation implementation = Implementation::kUnknown;
-  std::string type;                  // "pthread_mutex_t (recursive)"; "std::mutex" where frames show it
+  std::string type;  // "pthread_mutex_t (recursive)"; "std::mutex" where frames show it
   std::uint64_t object = 0;
-  std::uint64_t futex_word = 0;      // 0: not a futex
-  bool process_shared = false;       // the futex call lacks FUTEX_PRIVATE_FLAG *and* the object is
-                                     // one that two processes can share (a join is not)
+  std::uint64_t futex_word = 0;  // 0: not a futex
+  bool process_shared = false;   // the futex call lacks FUTEX_PRIVATE_FLAG *and* the object is
+                                 // one that two processes can share (a join is not)
   AccessMode mode = AccessMode::kExclusive;
   WaitPurpose purpose = WaitPurpose::kEvent;
   Evidence evidence = Evidence::kUnknown;  // of kind, object and owner together
@@ -60,9 +68,11 @@ struct WaitReading {
 
   // The holder that the lock's memory names, in the waiter's pid namespace. 0 = none named.
   pid_t owner_ns_tid = 0;
-  bool holders_known = false;        // owner_ns_tid is the whole set of holders
-  bool robust = false;               // the kernel hands it over if its owner dies
-  bool owner_died = false;           // robust: FUTEX_OWNER_DIED is set
+  OwnerFormat owner_format = OwnerFormat::kNone;
+  std::uint64_t owner_address = 0;
+  bool holders_known = false;  // owner_ns_tid is the whole set of holders
+  bool robust = false;         // the kernel hands it over if its owner dies
+  bool owner_died = false;     // robust: FUTEX_OWNER_DIED is set
   std::optional<std::uint32_t> capacity;
 
   bool timed = false;
@@ -71,6 +81,7 @@ struct WaitReading {
   bool timeout_is_absolute = false;
   bool timeout_is_realtime = false;
   bool private_futex = false;
+  std::uint32_t expected = 0;  // the value of the futex word that the kernel fell asleep on
   // *futex_word == expected value when the owner was read: without it the owner may be stale.
   bool word_matches = false;
 };

@@ -1,8 +1,8 @@
 #include "target/memory.h"
 
-#include <sys/uio.h>
-
 #include <algorithm>
+
+#include <sys/uio.h>
 
 namespace ct {
 

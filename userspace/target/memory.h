@@ -2,8 +2,6 @@
 // take, so that tests feed them bytes without a process.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +10,8 @@
 #include <span>
 #include <string>
 #include <type_traits>
+
+#include <sys/types.h>
 
 namespace ct {
 

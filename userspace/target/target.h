@@ -8,28 +8,16 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "model/frame.h"
+#include "target/mapping.h"
 #include "target/memory.h"
 #include "target/registers.h"
 
 namespace ct {
-
-// One line of /proc/PID/maps.
-struct Mapping {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint64_t file_offset = 0;
-  std::uint64_t device = 0;  // makedev(major, minor); 0 with inode 0 = anonymous
-  std::uint64_t inode = 0;
-  bool readable = false;
-  bool writable = false;
-  bool executable = false;
-  bool shared = false;
-  std::string path;  // as the target names it; "[heap]", "[stack]", "[vdso]"; "" = anonymous
-};
 
 // How far a stack is wanted.
 struct StackOptions {
@@ -38,21 +26,37 @@ struct StackOptions {
 };
 
 // A stack whose frames name modules of `modules` (see Target::modules).
-// raw_sp[i] is the canonical frame address of frames[i] (inlined frames repeat their caller's):
+// cfa[i] is the canonical frame address of frames[i] (inlined frames repeat their caller's):
 // decoders and the guard scan need it.
 struct UnwoundStack {
   Stack stack;
   std::vector<std::uint64_t> cfa;
 };
 
-// Caches of what files say (symbols, unwind rows, lines), keyed by build-id and shared between all
-// targets of one reader process; bounded.
+// A frame in a local function of the C library, which has no symbol of its own in a stripped file,
+// is named after the exported function that calls or jumps to it, with this suffix:
+// "sem_wait (internal)". Where separate debug information is installed the frame has its own name
+// instead ("__new_sem_wait_slow64.constprop.0"): whoever matches names must expect both.
+inline constexpr std::string_view kInternalSuffix = " (internal)";
+inline std::string_view WithoutInternalSuffix(std::string_view function) {
+  if (function.ends_with(kInternalSuffix)) function.remove_suffix(kInternalSuffix.size());
+  return function;
+}
+
+// Caches of what files say (symbols, unwind rows, lines), shared between all targets of one reader
+// process; not thread-safe. Keyed by the file's device, inode, size and times.
 class FileCache;
-std::shared_ptr<FileCache> MakeFileCache();
+struct FileCacheOptions {
+  // Roughly how much may be kept; looked at in Target::Refresh. One request may exceed it.
+  std::size_t max_bytes = 256 << 20;
+  std::string debug_root = "/usr/lib/debug";  // the host's separate debug files
+};
+std::shared_ptr<FileCache> MakeFileCache(FileCacheOptions options = {});
 
 class Target {
  public:
-  // Opens /proc/PID. kNotFound if it is gone.
+  // Opens /proc/PID. kNotFound if it is gone; kUnsupported for a kernel thread and for a program
+  // that is not 64-bit x86; kPermission without the right to trace it.
   static Result<std::unique_ptr<Target>> Open(pid_t pid, std::shared_ptr<FileCache> cache);
   virtual ~Target() = default;
 
@@ -61,7 +65,7 @@ class Target {
 
   // Re-reads /proc/PID/maps if it may have changed since the last call. Called once per request.
   virtual Status Refresh() = 0;
-  virtual std::span<const Mapping> mappings() const = 0;      // sorted by begin
+  virtual std::span<const Mapping> mappings() const = 0;  // sorted by begin
   virtual const Mapping* FindMapping(std::uint64_t address) const = 0;
   // All modules that a frame of this target has named so far; Frame::module indexes it.
   virtual std::span<const Module> modules() const = 0;

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The only header shared by the BPF programs and C++: records and limits.
+ *
+ * Fixed-width fields, explicit padding, natural alignment, kind 0 is invalid,
+ * append only. Sizes and offsets are asserted on both sides at the end of this
+ * file. Every record is zeroed before it is filled.
+ */
+#ifndef CT_WIRE_H
+#define CT_WIRE_H
+
+#ifdef __cplusplus
+#include <cstddef>
+#include <cstdint>
+typedef std::uint8_t ct_u8;
+typedef std::uint16_t ct_u16;
+typedef std::uint32_t ct_u32;
+typedef std::uint64_t ct_u64;
+#define CT_ASSERT(condition, text) static_assert(condition, text)
+#define CT_OFFSET(type, member)	   offsetof(type, member)
+#else
+typedef __u8 ct_u8;
+typedef __u16 ct_u16;
+typedef __u32 ct_u32;
+typedef __u64 ct_u64;
+#define CT_ASSERT(condition, text) _Static_assert(condition, text)
+#define CT_OFFSET(type, member)	   __builtin_offsetof(type, member)
+#endif
+
+enum ct_limits {
+	CT_COMM_LENGTH = 16,	       /* TASK_COMM_LEN, include/linux/sched.h */
+	CT_KERNEL_STACK_DEPTH = 24,    /* frames of a kernel stack that are kept */
+	CT_WANTED_THREADS = 65536,     /* threads that can be asked for by tid */
+	CT_REGISTERS = 17,	       /* x86-64, by DWARF number: rax .. r15, rip */
+	CT_SYSCALL_ARGUMENTS = 6,
+};
+
+enum ct_record_kind {
+	CT_RECORD_INVALID = 0,
+	CT_RECORD_TASK = 1,
+	CT_RECORD_STILL = 2,
+	CT_RECORD_KERNEL_STACK = 3,
+	CT_RECORD_SWEEP_END = 4,
+};
+
+/* What a sweep is asked for; written by the tracer before each sweep. */
+enum ct_sweep_flags {
+	CT_SWEEP_FULL = 1u << 0, /* a TASK record of every user thread */
+};
+
+struct ct_sweep_request {
+	/*
+	 * On the scheduler's clock. A thread that left its CPU after young_after is
+	 * passed over; one that left it at or before known_before was reported in
+	 * full by an earlier sweep, and only a STILL record says that it sleeps on.
+	 */
+	ct_u64 young_after;
+	ct_u64 known_before;
+	ct_u32 flags;
+	ct_u32 wanted; /* how many threads the `wanted` map names; 0: do not look */
+};
+
+enum ct_wanted_flags {
+	CT_WANT_TASK = 1u << 0,		/* a TASK record in whatever state it is */
+	CT_WANT_KERNEL_STACK = 1u << 1, /* and its kernel stack */
+};
+
+enum ct_task_flags {
+	CT_TASK_ON_CPU = 1u << 0,
+	CT_TASK_ON_RQ = 1u << 1,
+	CT_TASK_FROZEN = 1u << 2,
+	CT_TASK_THROTTLED = 1u << 3,
+	CT_TASK_COMPAT = 1u << 4,     /* 32-bit: no registers */
+	CT_TASK_REGISTERS = 1u << 5,  /* registers, syscall and arguments are set */
+	CT_TASK_EXITING = 1u << 6,    /* dead or dying; no memory any more */
+};
+
+/* One thread, at one moment. Times are on the scheduler's clock unless said otherwise. */
+struct ct_task_record {
+	ct_u16 kind; /* CT_RECORD_TASK */
+	ct_u16 flags;
+	ct_u32 state; /* task->__state */
+	ct_u32 tid;   /* host */
+	ct_u32 tgid;
+	ct_u32 ns_tid; /* in its innermost pid namespace */
+	ct_u32 ns_tgid;
+	ct_u32 pid_ns; /* inode of that namespace */
+	ct_u32 parent_tgid;
+	ct_u64 space;	       /* address of its mm: an identity, never shown */
+	ct_u64 start_time;     /* CLOCK_MONOTONIC */
+	ct_u64 leader_start_time;
+	ct_u64 voluntary_switches;
+	ct_u64 involuntary_switches;
+	ct_u64 off_cpu_since;  /* last_arrival + the run time of that arrival */
+	ct_u64 cpu_time;       /* se.sum_exec_runtime, ns */
+	ct_u32 space_users;    /* mm->mm_users */
+	ct_u32 group_threads;  /* signal->nr_threads */
+	ct_u64 syscall;	       /* orig_ax; ~0 = none */
+	ct_u64 arguments[CT_SYSCALL_ARGUMENTS];
+	ct_u64 registers[CT_REGISTERS];
+	ct_u64 thread_pointer;
+	char comm[CT_COMM_LENGTH];
+	char leader_comm[CT_COMM_LENGTH];
+};
+
+/* A thread that an earlier sweep reported in full still sleeps the same sleep. */
+struct ct_still_record {
+	ct_u16 kind; /* CT_RECORD_STILL */
+	ct_u16 pad;
+	ct_u32 tid;
+	ct_u64 switches; /* voluntary + involuntary */
+	ct_u64 off_cpu_since;
+};
+
+/* Follows the TASK record of a thread that was wanted with its kernel stack. */
+struct ct_kernel_stack_record {
+	ct_u16 kind; /* CT_RECORD_KERNEL_STACK */
+	ct_u16 depth;
+	ct_u32 tid;
+	ct_u64 addresses[CT_KERNEL_STACK_DEPTH];
+};
+
+/* The last record of a sweep: without it the sweep was cut short. */
+struct ct_sweep_end_record {
+	ct_u16 kind; /* CT_RECORD_SWEEP_END */
+	ct_u16 pad;
+	ct_u32 visited; /* user threads looked at; a few may count twice (seq_file retries) */
+	ct_u64 ended;	/* CLOCK_MONOTONIC */
+	/*
+	 * When the tracer's own task last got its CPU, on the scheduler's clock: the
+	 * tracer sleeps just before a sweep and so knows that moment on CLOCK_MONOTONIC.
+	 */
+	ct_u64 tracer_arrival;
+};
+
+CT_ASSERT(sizeof(struct ct_sweep_request) == 24, "ct_sweep_request");
+CT_ASSERT(sizeof(struct ct_task_record) == 328, "ct_task_record");
+CT_ASSERT(CT_OFFSET(struct ct_task_record, space) == 32, "ct_task_record.space");
+CT_ASSERT(CT_OFFSET(struct ct_task_record, syscall) == 96, "ct_task_record.syscall");
+CT_ASSERT(CT_OFFSET(struct ct_task_record, thread_pointer) == 288, "ct_task_record.thread_pointer");
+CT_ASSERT(sizeof(struct ct_still_record) == 24, "ct_still_record");
+CT_ASSERT(sizeof(struct ct_kernel_stack_record) == 8 + 8 * CT_KERNEL_STACK_DEPTH,
+	  "ct_kernel_stack_record");
+CT_ASSERT(sizeof(struct ct_sweep_end_record) == 24, "ct_sweep_end_record");
+
+#endif /* CT_WIRE_H */

@@ -1,0 +1,304 @@
+#include "tests/integration/answer.h"
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+
+#include <google/protobuf/util/json_util.h>
+
+namespace ct::test {
+namespace {
+
+// RESOURCE_KIND_RW_LOCK -> "rw lock".
+template <class Enum>
+std::string Word(const std::string& (*name)(Enum), Enum value, const std::string& prefix) {
+  std::string word = name(value).substr(prefix.size() + 1);
+  for (char& letter : word) {
+    letter = letter == '_' ? ' ' : static_cast<char>(std::tolower(letter));
+  }
+  return word;
+}
+
+std::string BaseName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// Reads one snapshot; every index is checked, because what is asserted here is what users get.
+class Describer {
+ public:
+  explicit Describer(const v1::Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  std::string Describe(const v1::Finding& finding) const {
+    std::string text = v1::FindingKind_Name(finding.kind()).substr(sizeof("FINDING_KIND"));
+    text += " " + Word(v1::Evidence_Name, finding.evidence(), "EVIDENCE") + ", ";
+    text += Ending(finding) + "\n";
+    for (const std::string& line : Grouped(finding.members(), &Describer::Member)) {
+      text += "  " + line + "\n";
+    }
+    if (finding.ring_size() > 0) text += "  ring: " + Steps(finding.ring(), true) + "\n";
+    if (finding.chain_size() > 0) text += "  chain: " + Steps(finding.chain(), false) + "\n";
+    if (finding.has_root()) text += "  root: " + Root(ActorAt(finding.root())) + "\n";
+    std::string behind;
+    for (const std::string& name : Grouped(finding.blocked_behind(), &Describer::Name)) {
+      behind += (behind.empty() ? "" : ", ") + name;
+    }
+    if (!behind.empty()) text += "  behind: " + behind + "\n";
+    if (IsDeadlock(finding) && finding.proof_size() == 0) text += "  without proof\n";
+    return text;
+  }
+
+  std::string WaitsOf(pid_t pid) const {
+    Strings lines;
+    for (const v1::Wait& wait : snapshot_.waits()) {
+      const v1::Actor& actor = ActorAt(wait.actor());
+      if (!actor.has_process() || ProcessAt(actor.process()).id().tid() != pid) continue;
+      const v1::Resource& resource = ResourceAt(wait.resource());
+      lines.push_back(Name(wait.actor()) + ": " + Kind(resource) + ", " +
+                      Word(v1::Implementation_Name, resource.implementation(), "IMPLEMENTATION"));
+    }
+    std::sort(lines.begin(), lines.end());
+    return Lines(lines);
+  }
+
+ private:
+  template <class Rows>
+  static const auto& Row(const Rows& rows, std::uint32_t index, const char* table) {
+    if (index >= static_cast<std::uint32_t>(rows.size())) {
+      throw std::runtime_error(std::string("the snapshot refers to a missing row of ") + table);
+    }
+    return rows.Get(static_cast<int>(index));
+  }
+  const v1::Actor& ActorAt(std::uint32_t i) const { return Row(snapshot_.actors(), i, "actors"); }
+  const v1::Process& ProcessAt(std::uint32_t i) const {
+    return Row(snapshot_.processes(), i, "processes");
+  }
+  const v1::Resource& ResourceAt(std::uint32_t i) const {
+    return Row(snapshot_.resources(), i, "resources");
+  }
+  const v1::Wait& WaitAt(std::uint32_t i) const { return Row(snapshot_.waits(), i, "waits"); }
+  const v1::Hold& HoldAt(std::uint32_t i) const { return Row(snapshot_.holds(), i, "holds"); }
+  std::string String(std::uint32_t i) const { return Row(snapshot_.strings(), i, "strings"); }
+
+  static bool IsDeadlock(const v1::Finding& finding) {
+    return finding.kind() == v1::FINDING_KIND_DEADLOCK ||
+           finding.kind() == v1::FINDING_KIND_PROBABLE_DEADLOCK;
+  }
+
+  static std::string Ending(const v1::Finding& finding) {
+    switch (finding.ending()) {
+      case v1::ENDING_NEVER:
+        return "never ends";
+      case v1::ENDING_UNLESS_SIGNALLED:
+        return "unless signalled";
+      case v1::ENDING_TIMEOUT:
+        return finding.has_ends_at_ns() ? "ends by timeout" : "ends by timeout, unknown when";
+      case v1::ENDING_MAY_END:
+        return "may end";
+      default:
+        return "without ending";
+    }
+  }
+
+  // Equal lines once, with their count, sorted.
+  template <class Actors>
+  Strings Grouped(const Actors& actors,
+                  std::string (Describer::*line_of)(std::uint32_t) const) const {
+    std::map<std::string, int> counts;
+    for (const std::uint32_t actor : actors) ++counts[(this->*line_of)(actor)];
+    Strings lines;
+    for (const auto& [line, count] : counts) {
+      lines.push_back(count == 1 ? line : std::to_string(count) + " x " + line);
+    }
+    return lines;
+  }
+
+  std::string Name(std::uint32_t actor) const { return String(ActorAt(actor).name()); }
+
+  std::string Kind(const v1::Resource& resource) const {
+    return Word(v1::ResourceKind_Name, resource.kind(), "RESOURCE_KIND");
+  }
+
+  std::string Label(const v1::Resource& resource) const {
+    const std::string symbol = String(resource.symbol());
+    return Kind(resource) + (symbol.empty() ? "" : " " + symbol);
+  }
+
+  static std::string Guess(v1::Evidence evidence) {
+    if (evidence == v1::EVIDENCE_CERTAIN) return "";
+    return evidence == v1::EVIDENCE_PROBABLE ? "probably " : "perhaps ";
+  }
+
+  std::string Holders(std::uint32_t resource) const {
+    Strings names;
+    for (const v1::Hold& hold : snapshot_.holds()) {
+      if (hold.resource() == resource) names.push_back(Guess(hold.evidence()) + Name(hold.actor()));
+    }
+    std::sort(names.begin(), names.end());
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? " held by " : " and ") + name;
+    return text;
+  }
+
+  std::string Member(std::uint32_t index) const {
+    const v1::Actor& actor = ActorAt(index);
+    std::string text = Name(index);
+    const auto wait = std::find_if(snapshot_.waits().begin(), snapshot_.waits().end(),
+                                   [&](const v1::Wait& each) { return each.actor() == index; });
+    if (wait == snapshot_.waits().end()) return text + " waits for nothing";
+    const v1::Resource& resource = ResourceAt(wait->resource());
+    text += " " + Guess(wait->evidence()) + "waits for " + Label(resource);
+    if (wait->timed()) text += " with timeout";
+    text += Holders(wait->resource());
+    if (resource.abandoned() != v1::ABANDONED_NO) {
+      text += " abandoned: " + Word(v1::Abandoned_Name, resource.abandoned(), "ABANDONED");
+    }
+    return text + " at " + Place(actor) + State(actor);
+  }
+
+  std::string State(const v1::Actor& actor) const {
+    if (actor.state() == v1::RUN_STATE_SLEEPING) return "";
+    return ", " + Word(v1::RunState_Name, actor.state(), "RUN_STATE");
+  }
+
+  std::string Root(const v1::Actor& actor) const {
+    std::string text =
+        String(actor.name()) + " " + Word(v1::RunState_Name, actor.state(), "RUN_STATE");
+    if (actor.has_syscall() && !String(actor.syscall().name()).empty()) {
+      text += " in " + String(actor.syscall().name());
+    }
+    return text + " at " + Place(actor);
+  }
+
+  // The innermost frame that is the target's own: its line, or its module where there is no line.
+  std::string Place(const v1::Actor& actor) const {
+    if (!actor.has_user_stack()) return "no stack";
+    const v1::Stack& stack = Row(snapshot_.stacks(), actor.user_stack(), "stacks");
+    std::string place = "no frame of its own";
+    for (const std::uint32_t index : stack.frames()) {
+      const std::string own = OwnPlace(Row(snapshot_.frames(), index, "frames"));
+      if (own.empty()) continue;
+      place = own;
+      break;
+    }
+    if (stack.end() == v1::STACK_END_COMPLETE) return place;
+    return place + " (stack " + Word(v1::StackEnd_Name, stack.end(), "STACK_END") + ")";
+  }
+
+  std::string OwnPlace(const v1::Frame& frame) const {
+    const std::string module =
+        frame.has_module()
+            ? BaseName(String(Row(snapshot_.modules(), frame.module(), "modules").path()))
+            : "";
+    if (frame.has_function()) {
+      const v1::Function& function = Row(snapshot_.functions(), frame.function(), "functions");
+      const std::string file = BaseName(String(function.file()));
+      const bool ours = String(function.file()).find("tests/targets/") != std::string::npos;
+      if (ours && file != "target.h") return file + ":" + std::to_string(frame.line());
+      if (ours || !file.empty()) return "";
+    }
+    const bool library = module.empty() || module.find(".so") != std::string::npos;
+    return library ? "" : module;
+  }
+
+  // Names in order. A ring is turned so that its first name is the smallest; each step must wait
+  // for what the next one holds.
+  template <class StepsField>
+  std::string Steps(const StepsField& steps, bool closed) const {
+    std::vector<std::string> names;
+    const int size = steps.size();
+    for (int i = 0; i < size; ++i) {
+      const v1::Wait& wait = WaitAt(steps[i].wait());
+      names.push_back(Name(wait.actor()));
+      const bool last = i + 1 == size;
+      if (last && !closed) continue;
+      if (!steps[i].has_held_by_next()) return "broken: a step without a hold";
+      const v1::Hold& hold = HoldAt(steps[i].held_by_next());
+      const v1::Wait& next = WaitAt(steps[(i + 1) % size].wait());
+      if (hold.resource() != wait.resource() || hold.actor() != next.actor()) {
+        return "broken after " + names.back();
+      }
+    }
+    if (closed)
+      std::rotate(names.begin(), std::min_element(names.begin(), names.end()), names.end());
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  }
+
+  const v1::Snapshot& snapshot_;
+};
+
+v1::Snapshot Parse(const Run& run) {
+  v1::Snapshot snapshot;
+  const auto status = google::protobuf::util::JsonStringToMessage(run.output, &snapshot);
+  if (!status.ok()) {
+    throw std::runtime_error("no snapshot from the tracer (exit status " +
+                             std::to_string(run.status) + "): " + status.ToString() +
+                             "\nstandard output: " + run.output.substr(0, 2000) +
+                             "\nstandard error: " + run.error);
+  }
+  return snapshot;
+}
+
+}  // namespace
+
+Answer Look(const Strings& arguments) {
+  const TempDir directory;
+  Strings command{"snapshot", "--json", "-o", directory.File("answer.pb")};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  Answer answer;
+  answer.run = RunTracer(command);
+  answer.snapshot = Parse(answer.run);
+  const Describer describer(answer.snapshot);
+  for (const v1::Finding& finding : answer.snapshot.findings()) {
+    answer.findings += describer.Describe(finding);
+  }
+  for (const v1::Observation& observation : answer.snapshot.observations()) {
+    for (const v1::Loss& loss : observation.losses()) {
+      if (loss.relevant() && loss.count() > 0) answer.relevant_losses.push_back(loss.reason());
+    }
+  }
+  return answer;
+}
+
+Answer LookAt(pid_t pid, const Strings& more) {
+  Strings arguments{"-p", std::to_string(pid)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return Look(arguments);
+}
+
+std::string DescribeWaits(const Answer& answer, pid_t pid) {
+  return Describer(answer.snapshot).WaitsOf(pid);
+}
+
+const v1::Process& ProcessRow(const Answer& answer, pid_t pid) {
+  for (const v1::Process& process : answer.snapshot.processes()) {
+    if (process.id().tid() == pid) return process;
+  }
+  throw std::runtime_error("process " + std::to_string(pid) + " is not in the snapshot");
+}
+
+const std::string& Text(const v1::Snapshot& snapshot, std::uint32_t index) {
+  if (index >= static_cast<std::uint32_t>(snapshot.strings_size())) {
+    throw std::runtime_error("the snapshot refers to a missing string");
+  }
+  return snapshot.strings(static_cast<int>(index));
+}
+
+std::string Waits(const Member& member) {
+  return "  " + member.who + " waits for " + member.what +
+         (member.whom.empty() ? "" : " held by " + member.whom) + " at " + member.where;
+}
+
+std::string Lines(const Strings& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+std::string Deadlock(const std::vector<Member>& members, const std::string& ring) {
+  Strings lines{"DEADLOCK certain, never ends"};
+  for (const Member& member : members) lines.push_back(Waits(member));
+  lines.push_back("  ring: " + ring);
+  return Lines(lines);
+}
+
+}  // namespace ct::test

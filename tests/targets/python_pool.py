@@ -1,0 +1,36 @@
+"""A thread pool: idle, or with --load eight tasks that share a lock and sleep a millisecond in it."""
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+PR_SET_PDEATHSIG = 1
+WORKERS = 16
+
+lock = threading.Lock()
+
+
+def work():
+    while True:
+        with lock:
+            time.sleep(0.001)
+            sum(range(1000))
+
+
+def main():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        barrier = threading.Barrier(WORKERS)
+        for start in [pool.submit(barrier.wait) for _ in range(WORKERS)]:
+            start.result()
+        if "--load" in sys.argv:
+            for _ in range(8):
+                pool.submit(work)
+        print("READY", flush=True)
+        threading.Event().wait()
+
+
+main()

@@ -1,0 +1,62 @@
+// Observations for tests, from a few lines of text.
+//
+//   process shop              what follows belongs to it; the first process is "app"
+//   closed                    every thread of its memory space is observed
+//   lock L: WORDS             a resource; undeclared ones are mutexes whose holders are known
+//       semaphore, condition, rwlock, pool   its kind
+//       all                   ReleaseRule::kAllHolders
+//       unknown               holders_known = false
+//       capacity=3   exited, forked, reused (abandoned)   robust
+//   NAME: CLAUSE, CLAUSE...   a thread
+//       holds L WORDS         probable, doubtful (Evidence::kUnknown), shared
+//       waits L WORDS         an untimed still certain acquire on a private futex for 10 s, unless
+//                             probable, doubtful; still, continued, once; timed, timed=5s (from now
+//                             on); event; public (not a private futex); an age: 2s, 300ms
+//       joins NAME WORDS      as waits, for the exit of that thread
+//       runs, runnable, stopped, traced, frozen, throttled, uninterruptible
+//       signal                a signal handler or timer may interrupt it
+//       task                  a runtime's task instead of a thread
+//
+// An Observation ends at kNow. A line that is not understood fails the test.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/finding.h"
+#include "model/observation.h"
+
+namespace ct::testing {
+
+inline constexpr TimeNs kNow = 1'000'000 * kSecond;
+
+class ObservationBuilder {
+ public:
+  ObservationBuilder();
+
+  // Existing ones by name, else new ones with the defaults above. New actors belong to the process
+  // named last.
+  ProcessIndex Process(std::string_view name);
+  ActorIndex Thread(std::string_view name);
+  ResourceIndex Lock(std::string_view name);
+
+  // References are good until the next call.
+  Wait& Waits(ActorIndex actor, ResourceIndex resource);
+  Hold& Holds(ActorIndex actor, ResourceIndex resource);
+
+  Observation Build();
+  Observation observation;
+
+ private:
+  ProcessIndex process_ = kNoIndex;
+};
+
+Observation Observe(std::string_view text);
+
+// One line a finding, its parts separated by " | ":
+//   DEADLOCK certain, never, for 10 s | a>L1 b>L2 | with c | behind d e
+//   LONG_WAIT certain, may end, for 3.0 s | a b wait | a>L1 b>L2 | root c | behind d
+std::string Summary(const std::vector<Finding>& findings, const Observation& observation);
+
+}  // namespace ct::testing

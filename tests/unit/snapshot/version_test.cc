@@ -1,0 +1,119 @@
+// Files of other versions, and files that were appended to.
+#include <gtest/gtest.h>
+
+#include "snapshot/envelope.h"
+#include "snapshot/message.h"
+#include "snapshot/snapshot.h"
+#include "tests/unit/snapshot/equal.h"
+#include "tests/unit/snapshot/story.h"
+
+namespace ct {
+namespace {
+
+pb::Snapshot Message() {
+  const testing::Told told = testing::Everything();
+  return ToMessage(told.observation, told.findings);
+}
+
+std::string Closed(std::string file) {
+  AppendTrailer(file);
+  return file;
+}
+
+TEST(Version, ANewerMajorVersionIsRefused) {
+  pb::Snapshot message = Message();
+  message.set_format_major(2);
+  message.set_format_minor(7);
+  const auto read = Decode(message.SerializeAsString() + "a trailer of another kind");
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(read.error().message,
+            "written in format 2.7; this program reads up to 1.x: use a newer concurrency-tracer");
+}
+
+TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
+  pb::Snapshot message = Message();
+  message.set_format_minor(3);
+  std::string file = message.SerializeAsString();
+  // A table, and a field of a known one, that version 1.3 may have added.
+  pb::Snapshot more;
+  more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(31,
+                                                                        "a row of another table");
+  auto* module = more.add_modules();
+  module->GetReflection()->MutableUnknownFields(module)->AddVarint(1000, 5);
+  file += more.SerializeAsString();
+
+  const auto read = Decode(Closed(file));
+  ASSERT_TRUE(read) << read.error().message;
+  testing::Told told = testing::Everything();
+  told.observation.modules.emplace_back();
+  EXPECT_EQ(testing::Whole(read->observation, read->findings),
+            testing::Whole(told.observation, told.findings));
+  EXPECT_EQ(read->format,
+            (FormatInfo{.major = 1, .minor = 3, .newer = true, .unknown_records = 1}));
+  EXPECT_EQ(FormatNote(read->format),
+            "written in format 1.3, this program knows 1.0; a newer concurrency-tracer shows more");
+}
+
+TEST(Version, UnknownEnumValuesAreReadWithCaution) {
+  pb::Snapshot message = Message();
+  message.set_format_minor(1);
+  message.mutable_findings(0)->set_kind(static_cast<pb::FindingKind>(99));
+  message.mutable_findings(1)->set_ending(static_cast<pb::Ending>(99));
+  message.mutable_resources(0)->set_kind(static_cast<pb::ResourceKind>(99));
+  const auto read = Decode(Closed(message.SerializeAsString()));
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->findings.size(), 1U);
+  EXPECT_EQ(read->findings[0].ending, Ending::kMayEnd);
+  EXPECT_EQ(read->observation.resources[0].kind, ResourceKind::kFutex);
+  EXPECT_EQ(FormatNote(read->format),
+            "written in format 1.1, this program knows 1.0; 1 findings of kinds it does not know "
+            "are not shown; 2 values it does not know are shown as unknown; a newer "
+            "concurrency-tracer shows more");
+}
+
+TEST(Version, ANewerTrailerMayCountMoreTables) {
+  std::string file = Message().SerializeAsString();
+  const std::string closed = Closed(file);
+  pb::Snapshot end;
+  ASSERT_TRUE(end.ParseFromString(closed.substr(file.size())));
+  pb::Trailer& trailer = *end.mutable_trailer();
+  trailer.GetReflection()->MutableUnknownFields(&trailer)->AddVarint(31, 12);
+  EXPECT_TRUE(Decode(file + end.SerializeAsString()));
+}
+
+TEST(Version, ChunksCanBeAppended) {
+  const std::string first = Closed(Message().SerializeAsString());
+  pb::Snapshot chunk;
+  chunk.add_strings("late");
+  const auto index = static_cast<std::uint32_t>(Message().strings_size());
+  chunk.add_modules()->set_path(index);
+  const auto read = Decode(Closed(first + chunk.SerializeAsString()));
+  ASSERT_TRUE(read) << read.error().message;
+  testing::Told told = testing::Everything();
+  told.observation.modules.push_back({"late", "", false});
+  EXPECT_EQ(testing::Whole(read->observation, read->findings),
+            testing::Whole(told.observation, told.findings));
+}
+
+TEST(Version, AHalfAppendedChunkIsATruncatedFile) {
+  std::string file = Closed(Message().SerializeAsString());
+  pb::Snapshot chunk;
+  chunk.add_strings("late");
+  file += chunk.SerializeAsString();
+  const auto read = Decode(file);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message.rfind("truncated: ", 0), 0U) << read.error().message;
+}
+
+TEST(Version, TheWholeFileIsOneMessage) {
+  pb::Snapshot parsed;
+  ASSERT_TRUE(parsed.ParseFromString(Closed(Message().SerializeAsString())));
+  EXPECT_EQ(parsed.trailer().actors(), 13U);
+  EXPECT_EQ(parsed.trailer().waits(), 12U);
+  parsed.clear_trailer();
+  EXPECT_EQ(parsed.DebugString(), Message().DebugString());
+}
+
+}  // namespace
+}  // namespace ct

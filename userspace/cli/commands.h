@@ -1,0 +1,18 @@
+// The subcommands. Each adds itself to the command line and returns what runs it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace ct {
+
+using Command = std::function<int()>;  // returns the exit status
+
+// concurrency-tracer [-p ...]: traces until interrupted. Options go to the application itself.
+Command AddTraceCommand(CLI::App& app);
+// snapshot, and dump, which writes no file.
+Command AddSnapshotCommand(CLI::App& app, bool write_file);
+// show FILE
+Command AddShowCommand(CLI::App& app);
+
+}  // namespace ct

@@ -1,0 +1,89 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace ct {
+
+Result<DurationNs> ParseDuration(const std::string& text) {
+  struct Unit {
+    std::string_view name;
+    double nanoseconds;
+  };
+  constexpr std::array<Unit, 8> kUnits = {{{"ns", 1},
+                                           {"us", 1e3},
+                                           {"ms", 1e6},
+                                           {"s", 1e9},
+                                           {"m", 60e9},
+                                           {"min", 60e9},
+                                           {"h", 3600e9},
+                                           {"", 1e9}}};
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  for (const Unit& known : kUnits) {
+    if (error != std::errc() || unit != known.name) continue;
+    const double duration = number * known.nanoseconds;
+    constexpr double kTenYears = 10 * 365.25 * 86400e9;
+    if (duration >= 0 && duration <= kTenYears) return static_cast<DurationNs>(duration);
+  }
+  return Fail(ErrorCode::kUsage,
+              fmt::format("'{}' is not a duration: write 250ms, 1s, 2m or 1h", text));
+}
+
+CLI::Option* AddDuration(CLI::App& command, const std::string& names, DurationNs& value,
+                         const std::string& help) {
+  return command
+      .add_option_function<std::string>(
+          names,
+          [&value](const std::string& text) {
+            const Result<DurationNs> parsed = ParseDuration(text);
+            if (!parsed) throw CLI::ValidationError(parsed.error().message);
+            value = *parsed;
+          },
+          help)
+      ->type_name("DURATION");
+}
+
+void AddTargetOptions(CLI::App& command, TargetOptions& options) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-p,--pid",
+          [&options](const std::vector<std::string>& pids) {
+            for (const std::string& text : pids) {
+              int pid = 0;
+              const auto [rest, error] =
+                  std::from_chars(text.data(), text.data() + text.size(), pid);
+              if (error != std::errc() || rest != text.data() + text.size() || pid <= 0) {
+                throw CLI::ValidationError(fmt::format("-p: '{}' is not a process id", text));
+              }
+              options.filter.pids.push_back(pid);
+            }
+          },
+          "Processes to start from: 1,2 (their lock holders are followed wherever they are)")
+      ->delimiter(',')
+      ->type_name("PID[,PID...]");
+  command.add_option("--comm", options.filter.comm, "Processes of this name (as in /proc/PID/comm)")
+      ->type_name("NAME");
+  command.add_option("--cgroup", options.filter.cgroup, "Processes in this cgroup and below it")
+      ->type_name("PATH");
+  command.add_option("--unit", options.filter.unit, "Processes of this systemd unit")
+      ->type_name("NAME");
+  AddDuration(command, "--long-wait", options.long_wait,
+              "From which age on a wait for a lock is told (default 1s)");
+  // For tests: every fallback for an older kernel can be had on a newer one.
+  command.add_option("--without-kernel-feature", options.without)->group("");
+}
+
+void AddFormatOptions(CLI::App& command, OutputOptions& options) {
+  command.add_option("--format", options.format, "text or json (protobuf's JSON of the snapshot)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command.add_flag_callback("--json", [&options] { options.format = "json"; },
+                            "The same as --format json");
+}
+
+}  // namespace ct

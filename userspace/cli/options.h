@@ -1,0 +1,37 @@
+// Options that several commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "observe/filter.h"
+
+namespace ct {
+
+struct OutputOptions {
+  std::string format = "text";
+  bool full = false;
+};
+
+struct TargetOptions {
+  Filter filter;
+  DurationNs long_wait = kSecond;
+  std::vector<std::string> without;  // kernel features to pretend absent
+};
+
+// "250ms", "1.5s", "2m", "1h", "100us"; a bare number is seconds. kUsage otherwise, and for a
+// negative or absurd (over 10 years) duration.
+Result<DurationNs> ParseDuration(const std::string& text);
+
+// Adds -p/--pid, --comm, --cgroup, --unit, --long-wait.
+void AddTargetOptions(CLI::App& command, TargetOptions& options);
+// Adds --format text|json and its short form --json.
+void AddFormatOptions(CLI::App& command, OutputOptions& options);
+// Adds an option that takes a duration.
+CLI::Option* AddDuration(CLI::App& command, const std::string& names, DurationNs& value,
+                         const std::string& help);
+
+}  // namespace ct

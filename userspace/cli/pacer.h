@@ -1,0 +1,40 @@
+// Keeps the tracer's own cost within bounds: past them it looks less often, and says so.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+
+namespace ct {
+
+class Pacer {
+ public:
+  explicit Pacer(DurationNs interval) : asked_(interval), interval_(interval) {}
+
+  [[nodiscard]] DurationNs interval() const { return interval_; }
+
+  // Around one step of the loop. `reader_cpu`: CPU time of the reader process since it started.
+  // Returns a line for the user when the pace changes, empty otherwise.
+  void BeginStep();
+  std::string EndStep(DurationNs reader_cpu);
+
+  // Of one core, averaged over kSteps steps.
+  static constexpr double kMaxCpu = 0.03;
+  // The pace is taken up again well below it, so that it does not swing.
+  static constexpr double kLowCpu = 0.01;
+  static constexpr int kSteps = 8;
+  static constexpr int kMaxSlowdown = 16;
+
+  // The rule itself, for the tests: the next interval after `cpu` within `wall`.
+  [[nodiscard]] static DurationNs Next(DurationNs asked, DurationNs now, double cpu_share);
+
+ private:
+  DurationNs asked_;
+  DurationNs interval_;
+  TimeNs window_begin_ = 0;
+  DurationNs window_cpu_ = 0;
+  DurationNs last_reader_cpu_ = 0;
+  int steps_ = 0;
+};
+
+}  // namespace ct

@@ -1,0 +1,245 @@
+#include <fmt/format.h>
+#include <signal.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/pacer.h"
+#include "cli/print.h"
+#include "cli/session.h"
+#include "detect/detect.h"
+#include "model/names.h"
+#include "snapshot/file.h"
+#include "snapshot/snapshot.h"
+#include "track/finding_tracker.h"
+
+namespace ct {
+namespace {
+
+struct TraceOptions {
+  TargetOptions target;
+  OutputOptions output;
+  DurationNs interval = 250 * kMillisecond;
+  DurationNs duration = 0;  // 0: until interrupted
+  std::string file;
+};
+
+constexpr DurationNs kMinInterval = 10 * kMillisecond;
+
+// SIGINT, SIGTERM and SIGHUP end the trace at a moment of our choosing: between two looks, never
+// in the middle of a file.
+class Interrupts {
+ public:
+  Interrupts() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
+    sigprocmask(SIG_BLOCK, &signals_, nullptr);
+  }
+  // Sleeps; true if a signal came.
+  bool Wait(DurationNs duration) const {
+    const timespec time{duration / kSecond, duration % kSecond};
+    return sigtimedwait(&signals_, nullptr, &time) > 0;
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+std::string ClockTime(const Observation& observation) {
+  const time_t seconds = (observation.end + observation.realtime_offset) / kSecond;
+  tm local{};
+  localtime_r(&seconds, &local);
+  return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+}
+
+class Trace {
+ public:
+  explicit Trace(const TraceOptions& options) : options_(options), pacer_(options.interval) {}
+
+  int Run() {
+    const Interrupts interrupts;
+    Result<std::unique_ptr<Session>> session = Session::Start(options_.target, false, 0);
+    if (!session) return PrintError(session.error());
+    session_ = std::move(*session);
+    begin_ = MonotonicNow();
+    if (Status status = FirstLook(); !status) return PrintError(status.error());
+    while (options_.duration == 0 || MonotonicNow() - begin_ < options_.duration) {
+      DurationNs pause = pacer_.interval();
+      if (options_.duration != 0) {
+        pause = std::clamp<DurationNs>(begin_ + options_.duration - MonotonicNow(), 0, pause);
+      }
+      if (interrupts.Wait(pause)) break;
+      if (Status status = Step(); !status) return PrintError(status.error());
+    }
+    return Finish();
+  }
+
+ private:
+  Status FirstLook() {
+    if (Status status = Look(); !status) return status;
+    if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
+    return SaveHangs(changes_.appeared);
+  }
+
+  Status Step() {
+    pacer_.BeginStep();
+    const Result<bool> changed = session_->observer().Watch(pacer_.interval());
+    if (!changed) return Fail(changed.error());
+    ++sweeps_;
+    if (*changed) {
+      if (Status status = Look(); !status) return status;
+      if (Status status = PrintChanges(); !status) return status;
+      if (Status status = SaveHangs(changes_.appeared); !status) return status;
+    }
+    const std::string note = pacer_.EndStep(last_.observation.cost.reader_cpu);
+    if (!note.empty()) fmt::print(stderr, "concurrency-tracer: {}\n", note);
+    return {};
+  }
+
+  Status Look() {
+    Result<Answer> answer = session_->Look();
+    if (!answer) return Fail(answer.error());
+    last_ = std::move(*answer);
+    ++looks_;
+    changes_ = tracker_.Update(last_.findings, last_.observation);
+    for (const std::size_t index : changes_.appeared) {
+      told_ += 1;
+      worst_ = std::min(worst_, ExitStatusOf(last_.observation, {&last_.findings[index], 1}));
+    }
+    for (const Loss& loss : last_.observation.losses) lost_ = lost_ || loss.relevant;
+    return {};
+  }
+
+  // Only what is new; what has been said is not said again at every sweep.
+  Status PrintChanges() {
+    for (const EndedFinding& ended : changes_.ended) {
+      if (Status status = PrintEnded(ended); !status) return status;
+    }
+    std::vector<std::size_t> news = changes_.appeared;
+    news.insert(news.end(), changes_.changed.begin(), changes_.changed.end());
+    if (news.empty()) return {};
+    std::sort(news.begin(), news.end());
+    Answer answer;
+    answer.observation = last_.observation;
+    for (Process& process : answer.observation.processes) process.selected = false;
+    for (const std::size_t index : news) answer.findings.push_back(last_.findings[index]);
+    if (options_.output.format == "text") {
+      if (Status status = PrintText("\n" + ClockTime(last_.observation) + "\n"); !status) {
+        return status;
+      }
+    }
+    return PrintAnswer(answer, options_.output, false);
+  }
+
+  Status PrintEnded(const EndedFinding& ended) {
+    // In JSON the stream of snapshots says it: the finding's id is no longer in them.
+    if (options_.output.format != "text") return {};
+    std::string who;
+    for (const ActorId& actor : ended.actors) {
+      if (who.size() > 60) {
+        who += " ...";
+        break;
+      }
+      who += fmt::format("{}{}", who.empty() ? "" : ", ", actor.thread.tid);
+    }
+    return PrintText(fmt::format("\n{}\nENDED  {} of thread{} {} after {}\n",
+                                 ClockTime(last_.observation), ToString(ended.kind),
+                                 ended.actors.size() == 1 ? "" : "s", who,
+                                 FormatDuration(ended.last_seen - ended.since)));
+  }
+
+  // A file for each hang, at once: the process may be restarted before anybody looks.
+  Status SaveHangs(const std::vector<std::size_t>& appeared) {
+    for (const std::size_t index : appeared) {
+      const Finding& finding = last_.findings[index];
+      if (!IsHang(finding.kind) || finding.members.empty()) continue;
+      const Observation& observation = last_.observation;
+      const Actor& member =
+          observation.actors[static_cast<std::size_t>(finding.members.front())];
+      const pid_t pid =
+          member.process == kNoIndex
+              ? member.id.tid
+              : observation.processes[static_cast<std::size_t>(member.process)].id.tid;
+      if (Status status = Save(DefaultFileName(
+              observation.host.name, pid, observation.end + observation.realtime_offset));
+          !status) {
+        return status;
+      }
+    }
+    return {};
+  }
+
+  Status Save(const std::string& file) {
+    if (Status status = WriteFile(file, Encode(last_.observation, last_.findings)); !status) {
+      return status;
+    }
+    const std::string line = fmt::format("snapshot  {}\n", file);
+    if (options_.output.format == "text") return PrintText(line);
+    fputs(line.c_str(), stderr);
+    return {};
+  }
+
+  int Finish() {
+    // The last state, so that the file and the summary speak of the end and not of the last change.
+    if (Status status = Look(); !status) return PrintError(status.error());
+    if (Status status = PrintChanges(); !status) return PrintError(status.error());
+    if (Status status = SaveHangs(changes_.appeared); !status) return PrintError(status.error());
+    if (!options_.file.empty()) {
+      if (Status status = Save(options_.file); !status) return PrintError(status.error());
+    }
+    const DurationNs wall = std::max<DurationNs>(1, MonotonicNow() - begin_);
+    const DurationNs cpu = ProcessCpuTime() + last_.observation.cost.reader_cpu;
+    const std::string summary = fmt::format(
+        "\n{} finding{} in {}, {} of them not ended; {} sweeps, {} looks, {:.2f} % of one CPU\n",
+        told_, told_ == 1 ? "" : "s", FormatDuration(wall), tracker_.tracked(), sweeps_, looks_,
+        100.0 * static_cast<double>(cpu) / static_cast<double>(wall));
+    if (options_.output.format == "text") {
+      if (Status status = PrintText(summary); !status) return PrintError(status.error());
+    } else {
+      fputs(summary.c_str(), stderr);
+    }
+    if (worst_ != kNone) return worst_;
+    return lost_ ? kExitNotSeen : kExitNothing;
+  }
+
+  // kExitHang sorts before kExitFindings; this after both.
+  static constexpr ExitStatus kNone = static_cast<ExitStatus>(255);
+
+  TraceOptions options_;
+  Pacer pacer_;
+  std::unique_ptr<Session> session_;
+  FindingTracker tracker_;
+  FindingChanges changes_;
+  Answer last_;
+  TimeNs begin_ = 0;
+  std::uint64_t sweeps_ = 0;
+  std::uint64_t looks_ = 0;
+  std::uint64_t told_ = 0;
+  ExitStatus worst_ = kNone;
+  bool lost_ = false;
+};
+
+}  // namespace
+
+Command AddTraceCommand(CLI::App& app) {
+  auto options = std::make_shared<TraceOptions>();
+  AddTargetOptions(app, options->target);
+  AddFormatOptions(app, options->output);
+  AddDuration(app, "-i,--interval", options->interval, "Between two sweeps (default 250ms)");
+  AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");
+  app.add_option("-o,--output", options->file, "A snapshot file of the last state")
+      ->type_name("FILE");
+  app.footer(
+      "Every deadlock and abandoned lock gets a snapshot file in the current directory.\n"
+      "Exit status: 0 nothing found, 1 error, 2 usage, 3 nothing found but something relevant\n"
+      "could not be read, 10 something that cannot end by itself, 11 other findings only.");
+  return [options] {
+    options->interval = std::max(options->interval, kMinInterval);
+    return Trace(*options).Run();
+  };
+}
+
+}  // namespace ct

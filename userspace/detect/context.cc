@@ -1,0 +1,51 @@
+#include "detect/context.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ct {
+
+DetectContext::DetectContext(const Observation& observation, const DetectOptions& detect_options)
+    : graph(observation),
+      options(detect_options),
+      describe(graph),
+      stuck(graph, StuckRules::Likely().WithTimed()),
+      spread(graph),
+      explained_(observation.actors.size(), false) {}
+
+void DetectContext::Explain(const Finding& finding) {
+  for (const auto* actors : {&finding.members, &finding.blocked_behind}) {
+    for (const ActorIndex actor : *actors) explained_[static_cast<std::size_t>(actor)] = true;
+  }
+}
+
+std::vector<ResourceIndex> DetectContext::ResourcesOf(
+    const std::vector<ActorIndex>& members) const {
+  std::vector<ResourceIndex> resources;
+  std::vector<bool> seen(graph.resource_count());
+  for (const ActorIndex actor : members) {
+    const ResourceIndex resource = graph.wait(graph.WaitOf(actor)).resource;
+    if (seen[static_cast<std::size_t>(resource)]) continue;
+    seen[static_cast<std::size_t>(resource)] = true;
+    resources.push_back(resource);
+  }
+  return resources;
+}
+
+TimeNs DetectContext::OldestWait(const std::vector<ActorIndex>& members) const {
+  TimeNs oldest = std::numeric_limits<TimeNs>::max();
+  for (const ActorIndex actor : members) {
+    oldest = std::min(oldest, graph.wait(graph.WaitOf(actor)).since);
+  }
+  return oldest;
+}
+
+TimeNs DetectContext::YoungestWait(const std::vector<ActorIndex>& members) const {
+  TimeNs youngest = std::numeric_limits<TimeNs>::min();
+  for (const ActorIndex actor : members) {
+    youngest = std::max(youngest, graph.wait(graph.WaitOf(actor)).since);
+  }
+  return youngest;
+}
+
+}  // namespace ct

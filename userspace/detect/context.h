@@ -1,0 +1,54 @@
+// What the detectors share while they look at one Observation.
+#pragma once
+
+#include <vector>
+
+#include "detect/describe.h"
+#include "detect/detect.h"
+#include "graph/spread.h"
+#include "graph/stuck_set.h"
+#include "graph/wait_graph.h"
+
+namespace ct {
+
+class DetectContext {
+ public:
+  // `observation` must outlive it.
+  DetectContext(const Observation& observation, const DetectOptions& options);
+
+  const WaitGraph graph;
+  const DetectOptions options;
+  const Describe describe;
+  // With every edge that is at least probable and every timed wait: who may be behind a hang.
+  const StuckSet stuck;
+  Spread spread;
+
+  [[nodiscard]] const Observation& observation() const { return graph.observation(); }
+  [[nodiscard]] bool IsExplained(ActorIndex actor) const {
+    return explained_[static_cast<std::size_t>(actor)];
+  }
+  // By actor: part of, or behind, a finding so far.
+  [[nodiscard]] const std::vector<bool>& explained() const { return explained_; }
+
+  // Marks the finding's members and those behind it as explained.
+  void Explain(const Finding& finding);
+
+  // What the members wait for, each once, in the members' order.
+  [[nodiscard]] std::vector<ResourceIndex> ResourcesOf(
+      const std::vector<ActorIndex>& members) const;
+  // When the members' oldest, or youngest, wait began.
+  [[nodiscard]] TimeNs OldestWait(const std::vector<ActorIndex>& members) const;
+  [[nodiscard]] TimeNs YoungestWait(const std::vector<ActorIndex>& members) const;
+
+ private:
+  std::vector<bool> explained_;
+};
+
+// The detectors, in the order in which they run. Each skips who is explained already.
+std::vector<Finding> DetectDeadlocks(DetectContext& context);
+std::vector<Finding> DetectAbandonedLocks(DetectContext& context);
+std::vector<Finding> DetectClosedWorlds(DetectContext& context);
+std::vector<Finding> DetectLongWaits(DetectContext& context);
+std::vector<Finding> DetectHotLocks(DetectContext& context);
+
+}  // namespace ct

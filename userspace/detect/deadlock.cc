@@ -1,0 +1,135 @@
+// DEADLOCK and PROBABLE_DEADLOCK: knots of the wait-for graph, from the best known down.
+#include <algorithm>
+#include <optional>
+
+#include "detect/context.h"
+#include "detect/deadlock_proof.h"
+#include "graph/knots.h"
+#include "graph/stuck_set.h"
+
+namespace ct {
+
+namespace {
+
+struct Level {
+  StuckRules rules;
+  FindingKind kind;
+  Evidence evidence;
+};
+
+bool IsTimed(const Wait& wait) { return wait.timed || wait.deadline.has_value(); }
+
+// One still actor keeps its lock, so whoever waits for that has not left its call, and so on
+// around. Without one, the members may block each other again and again and never all at once.
+bool SomebodyWasStill(const WaitGraph& graph, const std::vector<ActorIndex>& members) {
+  return std::any_of(members.begin(), members.end(), [&](ActorIndex actor) {
+    return graph.wait(graph.WaitOf(actor)).continuity == Continuity::kStill;
+  });
+}
+
+std::optional<TimeNs> EarliestDeadline(const WaitGraph& graph,
+                                       const std::vector<ActorIndex>& members) {
+  std::optional<TimeNs> earliest;
+  for (const ActorIndex actor : members) {
+    const Wait& wait = graph.wait(graph.WaitOf(actor));
+    if (wait.deadline && (!earliest || *wait.deadline < *earliest)) earliest = wait.deadline;
+  }
+  return earliest;
+}
+
+class DeadlockDetector {
+ public:
+  explicit DeadlockDetector(DetectContext& context) : context_(context), graph_(context.graph) {}
+
+  std::vector<Finding> Run() {
+    const StuckRules proven = StuckRules::Proven();
+    const StuckRules likely = StuckRules::Likely();
+    Look({proven, FindingKind::kDeadlock, Evidence::kCertain});
+    Look({proven.WithTimed(), FindingKind::kDeadlock, Evidence::kCertain});
+    Look({likely, FindingKind::kProbableDeadlock, Evidence::kProbable});
+    Look({likely.WithTimed(), FindingKind::kProbableDeadlock, Evidence::kProbable});
+    // After all members are known, so that no knot is told as behind another.
+    for (Finding& finding : found_) {
+      finding.blocked_behind =
+          context_.spread.Behind(finding.members, &context_.stuck, context_.explained());
+      context_.Explain(finding);
+      finding.proof = DeadlockProof(context_, finding);
+    }
+    return std::move(found_);
+  }
+
+ private:
+  void Look(const Level& level) {
+    const StuckSet stuck(graph_, level.rules);
+    if (stuck.actors().empty()) return;
+    std::optional<StuckSet> untimed;  // of a timed level: who is stuck without those waits
+    if (level.rules.timed) untimed.emplace(graph_, level.rules.WithoutTimed());
+    for (const Knot& knot : FindKnots(graph_, stuck)) {
+      std::optional<Finding> finding = Judge(knot, level, untimed);
+      if (!finding) continue;
+      context_.Explain(*finding);
+      found_.push_back(std::move(*finding));
+    }
+  }
+
+  std::optional<Finding> Judge(const Knot& knot, const Level& level,
+                               const std::optional<StuckSet>& untimed) const {
+    const bool told = std::any_of(knot.members.begin(), knot.members.end(),
+                                  [this](ActorIndex actor) { return context_.IsExplained(actor); });
+    if (told || !SomebodyWasStill(graph_, knot.members)) return std::nullopt;
+    Finding finding;
+    finding.kind = level.kind;
+    finding.evidence = level.evidence;
+    finding.members = knot.members;
+    finding.ring = knot.ring;
+    finding.resources = context_.ResourcesOf(knot.members);
+    finding.since = context_.YoungestWait(
+        {knot.members.begin(),
+         knot.members.begin() + static_cast<std::ptrdiff_t>(knot.ring.size())});
+    finding.ending = Ending::kNever;
+    if (untimed && EndsByTimeout(knot, *untimed)) {
+      finding.ending = Ending::kTimeout;
+      finding.ends_at = EarliestDeadline(graph_, knot.members);
+      if (!LivesLong(finding)) return std::nullopt;
+    }
+    finding.advice = Advice(knot);
+    return finding;
+  }
+
+  // A timed wait somewhere in the knot need not end it: the others may be stuck without it.
+  bool EndsByTimeout(const Knot& knot, const StuckSet& untimed) const {
+    const bool timed = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return IsTimed(graph_.wait(graph_.WaitOf(actor)));
+    });
+    return timed && std::none_of(knot.members.begin(), knot.members.end(),
+                                 [&](ActorIndex actor) { return untimed.Contains(actor); });
+  }
+
+  bool LivesLong(const Finding& finding) const {
+    const TimeNs until = std::max(context_.observation().end, finding.ends_at.value_or(0));
+    return until - finding.since >= context_.options.long_wait;
+  }
+
+  std::string Advice(const Knot& knot) const {
+    const bool joins = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kJoin;
+    });
+    if (joins) return "release the locks that a thread needs before waiting for its end";
+    if (knot.members.size() == 1) {
+      return "do not acquire again what the caller already holds, or use a recursive lock";
+    }
+    return "take these locks in one order everywhere";
+  }
+
+  DetectContext& context_;
+  const WaitGraph& graph_;
+  std::vector<Finding> found_;
+};
+
+}  // namespace
+
+std::vector<Finding> DetectDeadlocks(DetectContext& context) {
+  return DeadlockDetector(context).Run();
+}
+
+}  // namespace ct

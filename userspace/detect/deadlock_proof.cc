@@ -1,0 +1,187 @@
+#include "detect/deadlock_proof.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include <fmt/format.h>
+
+#include "model/names.h"
+
+namespace ct {
+
+namespace {
+
+// Longer rings exist on paper; nobody checks more steps than this by hand.
+constexpr std::size_t kMaxSteps = 16;
+constexpr std::size_t kMaxNames = 5;
+
+class ProofWriter {
+ public:
+  ProofWriter(const DetectContext& context, const Finding& finding)
+      : graph_(context.graph), describe_(context.describe), finding_(finding) {}
+
+  std::vector<std::string> Write() {
+    if (finding_.kind == FindingKind::kDeadlock) {
+      WriteFromStillActor();
+    } else {
+      WriteEdges();
+    }
+    WriteOtherMembers();
+    for (const ActorIndex actor : finding_.members) WriteHeldBack(actor);
+    WriteTimeout();
+    WriteDoubtsBehind();
+    return std::move(lines_);
+  }
+
+ private:
+  const Wait& WaitAt(std::size_t step) const { return graph_.wait(finding_.ring[step].wait); }
+  std::string ActorAt(std::size_t step) const { return describe_.Actor(WaitAt(step).actor); }
+  std::string ResourceAt(std::size_t step) const {
+    return describe_.Resource(WaitAt(step).resource);
+  }
+  std::size_t Before(std::size_t step) const {
+    return (step + finding_.ring.size() - 1) % finding_.ring.size();
+  }
+
+  // What it means that the holder of what `step` waits for has not gone on.
+  std::string NotReleased(std::size_t step) const {
+    const bool exit = graph_.resource(WaitAt(step).resource).kind == ResourceKind::kThreadExit;
+    return exit ? "has not ended" : "has not released " + ResourceAt(step);
+  }
+
+  bool IsStill(std::size_t step) const { return WaitAt(step).continuity == Continuity::kStill; }
+
+  // Where the argument starts: the first still one of the ring, or of the other members.
+  std::size_t StartStep() {
+    for (std::size_t step = 0; step < finding_.ring.size(); ++step) {
+      if (IsStill(step)) return step;
+    }
+    for (const ActorIndex actor : finding_.members) {
+      if (graph_.wait(graph_.WaitOf(actor)).continuity != Continuity::kStill) continue;
+      lines_.push_back(describe_.Actor(actor) +
+                       " slept through both looks (switch counts equal), and all of them wait "
+                       "for each other without a way out");
+      break;
+    }
+    return 0;
+  }
+
+  // Backwards around the ring: who slept kept its lock, so who waits for that has not left.
+  void WriteFromStillActor() {
+    const std::size_t size = finding_.ring.size();
+    const std::size_t still = StartStep();
+    lines_.push_back(
+        fmt::format("{} {}: it {}", ActorAt(still), HowSeen(still), NotReleased(Before(still))));
+    if (size == 1) {
+      lines_.push_back("it waits for this itself");
+      return;
+    }
+    std::size_t step = Before(still);
+    for (std::size_t written = 1; written < size; ++written, step = Before(step)) {
+      if (written == kMaxSteps) {
+        lines_.push_back(fmt::format("and so on for {} more", size - written));
+        step = still;
+        break;
+      }
+      lines_.push_back(fmt::format("so {}, which waits for {}, has not left its wait: it {}",
+                                   ActorAt(step), ResourceAt(step), NotReleased(Before(step))));
+    }
+    lines_.push_back(
+        fmt::format("{} waits for {}: none of them can go on", ActorAt(still), ResourceAt(still)));
+  }
+
+  std::string HowSeen(std::size_t step) const {
+    return IsStill(step) ? "slept through both looks (switch counts equal)"
+                         : "waited for the same at both looks";
+  }
+
+  void WriteEdges() {
+    for (std::size_t step = 0; step < std::min(finding_.ring.size(), kMaxSteps); ++step) {
+      const Wait& wait = WaitAt(step);
+      const Hold& hold = graph_.hold(finding_.ring[step].held_by_next);
+      lines_.push_back(fmt::format(
+          "{} waits for {}{}, held by {}{}{}", ActorAt(step), ResourceAt(step),
+          Describe::Doubt(wait.evidence, wait.evidence_note), describe_.Actor(hold.actor),
+          AndOthers(wait.resource), Describe::Doubt(hold.evidence, hold.evidence_note)));
+    }
+    if (finding_.ring.size() > kMaxSteps) {
+      lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
+    }
+    lines_.push_back(finding_.members.size() == 1
+                         ? "it slept through both looks (switch counts equal)"
+                         : fmt::format("all {} slept through both looks (switch counts equal)",
+                                       finding_.members.size()));
+    WriteWhyNotCertain();
+  }
+
+  std::string AndOthers(ResourceIndex resource) const {
+    const std::size_t holds = graph_.HoldersOf(resource).size();
+    return holds > 1 ? fmt::format(" and {} more holds that are stuck, too", holds - 1) : "";
+  }
+
+  void WriteWhyNotCertain() {
+    for (const ResourceIndex resource : finding_.resources) {
+      if (!graph_.IsCounted(resource)) continue;
+      lines_.push_back(
+          fmt::format("not certain: {} has several units, and who holds none might "
+                      "give one back",
+                      describe_.Resource(resource)));
+      return;
+    }
+    lines_.push_back("not certain: tracing acquisitions (--holds) would tell who holds what");
+  }
+
+  void WriteOtherMembers() {
+    const std::size_t ring = finding_.ring.size();
+    const std::size_t others = finding_.members.size() - ring;
+    if (others == 0) return;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(others, kMaxNames); ++i) {
+      names += (i == 0 ? "" : ", ") + describe_.Actor(finding_.members[ring + i]);
+    }
+    if (others > kMaxNames) names += fmt::format(" and {} more", others - kMaxNames);
+    lines_.push_back(fmt::format("{} wait{} for these and they for {}: {}", others,
+                                 others == 1 ? "s" : "", others == 1 ? "it" : "them", names));
+  }
+
+  void WriteHeldBack(ActorIndex actor) {
+    if (!IsHeldBack(graph_.actor(actor).state)) return;
+    lines_.push_back(fmt::format("{} {}; to let it go on would not end this",
+                                 describe_.Actor(actor), describe_.Doing(actor)));
+  }
+
+  void WriteTimeout() {
+    if (finding_.ending != Ending::kTimeout) return;
+    for (const ActorIndex actor : finding_.members) {
+      const Wait& wait = graph_.wait(graph_.WaitOf(actor));
+      if (!wait.timed && !wait.deadline) continue;
+      if (finding_.ends_at && wait.deadline != finding_.ends_at) continue;
+      lines_.push_back(fmt::format("{} gives up when its timeout is over", describe_.Actor(actor)));
+      return;
+    }
+  }
+
+  void WriteDoubtsBehind() {
+    if (finding_.evidence != Evidence::kCertain) return;
+    const auto doubtful = std::count_if(
+        finding_.blocked_behind.begin(), finding_.blocked_behind.end(), [this](ActorIndex actor) {
+          return graph_.wait(graph_.WaitOf(actor)).evidence != Evidence::kCertain;
+        });
+    if (doubtful == 0) return;
+    lines_.push_back(fmt::format("{} of the {} behind: what they wait for is probable only",
+                                 doubtful, finding_.blocked_behind.size()));
+  }
+
+  const WaitGraph& graph_;
+  const Describe& describe_;
+  const Finding& finding_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+std::vector<std::string> DeadlockProof(const DetectContext& context, const Finding& finding) {
+  return ProofWriter(context, finding).Write();
+}
+
+}  // namespace ct

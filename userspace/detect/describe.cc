@@ -1,0 +1,76 @@
+#include "detect/describe.h"
+
+#include <fmt/format.h>
+
+#include "model/names.h"
+
+namespace ct {
+
+namespace {
+
+std::string Place(const Resource& resource) {
+  std::string place = resource.id.shared ? fmt::format("offset {:#x}", resource.id.offset)
+                                         : fmt::format("{:#x}", resource.id.address);
+  if (!resource.where.empty()) place += fmt::format(" ({})", resource.where);
+  return place;
+}
+
+std::string SleepsIn(const Syscall& syscall) {
+  if (syscall.name.empty()) return "sleeps";
+  if (syscall.object.empty()) return fmt::format("sleeps in {}", syscall.name);
+  return fmt::format("sleeps in {} on {}", syscall.name, syscall.object);
+}
+
+}  // namespace
+
+std::string Describe::Actor(ActorIndex index) const {
+  const ct::Actor& actor = graph_->actor(index);
+  if (actor.kind == ActorKind::kTask) return fmt::format("task {}", actor.name);
+  return fmt::format("{} ({})", actor.name, actor.id.tid);
+}
+
+std::string Describe::Resource(ResourceIndex index) const {
+  const ct::Resource& resource = graph_->resource(index);
+  if (resource.kind == ResourceKind::kThreadExit && !graph_->HoldersOf(index).empty()) {
+    return "the exit of " + Actor(graph_->hold(graph_->HoldersOf(index).front()).actor);
+  }
+  const std::string type = resource.type.empty() ? ToString(resource.kind) : resource.type;
+  return fmt::format("{} {}", type, resource.symbol.empty() ? Place(resource) : resource.symbol);
+}
+
+std::string Describe::Doing(ActorIndex index) const {
+  const ct::Actor& actor = graph_->actor(index);
+  switch (actor.state) {
+    case RunState::kRunning:
+      return "runs";
+    case RunState::kRunnable:
+      return "wants a CPU and gets none";
+    case RunState::kStopped:
+      return "is stopped";
+    case RunState::kTraced:
+      return "is stopped by a debugger";
+    case RunState::kFrozen:
+      return "is frozen with its cgroup";
+    case RunState::kThrottled:
+      return "is throttled: its cgroup is out of CPU quota";
+    case RunState::kUninterruptible:
+      return "is in uninterruptible sleep" +
+             (actor.syscall.name.empty() ? "" : " in " + actor.syscall.name);
+    case RunState::kExited:
+      return "has exited";
+    case RunState::kSleeping:
+    case RunState::kUnknown:
+      break;
+  }
+  if (const WaitIndex wait = graph_->WaitOf(index); wait != kNoIndex) {
+    return "waits for " + Resource(graph_->wait(wait).resource);
+  }
+  return actor.state == RunState::kSleeping ? SleepsIn(actor.syscall) : "is in an unknown state";
+}
+
+std::string Describe::Doubt(Evidence evidence, const std::string& note) {
+  if (evidence == Evidence::kCertain) return "";
+  return fmt::format(" ({}{}{})", ToString(evidence), note.empty() ? "" : ": ", note);
+}
+
+}  // namespace ct

@@ -1,0 +1,37 @@
+// What in an Observation is worth a person's attention. Pure: equal observations, equal findings.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "model/finding.h"
+#include "model/observation.h"
+
+namespace ct {
+
+struct DetectOptions {
+  // A wait for a lock is long from this age on. A ring that a timeout will break is told only if
+  // it lives this long: try-with-timeout is a way to avoid deadlocks, not one to have them.
+  DurationNs long_wait = kSecond;
+  // A lock that moves is hot with this many waiters: past the number of CPUs of a small host.
+  std::uint32_t hot_lock_waiters = 8;
+};
+
+// Deadlocks first, then abandoned locks, long waits, hot locks; within a kind by the number of
+// actors it blocks. Each hang is one finding: who is part of one, or behind it, is not told again
+// by a lesser one. With a filter (Observation::filter) only findings that concern a selected
+// process. Tolerates malformed observations. Findings index into `observation`.
+std::vector<Finding> Detect(const Observation& observation, const DetectOptions& options = {});
+
+// Members and those behind them.
+std::size_t BlockedActors(const Finding& finding);
+
+// True if a thread or task of the process (its index in the observation) is a member of the
+// finding, waits behind it or is its root.
+bool Concerns(const Finding& finding, const Observation& observation, ProcessIndex process);
+
+// True for the findings whose members cannot go on by themselves: deadlocks and abandoned locks.
+bool IsHang(FindingKind kind);
+
+}  // namespace ct

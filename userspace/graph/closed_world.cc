@@ -1,0 +1,71 @@
+#include "graph/closed_world.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+namespace ct {
+
+namespace {
+
+struct Inhabitants {
+  std::vector<ActorIndex> threads;
+  bool all_locked_in = true;
+  bool somebody_wants_a_lock = false;
+  bool signal_may_interrupt = false;
+};
+
+bool IsLockLike(const Wait& wait) {
+  return wait.purpose != WaitPurpose::kEvent && wait.evidence != Evidence::kUnknown;
+}
+
+// A join waits on a shared futex, which the kernel wakes when the thread ends. That thread is of
+// the same space, so only the space can end this wait, too.
+bool OnlyItsSpaceEnds(const WaitGraph& graph, const Wait& wait) {
+  return wait.private_futex || graph.resource(wait.resource).kind == ResourceKind::kThreadExit;
+}
+
+bool IsLockedIn(const WaitGraph& graph, ActorIndex actor) {
+  const WaitIndex index = graph.WaitOf(actor);
+  if (index == kNoIndex) return false;
+  const Wait& wait = graph.wait(index);
+  return wait.continuity == Continuity::kStill && !HasLeftWait(graph.actor(actor), wait) &&
+         !wait.timed && !wait.deadline && OnlyItsSpaceEnds(graph, wait);
+}
+
+void Add(const WaitGraph& graph, ActorIndex index, Inhabitants& space) {
+  space.threads.push_back(index);
+  space.signal_may_interrupt |= graph.actor(index).signal_may_interrupt;
+  if (!IsLockedIn(graph, index)) {
+    space.all_locked_in = false;
+  } else if (IsLockLike(graph.wait(graph.WaitOf(index)))) {
+    space.somebody_wants_a_lock = true;
+  }
+}
+
+}  // namespace
+
+std::vector<ClosedWorld> FindClosedWorlds(const WaitGraph& graph) {
+  std::map<SpaceId, Inhabitants> by_space;
+  for (std::size_t i = 0; i < graph.actor_count(); ++i) {
+    const auto actor = static_cast<ActorIndex>(i);
+    // Tasks run on threads; what those do decides.
+    if (graph.actor(actor).kind != ActorKind::kThread) continue;
+    if (const SpaceId space = graph.SpaceOf(actor); space != 0) Add(graph, actor, by_space[space]);
+  }
+  std::map<SpaceId, const Space*> all_observed;
+  for (const Space& space : graph.observation().spaces) {
+    if (space.all_observed) all_observed[space.id] = &space;
+  }
+  std::vector<ClosedWorld> found;
+  for (auto& [id, inhabitants] : by_space) {
+    const auto space = all_observed.find(id);
+    if (space == all_observed.end()) continue;
+    if (inhabitants.threads.size() != space->second->threads) continue;
+    if (!inhabitants.all_locked_in || !inhabitants.somebody_wants_a_lock) continue;
+    found.push_back({id, std::move(inhabitants.threads), inhabitants.signal_may_interrupt});
+  }
+  return found;
+}
+
+}  // namespace ct

@@ -1,0 +1,23 @@
+// Memory spaces in which nobody is left to wake anybody (DESIGN rule 4).
+#pragma once
+
+#include <vector>
+
+#include "graph/wait_graph.h"
+
+namespace ct {
+
+struct ClosedWorld {
+  SpaceId space = 0;
+  std::vector<ActorIndex> threads;  // every thread of the space, ascending
+  // A signal handler or timer of the process might still wake one of them.
+  bool signal_may_interrupt = false;
+};
+
+// The spaces of which every thread slept through the interval in an untimed wait that only the
+// space itself can end (a private futex, or the end of one of its threads), at least one of them
+// for a lock or for a thread to end. Spaces that only wait for events are idle. Ascending by space.
+// O(actors + spaces).
+std::vector<ClosedWorld> FindClosedWorlds(const WaitGraph& graph);
+
+}  // namespace ct

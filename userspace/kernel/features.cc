@@ -1,0 +1,127 @@
+#include "kernel/features.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/capability.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+namespace ct {
+namespace {
+
+struct BtfDeleter {
+  void operator()(btf* handle) const { btf__free(handle); }
+};
+
+// include/linux/proc_ns.h: PROC_PID_INIT_INO
+constexpr ino_t kInitPidNamespace = 0xEFFFFFFC;
+
+bool Has(cap_t capabilities, cap_value_t capability) {
+  cap_flag_value_t value = CAP_CLEAR;
+  return cap_get_flag(capabilities, capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
+}
+
+// The same names on kernels and libcaps that are older than the capability: CAP_SYS_ADMIN stood
+// for them before 5.8 (CAP_BPF, CAP_PERFMON) and 5.9 (CAP_CHECKPOINT_RESTORE), and still does.
+std::vector<std::string> MissingCapabilities() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> own(cap_get_proc(),
+                                                                              &cap_free);
+  if (!own) return {"capabilities (cannot be read)"};
+  std::vector<std::string> missing;
+  const bool admin = Has(own.get(), CAP_SYS_ADMIN);
+  const auto need = [&](cap_value_t capability, const char* name, bool admin_is_enough) {
+    if (!Has(own.get(), capability) && !(admin && admin_is_enough)) missing.emplace_back(name);
+  };
+  need(CAP_BPF, "CAP_BPF", true);
+  need(CAP_PERFMON, "CAP_PERFMON", true);
+  need(CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false);
+  need(CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false);
+  need(CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", true);
+  return missing;
+}
+
+bool HasHelper(const btf* kernel, const char* name) {
+  const int type = btf__find_by_name_kind(kernel, "bpf_func_id", BTF_KIND_ENUM);
+  if (type < 0) return false;
+  const btf_type* helpers = btf__type_by_id(kernel, static_cast<__u32>(type));
+  const struct btf_enum* values = btf_enum(helpers);
+  for (int i = 0; i < btf_vlen(helpers); ++i) {
+    if (std::string(btf__name_by_offset(kernel, values[i].name_off)) == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
+  constexpr std::array kKnown = {"task_pt_regs", "task_stack"};
+  for (const std::string& name : without) {
+    if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
+      return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
+                                                 fmt::join(kKnown, ", ")));
+    }
+  }
+  const auto wanted = [&](const char* name) {
+    return std::find(without.begin(), without.end(), name) == without.end();
+  };
+
+  KernelFeatures features;
+  features.missing_capabilities = MissingCapabilities();
+  utsname system{};
+  uname(&system);
+  features.x86_64 = std::string(system.machine) == "x86_64";
+  struct stat pid_namespace{};
+  features.init_pid_namespace =
+      stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino == kInitPidNamespace;
+  const std::unique_ptr<btf, BtfDeleter> kernel(btf__load_vmlinux_btf());
+  features.btf = kernel != nullptr;
+  if (features.btf) {
+    features.task_iterator =
+        btf__find_by_name_kind(kernel.get(), "bpf_iter__task", BTF_KIND_STRUCT) > 0;
+    features.task_pt_regs =
+        HasHelper(kernel.get(), "BPF_FUNC_task_pt_regs") && wanted("task_pt_regs");
+    features.task_stack = HasHelper(kernel.get(), "BPF_FUNC_get_task_stack") && wanted("task_stack");
+  }
+  return features;
+}
+
+Result<SweepPlan> PlanSweep(const KernelFeatures& features) {
+  if (!features.missing_capabilities.empty()) {
+    return Fail(ErrorCode::kPermission,
+                fmt::format("run this as root: {} {} missing",
+                            fmt::join(features.missing_capabilities, ", "),
+                            features.missing_capabilities.size() == 1 ? "is" : "are"));
+  }
+  if (!features.x86_64) {
+    return Fail(ErrorCode::kUnsupported, "only x86-64 can be traced so far");
+  }
+  if (!features.init_pid_namespace) {
+    return Fail(ErrorCode::kUnsupported,
+                "started in a container's pid namespace: run it on the host, or with the host's "
+                "pid namespace (docker run --pid=host, hostPID: true)");
+  }
+  if (!features.btf) {
+    return Fail(ErrorCode::kUnsupported,
+                "this kernel has no type information (/sys/kernel/btf/vmlinux): it needs "
+                "CONFIG_DEBUG_INFO_BTF=y, which distributions have since 2020");
+  }
+  if (!features.task_iterator) {
+    return Fail(ErrorCode::kUnsupported,
+                "this kernel has no BPF task iterator (it came with Linux 5.8)");
+  }
+  SweepPlan plan;
+  plan.registers_by_helper = features.task_pt_regs;
+  plan.kernel_stacks = features.task_stack;
+  if (!plan.kernel_stacks) {
+    plan.degradations.emplace_back("no kernel stacks: the kernel has no bpf_get_task_stack");
+  }
+  return plan;
+}
+
+}  // namespace ct

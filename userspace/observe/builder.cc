@@ -1,0 +1,449 @@
+#include "observe/builder.h"
+
+#include <seccomp.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <unordered_set>
+
+#include "base/text.h"
+#include "observe/verdict.h"
+
+namespace ct {
+
+SpaceId History::Space(std::uint64_t kernel_identity) {
+  if (kernel_identity == 0) return 0;
+  return spaces_.try_emplace(kernel_identity, static_cast<SpaceId>(spaces_.size() + 1))
+      .first->second;
+}
+
+TimeNs History::WaitSince(const ThreadId& actor, const ResourceId& resource, TimeNs since,
+                          bool continued) {
+  Seen& seen = waits_[{actor, resource}];
+  if (seen.since == 0 || !continued) seen.since = since;
+  seen.since = std::min(seen.since, since);
+  seen.fresh = true;
+  return seen.since;
+}
+
+void History::Sweep() {
+  std::erase_if(waits_, [](const auto& entry) { return !entry.second.fresh; });
+  for (auto& [key, seen] : waits_) seen.fresh = false;
+}
+
+namespace {
+
+// How far up a process's parents are looked at.
+constexpr int kMaxAncestors = 64;
+
+bool IsLockLike(const WaitReading& reading) { return reading.purpose != WaitPurpose::kEvent; }
+
+std::string SyscallName(std::int64_t number) {
+  const std::unique_ptr<char, decltype(&free)> name(
+      seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, static_cast<int>(number)), &free);
+  if (name) return name.get();
+  if (number == 455) return "futex_wait";  // Linux 6.7, newer than libseccomp 2.5
+  return "syscall " + std::to_string(number);
+}
+
+std::string UnitOf(const std::string& cgroup) {
+  for (std::size_t end = cgroup.size(); end > 0;) {
+    const std::size_t slash = cgroup.rfind('/', end - 1);
+    if (slash == std::string::npos) break;
+    const std::string part = cgroup.substr(slash + 1, end - slash - 1);
+    if (part.ends_with(".service") || part.ends_with(".scope")) return part;
+    end = slash;
+  }
+  return {};
+}
+
+class Builder {
+ public:
+  Builder(const RawLook& look, const BuildOptions& options, DurationNs realtime_offset,
+          History& history)
+      : look_(look),
+        options_(options),
+        history_(history),
+        first_(look.first),
+        second_(look.second) {
+    out_.begin = look.first.begin;
+    out_.end = look.second.end;
+    out_.realtime_offset = realtime_offset;
+    out_.losses = look.losses;
+    out_.cost.threads_visited = look.second.visited;
+  }
+
+  Observation Build() {
+    AddActors();
+    AddWaits();
+    AddSpaces();
+    AddVerdicts(look_, first_, out_);
+    CountCompat();
+    history_.Sweep();
+    return std::move(out_);
+  }
+
+ private:
+  const ProcessReadings* ReadingsOf(const TaskSample& task) const {
+    const auto found = look_.readings.find(task.leader.tid);
+    return found == look_.readings.end() ? nullptr : &found->second;
+  }
+  const ThreadReading* ReadingOf(const TaskSample& task) const {
+    const ProcessReadings* process = ReadingsOf(task);
+    if (process == nullptr) return nullptr;
+    const auto found = process->threads.find(task.id.tid);
+    return found == process->threads.end() ? nullptr : &found->second;
+  }
+
+  // --- actors -------------------------------------------------------------------------------
+
+  void AddActors() {
+    std::unordered_set<std::uint64_t> lock_spaces;
+    std::unordered_set<pid_t> named_owners;
+    for (const TaskSample& task : look_.second.tasks) {
+      const ThreadReading* reading = ReadingOf(task);
+      if (reading == nullptr || !reading->read.wait) continue;
+      const WaitReading& wait = reading->read.wait->reading;
+      if (!IsLockLike(wait)) continue;
+      lock_spaces.insert(task.space);
+      if (const TaskSample* owner = second_.ByNamespaceTid(task.pid_ns, wait.owner_ns_tid)) {
+        named_owners.insert(owner->id.tid);
+      }
+    }
+    for (const TaskSample& task : look_.second.tasks) {
+      const bool selected = look_.selected.contains(task.leader.tid);
+      if (task.state == RunState::kExited && !named_owners.contains(task.id.tid)) continue;
+      if ((selected && options_.all_threads) || lock_spaces.contains(task.space) ||
+          named_owners.contains(task.id.tid)) {
+        AddActor(task);
+      }
+    }
+  }
+
+  ProcessIndex ProcessOf(const TaskSample& task) {
+    const auto [entry, is_new] = processes_.try_emplace(
+        task.leader.tid, static_cast<ProcessIndex>(out_.processes.size()));
+    if (!is_new) return entry->second;
+    Process process;
+    process.id = task.leader;
+    process.ns_pid = task.ns_tgid;
+    process.pid_ns = task.pid_ns;
+    process.parent_pid = task.parent_pid;
+    process.space = history_.Space(task.space);
+    process.name = CleanText(task.leader_comm);
+    process.threads = task.group_threads;
+    process.selected = look_.selected.contains(task.leader.tid);
+    if (const ProcessReadings* readings = ReadingsOf(task); readings && readings->facts) {
+      process.executable = readings->facts->executable;
+      process.cgroup = readings->facts->cgroup;
+      process.unit = UnitOf(process.cgroup);
+      process.language = readings->facts->language;
+    }
+    out_.processes.push_back(std::move(process));
+    return entry->second;
+  }
+
+  void AddActor(const TaskSample& task) {
+    const TaskSample* before = first_.ByTid(task.id.tid);
+    const ThreadReading* reading = ReadingOf(task);
+    Actor actor;
+    actor.id = task.id;
+    actor.name = CleanText(task.comm);
+    actor.process = ProcessOf(task);
+    actor.ns_tid = task.ns_tid;
+    actor.state = task.state;
+    actor.off_cpu_since = task.off_cpu_since;
+    actor.switches = task.switches;
+    actor.still = before != nullptr && SleptThrough(*before, task);
+    if (task.syscall >= 0) {
+      actor.syscall.number = static_cast<std::int32_t>(task.syscall);
+      actor.syscall.name = SyscallName(task.syscall);
+    }
+    if (const ProcessReadings* readings = ReadingsOf(task); readings && readings->facts) {
+      actor.signal_may_interrupt = readings->facts->catches_signals;
+    } else {
+      actor.signal_may_interrupt = true;  // not known: never claim that nothing could
+    }
+    if (reading != nullptr && actor.still) {
+      actor.syscall.object = reading->read.syscall_object;
+      if (reading->read.syscall_timeout) {
+        actor.syscall.deadline = task.off_cpu_since + *reading->read.syscall_timeout;
+      }
+    }
+    if (reading != nullptr && !reading->read.stack.frames.empty()) {
+      actor.user_stack = AddStack(task, *reading, actor.still);
+    }
+    if (!task.kernel_stack.empty()) actor.kernel_stack = AddKernelStack(task);
+    actors_.emplace(task.id.tid, static_cast<ActorIndex>(out_.actors.size()));
+    out_.actors.push_back(std::move(actor));
+  }
+
+  StackIndex AddStack(const TaskSample& task, const ThreadReading& reading, bool still) {
+    Stack stack = reading.read.stack;
+    if (!still) stack.end = StackEnd::kMoved;
+    const std::vector<Module>& modules = ReadingsOf(task)->modules;
+    for (Frame& frame : stack.frames) {
+      if (frame.module >= 0 && static_cast<std::size_t>(frame.module) < modules.size()) {
+        frame.module = AddModule(modules[static_cast<std::size_t>(frame.module)]);
+      } else {
+        frame.module = kNoIndex;
+      }
+    }
+    out_.stacks.push_back(std::move(stack));
+    return static_cast<StackIndex>(out_.stacks.size() - 1);
+  }
+
+  StackIndex AddKernelStack(const TaskSample& task) {
+    Stack stack;
+    stack.end = StackEnd::kComplete;
+    for (const std::uint64_t address : task.kernel_stack) {
+      Frame frame;
+      frame.origin = FrameOrigin::kKernel;
+      if (options_.kernel_symbol) frame.function = CleanText(options_.kernel_symbol(address));
+      stack.frames.push_back(std::move(frame));
+    }
+    out_.stacks.push_back(std::move(stack));
+    return static_cast<StackIndex>(out_.stacks.size() - 1);
+  }
+
+  ModuleIndex AddModule(const Module& module) {
+    const auto [entry, is_new] =
+        modules_.try_emplace(module, static_cast<ModuleIndex>(out_.modules.size()));
+    if (is_new) out_.modules.push_back(module);
+    return entry->second;
+  }
+
+  // --- edges --------------------------------------------------------------------------------
+
+  void AddWaits() {
+    for (std::size_t i = 0; i < out_.actors.size(); ++i) {
+      const TaskSample& task = *second_.ByTid(out_.actors[i].id.tid);
+      const TaskSample* before = first_.ByTid(task.id.tid);
+      const ThreadReading* reading = ReadingOf(task);
+      if (before == nullptr || reading == nullptr || !reading->read.wait) continue;
+      AddWait(static_cast<ActorIndex>(i), *before, task, *reading->read.wait);
+    }
+    for (std::size_t i = 0; i < out_.resources.size(); ++i) SettleHolders(i);
+  }
+
+  void AddWait(ActorIndex index, const TaskSample& before, const TaskSample& task,
+               const LocatedWait& located) {
+    const WaitReading& reading = located.reading;
+    Wait wait;
+    if (SleptThrough(before, task)) {
+      wait.continuity = Continuity::kStill;
+    } else if (before.id == task.id && SameFutexCall(before, task) && IsLockLike(reading)) {
+      wait.continuity = Continuity::kContinued;
+    } else {
+      return;  // it has moved on: what was read is no longer what it waits for
+    }
+    wait.actor = index;
+    wait.resource = ResourceOf(task, located);
+    wait.mode = reading.mode;
+    wait.purpose = reading.purpose;
+    wait.evidence = reading.evidence;
+    wait.evidence_note = reading.evidence_note;
+    wait.timed = reading.timed;
+    wait.private_futex =
+        reading.private_futex || reading.kind == ResourceKind::kThreadExit;
+    wait.since = history_.WaitSince(
+        task.id, out_.resources[static_cast<std::size_t>(wait.resource)].id,
+        before.off_cpu_since, true);
+    wait.deadline = DeadlineOf(before, reading);
+    NoteOwner(wait.resource, task, located);
+    out_.waits.push_back(std::move(wait));
+  }
+
+  std::optional<TimeNs> DeadlineOf(const TaskSample& before, const WaitReading& reading) const {
+    if (!reading.timed || !reading.timeout_ns) return std::nullopt;
+    if (!reading.timeout_is_absolute) return before.off_cpu_since + *reading.timeout_ns;
+    if (reading.timeout_is_realtime) return *reading.timeout_ns - out_.realtime_offset;
+    return *reading.timeout_ns;
+  }
+
+  ResourceIndex ResourceOf(const TaskSample& task, const LocatedWait& located) {
+    const WaitReading& reading = located.reading;
+    ResourceId id;
+    id.shared = reading.process_shared;
+    if (id.shared) {
+      id.device = located.device;
+      id.inode = located.inode;
+      id.offset = located.offset;
+    } else {
+      id.space = history_.Space(task.space);
+      id.address = reading.object;
+    }
+    const auto [entry, is_new] =
+        resources_.try_emplace(id, static_cast<ResourceIndex>(out_.resources.size()));
+    if (is_new) {
+      Resource resource;
+      resource.id = id;
+      out_.resources.push_back(std::move(resource));
+      owners_.emplace_back();
+    }
+    Resource& resource = out_.resources[static_cast<std::size_t>(entry->second)];
+    if (is_new || reading.evidence > owners_[static_cast<std::size_t>(entry->second)].described) {
+      owners_[static_cast<std::size_t>(entry->second)].described = reading.evidence;
+      resource.kind = reading.kind;
+      resource.implementation = reading.implementation;
+      resource.type = reading.type;
+      resource.capacity = reading.capacity;
+      resource.symbol = located.symbol;
+      resource.where = located.where;
+    }
+    return entry->second;
+  }
+
+  // What the waiters of one resource read in its owner word.
+  struct OwnerVotes {
+    Evidence described = Evidence::kUnknown;
+    bool disagree = false;
+    bool any = false;
+    pid_t ns_tid = 0;
+    Evidence evidence = Evidence::kUnknown;
+    bool word_matches = false;
+    bool robust = false;
+    std::string note;
+    const TaskSample* waiter = nullptr;
+    bool waiter_still = false;
+  };
+
+  void NoteOwner(ResourceIndex index, const TaskSample& waiter, const LocatedWait& located) {
+    OwnerVotes& votes = owners_[static_cast<std::size_t>(index)];
+    const WaitReading& reading = located.reading;
+    if (reading.owner_ns_tid == 0 || !reading.holders_known) return;
+    if (votes.any && votes.ns_tid != reading.owner_ns_tid) votes.disagree = true;
+    if (!votes.any || reading.evidence > votes.evidence) {
+      votes.evidence = reading.evidence;
+      votes.note = reading.evidence_note;
+      votes.waiter = &waiter;
+    }
+    votes.any = true;
+    votes.ns_tid = reading.owner_ns_tid;
+    votes.word_matches = votes.word_matches || reading.word_matches;
+    votes.robust = votes.robust || reading.robust;
+    const TaskSample* before = first_.ByTid(waiter.id.tid);
+    votes.waiter_still =
+        votes.waiter_still || (before != nullptr && SleptThrough(*before, waiter));
+  }
+
+  void SettleHolders(std::size_t index) {
+    Resource& resource = out_.resources[index];
+    const OwnerVotes& votes = owners_[index];
+    // Readings that disagree were taken while the lock changed hands: nobody is accused.
+    if (!votes.any || votes.disagree) return;
+    const TaskSample* owner = FindOwner(resource, votes);
+    if (owner == nullptr) {
+      SettleAbandoned(resource, votes);
+      return;
+    }
+    const auto actor = actors_.find(owner->id.tid);
+    if (actor == actors_.end()) return;
+    Hold hold;
+    hold.actor = actor->second;
+    hold.resource = static_cast<ResourceIndex>(index);
+    hold.evidence = votes.evidence;
+    hold.evidence_note = votes.note;
+    if (!votes.word_matches && resource.kind != ResourceKind::kThreadExit) {
+      hold.evidence = std::min(hold.evidence, Evidence::kProbable);
+      hold.evidence_note = "owner word read while the lock changed";
+    }
+    out_.holds.push_back(std::move(hold));
+    resource.holders_known = true;
+  }
+
+  const TaskSample* FindOwner(const Resource& resource, const OwnerVotes& votes) const {
+    const TaskSample* owner = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
+    if (owner == nullptr) return nullptr;
+    // A private lock's owner lives in the same memory (rule 10).
+    if (!resource.id.shared && owner->space != votes.waiter->space) return nullptr;
+    return owner;
+  }
+
+  void SettleAbandoned(Resource& resource, const OwnerVotes& votes) {
+    // A robust lock is handed on by the kernel; a join's target that is gone has been joined.
+    if (votes.robust || resource.kind == ResourceKind::kThreadExit) return;
+    if (!votes.waiter_still || !votes.word_matches || votes.evidence != Evidence::kCertain) return;
+    // Gone at the second sweep only: it may have unlocked on its way out. The next look tells.
+    const TaskSample* before = first_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
+    if (before != nullptr && (resource.id.shared || before->space == votes.waiter->space)) return;
+    resource.abandoned_by = votes.ns_tid;
+    resource.holders_known = true;
+    const TaskSample* stranger = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
+    if (stranger == nullptr) {
+      resource.abandoned = Abandoned::kOwnerExited;
+    } else if (IsAncestor(*stranger, *votes.waiter)) {
+      resource.abandoned = Abandoned::kInheritedOverFork;
+    } else {
+      resource.abandoned = Abandoned::kTidReused;
+    }
+  }
+
+  bool IsAncestor(const TaskSample& maybe, const TaskSample& of) const {
+    pid_t parent = of.parent_pid;
+    for (int i = 0; i < kMaxAncestors && parent > 1; ++i) {
+      if (parent == maybe.leader.tid) return true;
+      const TaskSample* next = second_.ByTid(parent);
+      if (next == nullptr) return false;
+      parent = next->parent_pid;
+    }
+    return false;
+  }
+
+  // --- spaces and losses --------------------------------------------------------------------
+
+  void AddSpaces() {
+    std::unordered_map<std::uint64_t, std::uint32_t> actors_of;
+    for (const Actor& actor : out_.actors) {
+      const std::uint64_t space = second_.ByTid(actor.id.tid)->space;
+      if (space != 0) ++actors_of[space];
+    }
+    for (const auto& [kernel_identity, count] : actors_of) {
+      const auto& tasks = second_.OfSpace(kernel_identity);
+      Space space;
+      space.id = history_.Space(kernel_identity);
+      space.threads = static_cast<std::uint32_t>(tasks.size());
+      // mm_users counts everyone who could touch this memory: more users than threads means an
+      // io_uring worker, a vhost or somebody else who might wake a waiter.
+      space.all_observed = !tasks.empty() && count == tasks.size() &&
+                           tasks.front()->space_users == tasks.size();
+      out_.spaces.push_back(space);
+    }
+    std::sort(out_.spaces.begin(), out_.spaces.end(),
+              [](const Space& a, const Space& b) { return a.id < b.id; });
+  }
+
+  void CountCompat() {
+    std::uint64_t count = 0;
+    std::string example;
+    for (const TaskSample& task : look_.second.tasks) {
+      if (!task.compat || !look_.selected.contains(task.leader.tid)) continue;
+      ++count;
+      example = "process " + std::to_string(task.leader.tid) + " (" + CleanText(task.leader_comm) +
+                ")";
+    }
+    if (count > 0) out_.losses.push_back({"32-bit threads are not read", count, true, example});
+  }
+
+  const RawLook& look_;
+  const BuildOptions& options_;
+  History& history_;
+  SweepIndex first_;
+  SweepIndex second_;
+  Observation out_;
+  std::unordered_map<pid_t, ActorIndex> actors_;  // by tid
+  std::unordered_map<pid_t, ProcessIndex> processes_;
+  std::map<ResourceId, ResourceIndex> resources_;
+  std::vector<OwnerVotes> owners_;  // parallel to out_.resources
+  std::map<Module, ModuleIndex> modules_;
+};
+
+}  // namespace
+
+Observation BuildObservation(const RawLook& look, const BuildOptions& options,
+                             DurationNs realtime_offset, History& history) {
+  return Builder(look, options, realtime_offset, history).Build();
+}
+
+}  // namespace ct

@@ -1,0 +1,163 @@
+#include "observe/filter.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "base/text.h"
+
+namespace ct {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
+// A cgroup tree has some thousands of directories on a large host; more is somebody's joke.
+constexpr int kMaxDirectories = 200'000;
+
+// Calls `visit` for every directory below `root`, itself included, until it returns false.
+template <class Visit>
+void WalkDirectories(const fs::path& root, Visit visit) {
+  std::error_code error;
+  if (!fs::is_directory(root, error) || !visit(root)) return;
+  int left = kMaxDirectories;
+  auto options = fs::directory_options::skip_permission_denied;
+  for (fs::recursive_directory_iterator it(root, options, error), end; it != end && left > 0;
+       it.increment(error)) {
+    if (error) return;
+    if (!it->is_directory(error) || it->is_symlink(error)) continue;
+    --left;
+    if (!visit(it->path())) return;
+  }
+}
+
+// The directories that a user may mean by "/system.slice/x.service": as given, or below the
+// unified or any v1 hierarchy.
+std::optional<fs::path> FindCgroup(const std::string& name) {
+  std::error_code error;
+  const fs::path given(name);
+  if (given.is_absolute() && name.starts_with(kCgroupRoot) && fs::is_directory(given, error)) {
+    return given;
+  }
+  const fs::path relative = given.relative_path();
+  if (relative.empty()) return fs::path(kCgroupRoot);
+  if (fs::is_directory(fs::path(kCgroupRoot) / relative, error)) return kCgroupRoot / relative;
+  for (const auto& hierarchy : fs::directory_iterator(kCgroupRoot, error)) {
+    if (hierarchy.is_symlink(error)) continue;
+    if (fs::is_directory(hierarchy.path() / relative, error)) return hierarchy.path() / relative;
+  }
+  return std::nullopt;
+}
+
+std::optional<fs::path> FindUnit(const std::string& unit) {
+  std::optional<fs::path> found;
+  WalkDirectories(kCgroupRoot, [&](const fs::path& directory) {
+    if (directory.filename() == unit) found = directory;
+    return !found;
+  });
+  return found;
+}
+
+std::string UnitName(const std::string& unit) {
+  return unit.find('.') == std::string::npos ? unit + ".service" : unit;
+}
+
+Result<fs::path> CgroupDirectory(const Filter& filter) {
+  if (!filter.cgroup.empty()) {
+    if (auto directory = FindCgroup(filter.cgroup)) return *directory;
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("there is no cgroup '{}' below {}", filter.cgroup, kCgroupRoot));
+  }
+  if (auto directory = FindUnit(UnitName(filter.unit))) return *directory;
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("unit '{}' has no cgroup: is it running?", UnitName(filter.unit)));
+}
+
+Result<std::unordered_set<pid_t>> CgroupMembers(const Filter& filter) {
+  const Result<fs::path> root = CgroupDirectory(filter);
+  if (!root) return Fail(root.error());
+  std::unordered_set<pid_t> members;
+  WalkDirectories(*root, [&](const fs::path& directory) {
+    std::ifstream procs(directory / "cgroup.procs");
+    pid_t pid = 0;
+    while (procs >> pid) members.insert(pid);
+    return true;
+  });
+  return members;
+}
+
+Status CheckPid(pid_t pid) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  if (!status) return Fail(ErrorCode::kNotFound, fmt::format("there is no process {}", pid));
+  std::string line;
+  bool kernel_thread = true;
+  while (std::getline(status, line)) {
+    int number = 0;
+    if (line.starts_with("State:") && line.find("Z (zombie)") != std::string::npos) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("process {} is a zombie: it has ended and waits for its parent to "
+                              "take notice",
+                              pid));
+    }
+    if (sscanf(line.c_str(), "Tgid: %d", &number) == 1 && number != pid) {
+      return Fail(ErrorCode::kUsage,
+                  fmt::format("{} is a thread of process {}: use -p {}", pid, number, number));
+    }
+    if (line.starts_with("VmSize:")) kernel_thread = false;
+  }
+  if (kernel_thread) {
+    return Fail(ErrorCode::kUsage,
+                fmt::format("process {} is a kernel thread: it takes no user locks", pid));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Filter::Text() const {
+  std::vector<std::string> parts;
+  if (!pids.empty()) parts.push_back(fmt::format("pid {}", fmt::join(pids, ", ")));
+  if (!comm.empty()) parts.push_back("comm " + CleanText(comm));
+  if (!cgroup.empty()) parts.push_back("cgroup " + CleanText(cgroup));
+  if (!unit.empty()) parts.push_back("unit " + CleanText(unit));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Status CheckFilter(const Filter& filter) {
+  for (const pid_t pid : filter.pids) {
+    if (Status status = CheckPid(pid); !status) return status;
+  }
+  if (!filter.cgroup.empty() || !filter.unit.empty()) {
+    if (auto directory = CgroupDirectory(filter); !directory) return Fail(directory.error());
+  }
+  return {};
+}
+
+Result<std::unordered_set<pid_t>> SelectProcesses(const Filter& filter,
+                                                  const std::vector<TaskSample>& tasks) {
+  std::unordered_set<pid_t> members;
+  const bool by_cgroup = !filter.cgroup.empty() || !filter.unit.empty();
+  if (by_cgroup) {
+    Result<std::unordered_set<pid_t>> found = CgroupMembers(filter);
+    if (!found) return Fail(found.error());
+    members = std::move(*found);
+  }
+  std::unordered_set<pid_t> selected;
+  for (const TaskSample& task : tasks) {
+    const pid_t pid = task.leader.tid;
+    if (!filter.pids.empty() &&
+        std::find(filter.pids.begin(), filter.pids.end(), pid) == filter.pids.end()) {
+      continue;
+    }
+    if (!filter.comm.empty() && task.leader_comm != filter.comm) continue;
+    if (by_cgroup && !members.contains(pid)) continue;
+    selected.insert(pid);
+  }
+  return selected;
+}
+
+}  // namespace ct

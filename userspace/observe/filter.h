@@ -1,0 +1,38 @@
+// Which processes the user asked about. A filter chooses where to start: holders and shared locks
+// outside it are followed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/sweep.h"
+
+namespace ct {
+
+struct Filter {
+  std::vector<pid_t> pids;
+  std::string comm;    // of the thread group leader; empty = any
+  std::string cgroup;  // path below the cgroup mount, or the full path; empty = any
+  std::string unit;    // systemd unit; empty = any
+
+  [[nodiscard]] bool empty() const {
+    return pids.empty() && comm.empty() && cgroup.empty() && unit.empty();
+  }
+  // "pid 4242, 4243", "unit nginx.service": as it is printed. Empty for the whole host.
+  [[nodiscard]] std::string Text() const;
+};
+
+// Checks what can be checked before a sweep: every pid exists, is a process (not a kernel thread,
+// not a zombie); the cgroup or unit exists. kUsage or kNotFound with one clear line.
+Status CheckFilter(const Filter& filter);
+
+// The process ids (tgids) of `tasks` that the filter selects; all of them for an empty filter.
+// Members of a cgroup are read from its cgroup.procs, children included.
+Result<std::unordered_set<pid_t>> SelectProcesses(const Filter& filter,
+                                                  const std::vector<TaskSample>& tasks);
+
+}  // namespace ct

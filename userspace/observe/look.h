@@ -1,0 +1,62 @@
+// The raw material of an Observation: two sweeps and what was read of the target between them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/hash.h"
+#include "kernel/sweep.h"
+#include "model/observation.h"
+#include "reader/reader.h"
+
+namespace ct {
+
+// One reading of one thread; its frames name `modules` of the same process.
+struct ThreadReading {
+  ThreadRead read;
+  bool with_lines = false;  // the stack has file:line
+};
+
+struct ProcessReadings {
+  std::unordered_map<pid_t, ThreadReading> threads;  // by host tid
+  std::vector<Module> modules;
+  std::optional<ProcessFacts> facts;
+};
+
+// DESIGN.md, rule 3: sweep, read, sweep.
+struct RawLook {
+  Sweep first;
+  Sweep second;
+  std::unordered_set<pid_t> selected;                 // tgids that the filter names
+  std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
+  std::vector<Loss> losses;
+};
+
+// A thread's entry in a sweep, by host tid.
+class SweepIndex {
+ public:
+  explicit SweepIndex(const Sweep& sweep);
+  // nullptr if the sweep has no such thread.
+  [[nodiscard]] const TaskSample* ByTid(pid_t tid) const;
+  // By its id inside a pid namespace.
+  [[nodiscard]] const TaskSample* ByNamespaceTid(std::uint32_t pid_ns, pid_t ns_tid) const;
+  [[nodiscard]] const std::vector<const TaskSample*>& OfSpace(std::uint64_t space) const;
+
+ private:
+  std::unordered_map<pid_t, const TaskSample*> by_tid_;
+  std::unordered_map<std::uint64_t, const TaskSample*> by_ns_tid_;
+  std::unordered_map<std::uint64_t, std::vector<const TaskSample*>> by_space_;
+};
+
+// True if the sample sleeps in a futex system call, in whatever variant.
+bool InFutexWait(const TaskSample& task);
+// True if both samples show the same futex call: same operation, same address.
+bool SameFutexCall(const TaskSample& a, const TaskSample& b);
+// Asleep at both ends, with equal switch counts: it has not run in between.
+bool SleptThrough(const TaskSample& first, const TaskSample& second);
+
+}  // namespace ct

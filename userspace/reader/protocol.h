@@ -1,0 +1,38 @@
+// Messages between the tracer and its reader process: a 4-byte little-endian length, then a
+// protobuf message of proto/concurrency_tracer/internal/reader.proto.
+#pragma once
+
+#include <poll.h>
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "concurrency_tracer/internal/reader.pb.h"
+#include "reader/reader.h"
+
+namespace ct {
+
+namespace wire = concurrency_tracer::internal;
+
+// A message longer than this is a mistake or an attack: 200,000 frames with long names fit.
+inline constexpr std::size_t kMaxMessageBytes = 64 * 1024 * 1024;
+
+Status SendMessage(int fd, const google::protobuf::MessageLite& message);
+
+// Waits until `deadline` (CLOCK_MONOTONIC; 0 = for ever). kTimeout, kIo (closed) or kMalformed.
+Status ReceiveMessage(int fd, TimeNs deadline, google::protobuf::MessageLite& message);
+
+void ToWire(const ProcessToRead& request, wire::ReadRequest& message);
+ProcessToRead FromWire(const wire::ReadRequest& message);
+
+void ToWire(const ThreadRead& thread, wire::ThreadReading& message);
+ThreadRead FromWire(const wire::ThreadReading& message);
+
+void ToWire(const LocatedWait& wait, wire::Wait& message);
+LocatedWait FromWire(const wire::Wait& message);
+
+void ToWire(const Module& module, wire::Module& message);
+Module FromWire(const wire::Module& message);
+
+}  // namespace ct

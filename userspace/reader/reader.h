@@ -1,0 +1,128 @@
+// The tracer's side of the reader process: everything that is read from a target (memory, files,
+// /proc) is read there, in a process with few privileges that can be killed. A request has a
+// deadline; a thread whose page never comes costs a counted loss, not the tracer.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "locks/decode.h"
+#include "model/frame.h"
+#include "model/observation.h"
+#include "target/registers.h"
+
+namespace ct {
+
+// A sleeping thread, as the sweep saw it.
+struct ThreadToRead {
+  pid_t tid = 0;
+  pid_t ns_tid = 0;
+  std::int64_t syscall = -1;
+  std::array<std::uint64_t, 6> arguments{};
+  Registers registers;
+  bool want_lock = false;   // what it waits for and whom the lock names
+  bool want_stack = false;  // implied by want_lock
+};
+
+// A lock reading plus where the lock lives.
+struct LocatedWait {
+  WaitReading reading;
+  std::string symbol;
+  std::string where;
+  // process_shared: the file behind it.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t offset = 0;
+};
+
+struct OwnerToRead {
+  pid_t tid = 0;  // the waiter
+  LocatedWait wait;
+};
+
+struct SpaceThread {
+  pid_t ns_tid = 0;
+  std::uint64_t thread_pointer = 0;  // 0: not known
+};
+
+struct ProcessToRead {
+  pid_t pid = 0;
+  std::vector<ThreadToRead> threads;
+  std::vector<SpaceThread> space_threads;  // every live thread of the memory space
+  std::vector<OwnerToRead> owners;         // decoded before; who holds them now?
+  bool source_lines = false;
+  std::uint32_t max_frames = 512;
+  bool want_process = false;
+};
+
+struct ThreadRead {
+  pid_t tid = 0;
+  std::optional<LocatedWait> wait;  // unset: in no futex wait
+  Stack stack;                      // frames name ProcessRead::modules
+  std::string syscall_object;       // see Syscall::object
+  std::optional<DurationNs> syscall_timeout;  // relative to the call's start
+  bool gone = false;
+};
+
+struct OwnerRead {
+  pid_t tid = 0;
+  bool confirmed = false;
+  LocatedWait wait;
+};
+
+// What a process's own files say about it.
+struct ProcessFacts {
+  std::string executable;
+  std::string cgroup;
+  std::string language;
+  // Has a handler for a signal that others send (not one for its own crashes).
+  bool catches_signals = false;
+};
+
+struct ProcessRead {
+  std::vector<ThreadRead> threads;  // those that could be read
+  std::vector<Module> modules;
+  std::vector<OwnerRead> owners;
+  std::optional<ProcessFacts> process;
+  std::vector<Loss> losses;
+};
+
+struct ReaderOptions {
+  // How long one thread's reading may take before the reader is killed: reading words and stacks
+  // takes microseconds, but the first file:line of a large binary takes its debug information in.
+  DurationNs patience = 2 * kSecond;
+};
+
+struct ReaderCost {
+  DurationNs cpu = 0;
+  std::uint64_t resident_bytes = 0;
+  DurationNs waited = 0;  // wall time spent waiting for answers
+  std::uint32_t restarts = 0;
+};
+
+class Reader {
+ public:
+  // Starts the reader process (this binary again). It is running when this returns, not yet ready.
+  static Result<std::unique_ptr<Reader>> Start(const ReaderOptions& options);
+  virtual ~Reader() = default;
+
+  // Never fails as a whole: what could not be read is in `losses`.
+  virtual ProcessRead Read(const ProcessToRead& request) = 0;
+  virtual ReaderCost cost() const = 0;
+};
+
+// The reader process itself: serves requests on the socket `fd` until the other end closes.
+// Returns the exit status.
+int RunReader(int fd);
+// How the tracer starts it: argv[1].
+inline constexpr const char* kReaderCommand = "internal-reader";
+
+}  // namespace ct

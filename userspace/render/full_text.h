@@ -1,0 +1,18 @@
+// What `full` and `all` add to a text: complete stacks and the table of waits.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "model/finding.h"
+#include "render/text_context.h"
+
+namespace ct {
+
+// The stacks of members, holders and roots; with `all` of everybody. Equal stacks once.
+std::string StacksText(const TextContext& context, std::span<const Finding> findings);
+
+// Every wait for a lock or a thread's end; with `all` the idle ones too. Equal waits once.
+std::string WaitsText(TextContext& context);
+
+}  // namespace ct

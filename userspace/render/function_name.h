@@ -1,0 +1,14 @@
+// Demangled names, shortened for a line of text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ct {
+
+// "AccountStore::debit" of "void AccountStore::debit<long>(long) const": without return type,
+// template arguments, parameters, qualifiers and anonymous namespaces. Names that it does not
+// understand come back unchanged.
+std::string ShortFunction(std::string_view demangled);
+
+}  // namespace ct

@@ -1,0 +1,19 @@
+#include "render/labels.h"
+
+#include <fmt/format.h>
+
+namespace ct {
+
+std::string Labels::Of(ResourceIndex resource) {
+  const auto [entry, added] = numbers_.try_emplace(resource, numbers_.size() + 1);
+  if (added) in_order_.push_back(resource);
+  return fmt::format("L{}", entry->second);
+}
+
+std::optional<std::string> Labels::Find(ResourceIndex resource) const {
+  const auto found = numbers_.find(resource);
+  if (found == numbers_.end()) return std::nullopt;
+  return fmt::format("L{}", found->second);
+}
+
+}  // namespace ct

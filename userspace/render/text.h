@@ -1,0 +1,20 @@
+// The answer as a person reads it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "render/renderer.h"
+
+namespace ct {
+
+// Findings in the order given, then what the selected processes without one do, then what was not
+// seen. Every text of the observation is printed without control characters, and cut.
+std::string RenderText(const Observation& observation, std::span<const Finding> findings,
+                       const RenderOptions& options);
+
+// "snapshot  ct-db3-977-20261122T140923Z.pb   84 ms, target not stopped"
+std::string SnapshotLine(std::string_view file, DurationNs took);
+
+}  // namespace ct

@@ -1,0 +1,296 @@
+#include "snapshot/message.h"
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "snapshot/enums.h"
+#include "snapshot/envelope.h"
+
+namespace ct {
+namespace {
+
+class MessageBuilder {
+ public:
+  explicit MessageBuilder(pb::Snapshot& out) : out_(out) { Intern(""); }
+
+  void Add(const Observation& observation);
+  void Add(const Finding& finding);
+
+ private:
+  void AddMeta(const Observation& observation);
+  void Add(const Module& module);
+  void Add(const Stack& stack);
+  void Add(const Space& space);
+  void Add(const Process& process);
+  void Add(const Actor& actor);
+  void Add(const Resource& resource);
+  void Add(const Wait& wait);
+  void Add(const Hold& hold);
+
+  std::uint32_t Intern(std::string_view text);
+  std::uint32_t Intern(const Frame& frame);
+  std::uint32_t InternFunction(const Frame& frame);
+
+  pb::Snapshot& out_;
+  std::unordered_map<std::string, std::uint32_t> strings_;
+  // Keyed by the serialized row: equal rows have equal bytes.
+  std::unordered_map<std::string, std::uint32_t> functions_;
+  std::unordered_map<std::string, std::uint32_t> frames_;
+};
+
+// kNoIndex is an absent field.
+template <class Row>
+void SetIndex(Row& row, void (Row::*set)(std::uint32_t), std::int32_t index) {
+  if (index != kNoIndex) (row.*set)(static_cast<std::uint32_t>(index));
+}
+
+template <class Field>
+void AddIndices(Field& field, const std::vector<std::int32_t>& indices) {
+  for (const std::int32_t index : indices) field.Add(static_cast<std::uint32_t>(index));
+}
+
+void SetId(pb::ThreadId& out, const ThreadId& id) {
+  out.set_tid(id.tid);
+  out.set_start_ns(id.start_time);
+}
+
+void SetStep(pb::RingStep& out, const RingStep& step) {
+  SetIndex(out, &pb::RingStep::set_wait, step.wait);
+  SetIndex(out, &pb::RingStep::set_held_by_next, step.held_by_next);
+}
+
+std::uint32_t MessageBuilder::Intern(std::string_view text) {
+  std::string valid = CleanText(text);
+  const auto [entry, added] =
+      strings_.try_emplace(std::move(valid), static_cast<std::uint32_t>(strings_.size()));
+  if (added) out_.add_strings(entry->first);
+  return entry->second;
+}
+
+std::uint32_t MessageBuilder::InternFunction(const Frame& frame) {
+  pb::Function row;
+  row.set_name(Intern(frame.function));
+  row.set_file(Intern(frame.file));
+  const auto [entry, added] = functions_.try_emplace(row.SerializeAsString(),
+                                                     static_cast<std::uint32_t>(functions_.size()));
+  if (added) *out_.add_functions() = row;
+  return entry->second;
+}
+
+std::uint32_t MessageBuilder::Intern(const Frame& frame) {
+  pb::Frame row;
+  row.set_origin(ToProto(frame.origin));
+  row.set_address(frame.address);
+  SetIndex(row, &pb::Frame::set_module, frame.module);
+  row.set_module_offset(frame.module_offset);
+  if (!frame.function.empty() || !frame.file.empty()) row.set_function(InternFunction(frame));
+  row.set_line(frame.line);
+  row.set_inlined(frame.inlined);
+  row.set_guessed(frame.guessed);
+  const auto [entry, added] =
+      frames_.try_emplace(row.SerializeAsString(), static_cast<std::uint32_t>(frames_.size()));
+  if (added) *out_.add_frames() = row;
+  return entry->second;
+}
+
+void MessageBuilder::Add(const Module& module) {
+  pb::Module& row = *out_.add_modules();
+  row.set_path(Intern(module.path));
+  row.set_build_id(Intern(module.build_id));
+  row.set_deleted(module.deleted);
+}
+
+void MessageBuilder::Add(const Stack& stack) {
+  pb::Stack& row = *out_.add_stacks();
+  for (const Frame& frame : stack.frames) row.add_frames(Intern(frame));
+  row.set_end(ToProto(stack.end));
+}
+
+void MessageBuilder::Add(const Space& space) {
+  pb::Space& row = *out_.add_spaces();
+  row.set_id(space.id);
+  row.set_threads(space.threads);
+  row.set_all_observed(space.all_observed);
+}
+
+void MessageBuilder::Add(const Process& process) {
+  pb::Process& row = *out_.add_processes();
+  SetId(*row.mutable_id(), process.id);
+  row.set_ns_pid(process.ns_pid);
+  row.set_pid_ns(process.pid_ns);
+  row.set_parent_pid(process.parent_pid);
+  row.set_space(process.space);
+  row.set_name(Intern(process.name));
+  row.set_executable(Intern(process.executable));
+  row.set_cgroup(Intern(process.cgroup));
+  row.set_unit(Intern(process.unit));
+  row.set_language(Intern(process.language));
+  row.set_threads(process.threads);
+  row.set_cpu_percent(process.cpu_percent);
+  row.set_verdict(ToProto(process.verdict));
+  row.set_verdict_detail(Intern(process.verdict_detail));
+  row.set_selected(process.selected);
+}
+
+void MessageBuilder::Add(const Actor& actor) {
+  pb::Actor& row = *out_.add_actors();
+  row.set_kind(ToProto(actor.kind));
+  SetId(*row.mutable_id(), actor.id);
+  row.set_task(actor.task);
+  row.set_name(Intern(actor.name));
+  SetIndex(row, &pb::Actor::set_process, actor.process);
+  row.set_ns_tid(actor.ns_tid);
+  row.set_state(ToProto(actor.state));
+  row.set_off_cpu_since_ns(actor.off_cpu_since);
+  row.set_switches(actor.switches);
+  row.set_still(actor.still);
+  if (actor.syscall != Syscall{}) {
+    pb::Syscall& syscall = *row.mutable_syscall();
+    syscall.set_number(actor.syscall.number);
+    syscall.set_name(Intern(actor.syscall.name));
+    syscall.set_object(Intern(actor.syscall.object));
+    if (actor.syscall.deadline) syscall.set_deadline_ns(*actor.syscall.deadline);
+  }
+  row.set_signal_may_interrupt(actor.signal_may_interrupt);
+  SetIndex(row, &pb::Actor::set_user_stack, actor.user_stack);
+  SetIndex(row, &pb::Actor::set_kernel_stack, actor.kernel_stack);
+}
+
+void MessageBuilder::Add(const Resource& resource) {
+  pb::Resource& row = *out_.add_resources();
+  row.set_kind(ToProto(resource.kind));
+  row.set_implementation(ToProto(resource.implementation));
+  pb::ResourceId& id = *row.mutable_id();
+  id.set_shared(resource.id.shared);
+  id.set_space(resource.id.space);
+  id.set_address(resource.id.address);
+  id.set_device(resource.id.device);
+  id.set_inode(resource.id.inode);
+  id.set_offset(resource.id.offset);
+  row.set_type(Intern(resource.type));
+  row.set_symbol(Intern(resource.symbol));
+  row.set_where(Intern(resource.where));
+  row.set_rule(ToProto(resource.rule));
+  row.set_holders_known(resource.holders_known);
+  if (resource.capacity) row.set_capacity(*resource.capacity);
+  row.set_abandoned(ToProto(resource.abandoned));
+  row.set_abandoned_by(resource.abandoned_by);
+}
+
+void MessageBuilder::Add(const Wait& wait) {
+  pb::Wait& row = *out_.add_waits();
+  row.set_actor(static_cast<std::uint32_t>(wait.actor));
+  row.set_resource(static_cast<std::uint32_t>(wait.resource));
+  row.set_mode(ToProto(wait.mode));
+  row.set_purpose(ToProto(wait.purpose));
+  row.set_evidence(ToProto(wait.evidence));
+  row.set_evidence_note(Intern(wait.evidence_note));
+  row.set_continuity(ToProto(wait.continuity));
+  row.set_since_ns(wait.since);
+  if (wait.deadline) row.set_deadline_ns(*wait.deadline);
+  row.set_timed(wait.timed);
+  row.set_private_futex(wait.private_futex);
+}
+
+void MessageBuilder::Add(const Hold& hold) {
+  pb::Hold& row = *out_.add_holds();
+  row.set_actor(static_cast<std::uint32_t>(hold.actor));
+  row.set_resource(static_cast<std::uint32_t>(hold.resource));
+  row.set_mode(ToProto(hold.mode));
+  row.set_evidence(ToProto(hold.evidence));
+  row.set_evidence_note(Intern(hold.evidence_note));
+  if (hold.since) row.set_since_ns(*hold.since);
+  SetIndex(row, &pb::Hold::set_acquired_at, hold.acquired_at);
+}
+
+void MessageBuilder::Add(const Finding& finding) {
+  pb::Finding& row = *out_.add_findings();
+  row.set_kind(ToProto(finding.kind));
+  row.set_evidence(ToProto(finding.evidence));
+  row.set_ending(ToProto(finding.ending));
+  if (finding.ends_at) row.set_ends_at_ns(*finding.ends_at);
+  row.set_since_ns(finding.since);
+  AddIndices(*row.mutable_members(), finding.members);
+  for (const RingStep& step : finding.ring) SetStep(*row.add_ring(), step);
+  AddIndices(*row.mutable_resources(), finding.resources);
+  AddIndices(*row.mutable_blocked_behind(), finding.blocked_behind);
+  for (const RingStep& step : finding.chain) SetStep(*row.add_chain(), step);
+  SetIndex(row, &pb::Finding::set_root, finding.root);
+  for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
+  row.set_advice(CleanText(finding.advice));
+  row.set_id(finding.id);
+  row.set_first_seen_ns(finding.first_seen);
+  row.set_last_seen_ns(finding.last_seen);
+  row.set_ended(finding.ended);
+}
+
+void SetHost(pb::Host& out, const Host& host) {
+  out.set_name(CleanText(host.name));
+  out.set_kernel_release(CleanText(host.kernel_release));
+  out.set_architecture(CleanText(host.architecture));
+  out.set_cpus(host.cpus);
+  out.set_boot_id(CleanText(host.boot_id));
+}
+
+void SetCost(pb::Cost& out, const Cost& cost) {
+  out.set_sweep_duration_ns(cost.sweep);
+  out.set_read_duration_ns(cost.read);
+  out.set_total_duration_ns(cost.total);
+  out.set_cpu_duration_ns(cost.cpu);
+  out.set_reader_cpu_duration_ns(cost.reader_cpu);
+  out.set_resident_bytes(cost.resident_bytes);
+  out.set_reader_resident_bytes(cost.reader_resident_bytes);
+  out.set_threads_visited(cost.threads_visited);
+}
+
+void SetLoss(pb::Loss& out, const Loss& loss) {
+  out.set_reason(CleanText(loss.reason));
+  out.set_count(loss.count);
+  out.set_relevant(loss.relevant);
+  out.set_detail(CleanText(loss.detail));
+}
+
+void MessageBuilder::AddMeta(const Observation& observation) {
+  pb::Observation& row = *out_.add_observations();
+  SetHost(*row.mutable_host(), observation.host);
+  row.mutable_tool()->set_name("concurrency-tracer");
+  row.mutable_tool()->set_version(CleanText(observation.tool_version));
+  row.set_begin_ns(observation.begin);
+  row.set_end_ns(observation.end);
+  row.set_realtime_offset_ns(observation.realtime_offset);
+  row.set_filter(CleanText(observation.filter));
+  for (const Loss& loss : observation.losses) SetLoss(*row.add_losses(), loss);
+  for (const std::string& line : observation.degradations) {
+    row.add_degradations(CleanText(line));
+  }
+  SetCost(*row.mutable_cost(), observation.cost);
+}
+
+void MessageBuilder::Add(const Observation& observation) {
+  AddMeta(observation);
+  for (const Module& module : observation.modules) Add(module);
+  for (const Stack& stack : observation.stacks) Add(stack);
+  for (const Space& space : observation.spaces) Add(space);
+  for (const Process& process : observation.processes) Add(process);
+  for (const Actor& actor : observation.actors) Add(actor);
+  for (const Resource& resource : observation.resources) Add(resource);
+  for (const Wait& wait : observation.waits) Add(wait);
+  for (const Hold& hold : observation.holds) Add(hold);
+}
+
+}  // namespace
+
+pb::Snapshot ToMessage(const Observation& observation, std::span<const Finding> findings) {
+  pb::Snapshot snapshot;
+  snapshot.set_magic(kSnapshotMagic);
+  snapshot.set_format_major(kFormatMajor);
+  snapshot.set_format_minor(kFormatMinor);
+  MessageBuilder builder(snapshot);
+  builder.Add(observation);
+  for (const Finding& finding : findings) builder.Add(finding);
+  return snapshot;
+}
+
+}  // namespace ct

@@ -1,0 +1,40 @@
+// A minimal ELF file in memory, made of a few sections of another one, for libdw to work on: libdw
+// then never sees the target's file, and what it can allocate is bounded by what was copied.
+#pragma once
+
+#include <libelf.h>
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <elfutils/libdw.h>
+
+#include "target/elf_file.h"
+
+namespace ct {
+
+class ElfImage {
+ public:
+  // Copies the given sections (each at its address). nullptr if none has bytes, or if together,
+  // decompressed, they would exceed `limit` bytes.
+  static std::unique_ptr<ElfImage> Build(ByteSource& source, std::span<const ElfSection> sections,
+                                         std::uint64_t limit);
+  ~ElfImage();
+  ElfImage(const ElfImage&) = delete;
+  ElfImage& operator=(const ElfImage&) = delete;
+
+  [[nodiscard]] Elf* elf() const { return elf_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  ElfImage() = default;
+  Bytes data_;
+  Elf* elf_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// The sections of `file` with one of these names.
+std::vector<ElfSection> SectionsNamed(const ElfFile& file, std::span<const std::string_view> names);
+
+}  // namespace ct

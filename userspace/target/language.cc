@@ -1,0 +1,106 @@
+#include "target/language.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace ct {
+namespace {
+
+struct Runtime {
+  std::string_view file_prefix;
+  std::string_view language;
+};
+
+// Shared libraries of runtimes, and executables that contain one.
+constexpr std::array<Runtime, 7> kLibraries = {{{"libjvm.so", "java"},
+                                                {"libcoreclr.so", "c#"},
+                                                {"libnode.so", "node.js"},
+                                                {"libruby-", "ruby"},
+                                                {"libruby.so", "ruby"},
+                                                {"libperl.so", "perl"},
+                                                {"libphp", "php"}}};
+constexpr std::array<Runtime, 6> kExecutables = {{{"node", "node.js"},
+                                                  {"ruby", "ruby"},
+                                                  {"perl", "perl"},
+                                                  {"php", "php"},
+                                                  {"beam.smp", "erlang"},
+                                                  {"lua", "lua"}}};
+
+std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// "3.11" of "libpython3.11.so.1.0" and "python3.11"; empty without both numbers.
+std::string_view PythonVersion(std::string_view name) {
+  constexpr std::string_view kPython = "python";
+  const std::size_t at = name.find(kPython);
+  if (at != 0 && !(at == 3 && name.starts_with("lib"))) return {};
+  std::string_view version = name.substr(at + kPython.size());
+  const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  std::size_t length = 0;
+  std::size_t dots = 0;
+  while (length < version.size()) {
+    const bool dot = version[length] == '.' && dots == 0;
+    if (!dot && !is_digit(version[length])) break;
+    dots += dot ? 1 : 0;
+    ++length;
+  }
+  version = version.substr(0, length);
+  return dots == 1 && is_digit(version.front()) && is_digit(version.back()) ? version
+                                                                            : std::string_view();
+}
+
+std::string RuntimeOf(std::string_view name, std::span<const Runtime> runtimes) {
+  for (const Runtime& runtime : runtimes) {
+    if (name.starts_with(runtime.file_prefix)) return std::string(runtime.language);
+  }
+  return {};
+}
+
+bool MapsLibrary(std::span<const Mapping> mappings, std::string_view prefix) {
+  return std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& mapping) {
+    return BaseName(mapping.path).starts_with(prefix);
+  });
+}
+
+bool IsRust(CachedFile& file, FileOpener& opener) {
+  // The compiler signs its objects in .comment, which strip leaves alone.
+  constexpr std::uint64_t kMaxComment = 4096;
+  if (const ElfSection* comment = file.elf().Section(".comment")) {
+    const auto source = opener.Open();
+    const auto bytes = source ? ReadSection(*source, *comment, kMaxComment) : std::nullopt;
+    if (!bytes) return false;
+    const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    return text.find("rustc version") != std::string_view::npos;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string LanguageOfRuntime(std::span<const Mapping> mappings, std::string_view executable) {
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.HasFile()) continue;
+    const std::string_view name = BaseName(mapping.path);
+    if (std::string language = RuntimeOf(name, kLibraries); !language.empty()) return language;
+    if (const auto version = PythonVersion(name); !version.empty()) {
+      return "python " + std::string(version);
+    }
+  }
+  return RuntimeOf(BaseName(executable), kExecutables);
+}
+
+std::string LanguageOfFile(CachedFile& file, FileOpener& opener,
+                           std::span<const Mapping> mappings) {
+  if (file.elf().is_go) return "go";
+  if (IsRust(file, opener)) return "rust";
+  if (MapsLibrary(mappings, "libstdc++.so") || MapsLibrary(mappings, "libc++.so")) return "c++";
+  const SymbolTable* symbols = file.Symbols(opener);
+  if (symbols == nullptr) return {};
+  const auto& functions = symbols->functions();
+  const bool has_cxx_runtime = std::any_of(
+      functions.begin(), functions.end(),
+      [](const Symbol& symbol) { return std::string_view(symbol.name) == "__gxx_personality_v0"; });
+  return has_cxx_runtime ? "c++" : "c";
+}
+
+}  // namespace ct

@@ -1,0 +1,224 @@
+#include "track/finding_tracker.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/hash.h"
+
+namespace ct {
+
+namespace {
+
+// With members that could not be observed a finding is given up after this many observations
+// without it: some seconds of sweeps, long enough for a reader to be restarted.
+constexpr std::uint32_t kMaxMisses = 16;
+
+template <class T>
+const T* At(const std::vector<T>& table, std::int32_t index) {
+  if (index < 0 || static_cast<std::size_t>(index) >= table.size()) return nullptr;
+  return &table[static_cast<std::size_t>(index)];
+}
+
+ActorId IdOf(const Actor& actor) { return {actor.id, actor.task}; }
+
+// Evidence may grow from one to the other while the hang stays the same.
+FindingKind Family(FindingKind kind) {
+  return kind == FindingKind::kProbableDeadlock ? FindingKind::kDeadlock : kind;
+}
+
+std::vector<ActorId> ActorsOf(const Finding& finding, const Observation& observation) {
+  std::vector<ActorId> actors;
+  for (const ActorIndex member : finding.members) {
+    if (actors.size() == EndedFinding::kMaxNamed) return actors;
+    if (const Actor* actor = At(observation.actors, member)) actors.push_back(IdOf(*actor));
+  }
+  const Actor* root = At(observation.actors, finding.root);
+  if (root != nullptr && actors.size() < EndedFinding::kMaxNamed) actors.push_back(IdOf(*root));
+  return actors;
+}
+
+std::vector<ResourceId> ResourcesOf(const Finding& finding, const Observation& observation) {
+  std::vector<ResourceId> resources;
+  for (const ResourceIndex index : finding.resources) {
+    if (resources.size() == EndedFinding::kMaxNamed) break;
+    if (const Resource* resource = At(observation.resources, index)) {
+      resources.push_back(resource->id);
+    }
+  }
+  return resources;
+}
+
+EndedFinding Summarize(const Finding& finding, const Observation& observation) {
+  return {finding.id,
+          finding.kind,
+          finding.since,
+          finding.first_seen,
+          finding.last_seen,
+          ActorsOf(finding, observation),
+          ResourcesOf(finding, observation)};
+}
+
+std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
+  std::vector<WaitIndex> wait_of(observation.actors.size(), kNoIndex);
+  for (std::size_t i = observation.waits.size(); i-- > 0;) {
+    const ActorIndex actor = observation.waits[i].actor;
+    if (At(observation.actors, actor) == nullptr) continue;
+    wait_of[static_cast<std::size_t>(actor)] = static_cast<WaitIndex>(i);
+  }
+  return wait_of;
+}
+
+bool AnyRelevantLoss(const Observation& observation) {
+  return std::any_of(observation.losses.begin(), observation.losses.end(),
+                     [](const Loss& loss) { return loss.relevant && loss.count > 0; });
+}
+
+}  // namespace
+
+std::size_t FindingTracker::AnchorHash::operator()(const Anchor& anchor) const {
+  std::size_t hash = static_cast<std::size_t>(anchor.kind);
+  hash = HashCombine(hash, static_cast<std::uint64_t>(anchor.actor.thread.tid));
+  hash = HashCombine(hash, static_cast<std::uint64_t>(anchor.actor.thread.start_time));
+  hash = HashCombine(hash, anchor.actor.task);
+  hash = HashCombine(hash, anchor.resource.space);
+  hash = HashCombine(hash, anchor.resource.address);
+  hash = HashCombine(hash, anchor.resource.inode);
+  return HashCombine(hash, anchor.resource.offset);
+}
+
+FindingTracker::FindingTracker(std::size_t max_tracked) : max_tracked_(max_tracked) {}
+
+std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
+    const Finding& finding, const Observation& observation, const std::vector<WaitIndex>& wait_of) {
+  const FindingKind family = Family(finding.kind);
+  std::vector<Anchor> anchors;
+  if (family == FindingKind::kDeadlock) {
+    for (const ActorIndex member : finding.members) {
+      const Actor* actor = At(observation.actors, member);
+      const WaitIndex* index = At(wait_of, member);
+      const Wait* wait = index != nullptr ? At(observation.waits, *index) : nullptr;
+      const Resource* resource =
+          wait != nullptr ? At(observation.resources, wait->resource) : nullptr;
+      if (actor != nullptr && resource != nullptr) {
+        anchors.push_back({family, IdOf(*actor), resource->id});
+      }
+    }
+  } else {
+    ActorId root;
+    const Actor* actor = At(observation.actors, finding.root);
+    if (family == FindingKind::kLongWait && actor != nullptr) root = IdOf(*actor);
+    for (const ResourceIndex index : finding.resources) {
+      const Resource* resource = At(observation.resources, index);
+      if (resource != nullptr) anchors.push_back({family, root, resource->id});
+    }
+  }
+  // The same ones of a larger set in every observation, whatever its order.
+  std::sort(anchors.begin(), anchors.end());
+  if (anchors.size() > EndedFinding::kMaxNamed) anchors.resize(EndedFinding::kMaxNamed);
+  return anchors;
+}
+
+FindingChanges FindingTracker::Update(std::vector<Finding>& findings,
+                                      const Observation& observation) {
+  ++update_;
+  const std::vector<WaitIndex> wait_of = WaitsByActor(observation);
+  FindingChanges changes;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    Finding& finding = findings[i];
+    const Told now = {finding.kind, finding.ending, finding.evidence,
+                      finding.members.size() + finding.blocked_behind.size()};
+    std::vector<Anchor> anchors = AnchorsOf(finding, observation, wait_of);
+    const std::uint64_t known = Match(anchors);
+    finding.id = known != 0 ? known : ++last_id_;
+    Tracked& tracked = tracked_[finding.id];
+    if (known == 0) {
+      changes.appeared.push_back(i);
+      tracked.summary.first_seen = observation.end;
+    } else {
+      (IsNews(tracked.told, now) ? changes.changed : changes.continuing).push_back(i);
+    }
+    if (known == 0 || IsNews(tracked.told, now)) tracked.told = now;
+    finding.first_seen = tracked.summary.first_seen;
+    finding.last_seen = observation.end;
+    tracked.summary = Summarize(finding, observation);
+    tracked.last_update = update_;
+    tracked.misses = 0;
+    SetAnchors(finding.id, tracked, std::move(anchors));
+  }
+  EndMissing(observation, changes.ended);
+  EndExcess(changes.ended);
+  std::sort(changes.ended.begin(), changes.ended.end(),
+            [](const EndedFinding& a, const EndedFinding& b) { return a.id < b.id; });
+  return changes;
+}
+
+// The queue of a lock that moves is another one at every look: only its doubling is news.
+bool FindingTracker::IsNews(const Told& told, const Told& now) {
+  if (told.kind != now.kind || told.ending != now.ending || told.evidence != now.evidence) {
+    return true;
+  }
+  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait;
+  return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
+}
+
+std::uint64_t FindingTracker::Match(const std::vector<Anchor>& anchors) const {
+  for (const Anchor& anchor : anchors) {
+    const auto found = by_anchor_.find(anchor);
+    if (found == by_anchor_.end()) continue;
+    if (tracked_.at(found->second).last_update != update_) return found->second;
+  }
+  return 0;
+}
+
+void FindingTracker::SetAnchors(std::uint64_t id, Tracked& tracked, std::vector<Anchor> anchors) {
+  RemoveAnchors(id, tracked);
+  tracked.anchors = std::move(anchors);
+  for (const Anchor& anchor : tracked.anchors) by_anchor_[anchor] = id;
+}
+
+void FindingTracker::RemoveAnchors(std::uint64_t id, const Tracked& tracked) {
+  for (const Anchor& anchor : tracked.anchors) {
+    const auto found = by_anchor_.find(anchor);
+    if (found != by_anchor_.end() && found->second == id) by_anchor_.erase(found);
+  }
+}
+
+EndedFinding FindingTracker::Forget(std::map<std::uint64_t, Tracked>::iterator which) {
+  RemoveAnchors(which->first, which->second);
+  EndedFinding summary = std::move(which->second.summary);
+  tracked_.erase(which);
+  return summary;
+}
+
+void FindingTracker::EndMissing(const Observation& observation, std::vector<EndedFinding>& ended) {
+  const bool everybody_seen = !AnyRelevantLoss(observation);
+  std::set<ActorId> seen;
+  if (!everybody_seen) {
+    for (const Actor& actor : observation.actors) seen.insert(IdOf(actor));
+  }
+  for (auto next = tracked_.begin(); next != tracked_.end();) {
+    const auto which = next++;
+    Tracked& tracked = which->second;
+    if (tracked.last_update == update_) continue;
+    ++tracked.misses;
+    const auto& actors = tracked.summary.actors;
+    const bool all_seen =
+        everybody_seen || std::all_of(actors.begin(), actors.end(),
+                                      [&](const ActorId& actor) { return seen.contains(actor); });
+    if (all_seen || tracked.misses >= kMaxMisses) ended.push_back(Forget(which));
+  }
+}
+
+void FindingTracker::EndExcess(std::vector<EndedFinding>& ended) {
+  while (tracked_.size() > max_tracked_) {
+    const auto longest_missing =
+        std::min_element(tracked_.begin(), tracked_.end(), [](const auto& a, const auto& b) {
+          return std::pair(a.second.last_update, a.first) <
+                 std::pair(b.second.last_update, b.first);
+        });
+    ended.push_back(Forget(longest_missing));
+  }
+}
+
+}  // namespace ct

@@ -65,6 +65,8 @@ void BeMiddle() {
   pthread_barrier_wait(&root_holds);
   g_session_mu.lock();
   pthread_barrier_wait(&middle_holds);
+  // The front's wait is the older one.
+  for (int i = 0; i < 20; ++i) Work();
   g_connection_mu.lock();  // LINE: middle waits
   abort();
 }

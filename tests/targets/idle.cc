@@ -1,5 +1,5 @@
-// One thread for every way to wait without being in trouble. main joins the first of them, and no
-// thread of the process runs: even so nothing here is an alarm.
+// One thread for every way to wait without being in trouble; main waits for a signal, as a server's
+// main thread does.
 #include <semaphore.h>
 
 #include <condition_variable>
@@ -66,6 +66,10 @@ int main() {
   std::thread latch(OnLatch);
   std::thread atomic(OnAtomic);
   std::thread waits_for_token(OnTokens);
+  std::thread joiner([&condition] {
+    NameThread("join");
+    condition.join();
+  });
   Ready();
-  condition.join();
+  Park();
 }

@@ -1,4 +1,4 @@
-// A pool of sixteen workers that have nothing to do, and a main thread that joins them.
+// A pool of sixteen workers that have nothing to do; main waits for a signal that ends it.
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -26,5 +26,5 @@ int main() {
   std::vector<std::thread> workers;
   for (int i = 0; i < kWorkers; ++i) workers.emplace_back(Serve);
   Ready();
-  for (std::thread& worker : workers) worker.join();
+  Park();
 }

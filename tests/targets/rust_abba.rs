@@ -43,6 +43,6 @@ fn main() {
     println!("READY");
     std::io::stdout().flush().unwrap();
     for thread in threads {
-        thread.join().unwrap();
+        thread.join().unwrap(); // LINE: main joins
     }
 }

@@ -66,7 +66,7 @@ void RightHolds(Shared* shared, bool spin) {
   pthread_barrier_wait(&shared->both_have_one);
   volatile unsigned long turns = 0;
   while (spin) turns = turns + 1;  // LINE: right spins
-  Park();
+  Park();                          // LINE: right sleeps
 }
 
 }  // namespace

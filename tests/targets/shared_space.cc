@@ -62,7 +62,9 @@ void Spawn() {
   do {
     Lock(&g_index);
     if (!healthy) pthread_barrier_wait(&both_have_one);
-    const pid_t child = vfork();
+    // The keeper's wait is the older one.
+    for (int i = 0; !healthy && i < 20; ++i) Work();
+    const pid_t child = vfork();  // LINE: spawner waits
     if (child == 0) {
       NameThread("child");
       pthread_mutex_lock(&g_table);  // LINE: child waits

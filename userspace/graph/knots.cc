@@ -34,8 +34,11 @@ class RingSearch {
     std::vector<RingStep> best;
     for (const ActorIndex start : members) {
       std::vector<RingStep> ring = From(start, best.empty() ? members.size() : best.size() - 1);
-      if (!ring.empty()) best = std::move(ring);
-      if (best.size() == 1 || (!best.empty() && branches_ == 0)) break;
+      if (!ring.empty()) {
+        best = std::move(ring);
+        const bool is_the_only_one = branches_ == 0;
+        if (is_the_only_one || best.size() == 1) break;
+      }
       if (!best.empty() && searched_edges_ > kMaxSearchedEdges) break;
     }
     StartAtLowestActor(best);
@@ -122,7 +125,7 @@ class RingSearch {
   std::vector<std::uint32_t> seen_in_;           // by actor: the last search that reached it
   std::vector<std::uint32_t> resource_seen_in_;  // by resource
   std::vector<Reached> reached_by_;              // by actor, valid where seen in this search
-  std::size_t branches_ = 0;                     // 0 after a search: the knot is a plain ring
+  std::size_t branches_ = 0;                     // met on the way; none: the knot is a plain ring
   std::size_t searched_edges_ = 0;
 };
 

@@ -52,6 +52,7 @@ void RefineGil(const DecodeContext& context, WaitReading& reading) {
   reading.kind = ResourceKind::kGil;
   reading.implementation = Implementation::kCpython;
   reading.type = "GIL";
+  ForgetTimeout(reading);  // every switch interval it asks the holder to let go, and waits on
   reading.purpose = WaitPurpose::kAcquire;
   const auto gil = reading.object > kConditionInGil
                        ? context.memory.ReadValue<GilImage>(reading.object - kConditionInGil)

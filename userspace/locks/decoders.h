@@ -61,6 +61,9 @@ WaitReading ReadingOf(const DecodeContext& context, ResourceKind kind,
 // holders_known, owner_died. Nothing changes but those. False if memory could not be read.
 bool ReadOwner(WaitReading& reading, Memory& memory, const ThreadDirectory& threads);
 
+// For a wait whose sleeps have a timeout only to look again: it does not end when that passes.
+void ForgetTimeout(WaitReading& reading);
+
 // "owner word, frames in pthread_mutex_lock"
 std::string OwnerNote(std::string_view function);
 

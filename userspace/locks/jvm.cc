@@ -36,6 +36,7 @@ void RefineJvm(const DecodeContext& context, WaitReading& reading) {
   reading.kind = match ? match->rule->kind : ResourceKind::kPark;
   reading.purpose = match ? match->rule->purpose : WaitPurpose::kEvent;
   reading.type = match ? match->rule->type : "HotSpot thread";
+  if (reading.kind == ResourceKind::kMutex) ForgetTimeout(reading);  // _Responsible rechecks
   if (match) {
     reading.evidence_note =
         "frames in " + std::string(match->rule->text) + "; sleeps on its own condition variable";

@@ -71,6 +71,13 @@ bool ReadOwner(WaitReading& reading, Memory& memory, const ThreadDirectory& thre
   return true;
 }
 
+void ForgetTimeout(WaitReading& reading) {
+  reading.timed = false;
+  reading.timeout_ns.reset();
+  reading.timeout_is_absolute = false;
+  reading.timeout_is_realtime = false;
+}
+
 std::string OwnerNote(std::string_view function) {
   return "owner word, frames in " + std::string(function);
 }

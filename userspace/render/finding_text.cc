@@ -81,7 +81,8 @@ std::string Writer::Headline() const {
   const bool own =
       IsDeadlock(finding_.kind) && finding_.members.size() == 1 && finding_.ring.size() == 1;
   if (own) {
-    what += " waits for what it holds itself, " + resources;
+    const auto kind = context_.graph.resource(finding_.resources.front()).kind;
+    what += fmt::format(" waits for a {} that it holds itself", ToString(kind));
   } else if (!resources.empty()) {
     what += ", " + resources;
   }
@@ -127,7 +128,7 @@ std::string Writer::KernelLine(ActorIndex actor) const {
     line += (line.empty() ? "" : " < ") + CleanText(frame.function, 64);
     ++shown;
   }
-  return line.empty() ? line : fmt::format("  in the kernel: {}\n", line);
+  return line.empty() ? line : fmt::format("    in the kernel: {}\n", line);
 }
 
 std::string Writer::RootLines() const {

@@ -37,9 +37,10 @@ std::string MagicPrefix() {
 // The trailer's own field for a table has the table's number: no list of tables here.
 void SetCounts(const RowCounts& counts, pb::Trailer& trailer) {
   for (const auto& [field, count] : counts) {
-    if (const FieldDescriptor* of_table = pb::Trailer::descriptor()->FindFieldByNumber(field)) {
-      pb::Trailer::GetReflection()->SetUInt64(&trailer, of_table, count);
-    }
+    const FieldDescriptor* of_table = pb::Trailer::descriptor()->FindFieldByNumber(field);
+    // A hostile file may have records where the trailer has its checksum.
+    if (of_table == nullptr || field == pb::Trailer::kCrc32CFieldNumber) continue;
+    pb::Trailer::GetReflection()->SetUInt64(&trailer, of_table, count);
   }
 }
 
@@ -128,7 +129,9 @@ Version ReadVersion(std::span<const std::byte> bytes) {
     const bool minor =
         tag == WireFormatLite::MakeTag(pb::Snapshot::kFormatMinorFieldNumber, varint);
     if (!major && !minor) break;
-    if (!stream.ReadVarint32(major ? &version.major : &version.minor)) break;
+    std::uint32_t value = 0;
+    if (!stream.ReadVarint32(&value)) break;
+    (major ? version.major : version.minor) = value;
   }
   return version;
 }

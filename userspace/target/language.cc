@@ -56,23 +56,37 @@ std::string RuntimeOf(std::string_view name, std::span<const Runtime> runtimes) 
   return {};
 }
 
-bool MapsLibrary(std::span<const Mapping> mappings, std::string_view prefix) {
-  return std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& mapping) {
-    return BaseName(mapping.path).starts_with(prefix);
-  });
+bool SectionContains(CachedFile& file, FileOpener& opener, std::string_view name,
+                     std::uint64_t limit, std::string_view wanted) {
+  const ElfSection* section = file.elf().Section(name);
+  const auto source = section != nullptr ? opener.Open() : nullptr;
+  const auto bytes = source ? ReadSection(*source, *section, limit) : std::nullopt;
+  if (!bytes) return false;
+  const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  return text.find(wanted) != std::string_view::npos;
 }
 
 bool IsRust(CachedFile& file, FileOpener& opener) {
   // The compiler signs its objects in .comment, which strip leaves alone.
   constexpr std::uint64_t kMaxComment = 4096;
-  if (const ElfSection* comment = file.elf().Section(".comment")) {
-    const auto source = opener.Open();
-    const auto bytes = source ? ReadSection(*source, *comment, kMaxComment) : std::nullopt;
-    if (!bytes) return false;
-    const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-    return text.find("rustc version") != std::string_view::npos;
+  return SectionContains(file, opener, ".comment", kMaxComment, "rustc version");
+}
+
+// Its own use of the C++ runtime, not that of a library (PostgreSQL is C and maps libstdc++ for
+// ICU): what it imports is named in .dynstr, what it contains in its symbol table.
+bool IsCxx(CachedFile& file, FileOpener& opener) {
+  constexpr std::uint64_t kMaxNames = 16 << 20;
+  constexpr std::string_view kPersonality = "__gxx_personality_v0";
+  constexpr std::array<std::string_view, 3> kImports = {"libstdc++.so", "libc++.so", kPersonality};
+  for (const std::string_view import : kImports) {
+    if (SectionContains(file, opener, ".dynstr", kMaxNames, import)) return true;
   }
-  return false;
+  const SymbolTable* symbols = file.Symbols(opener);
+  if (symbols == nullptr) return false;
+  const auto& functions = symbols->functions();
+  return std::any_of(functions.begin(), functions.end(), [&](const Symbol& symbol) {
+    return std::string_view(symbol.name) == kPersonality;
+  });
 }
 
 }  // namespace
@@ -89,18 +103,10 @@ std::string LanguageOfRuntime(std::span<const Mapping> mappings, std::string_vie
   return RuntimeOf(BaseName(executable), kExecutables);
 }
 
-std::string LanguageOfFile(CachedFile& file, FileOpener& opener,
-                           std::span<const Mapping> mappings) {
+std::string LanguageOfFile(CachedFile& file, FileOpener& opener) {
   if (file.elf().is_go) return "go";
   if (IsRust(file, opener)) return "rust";
-  if (MapsLibrary(mappings, "libstdc++.so") || MapsLibrary(mappings, "libc++.so")) return "c++";
-  const SymbolTable* symbols = file.Symbols(opener);
-  if (symbols == nullptr) return {};
-  const auto& functions = symbols->functions();
-  const bool has_cxx_runtime = std::any_of(
-      functions.begin(), functions.end(),
-      [](const Symbol& symbol) { return std::string_view(symbol.name) == "__gxx_personality_v0"; });
-  return has_cxx_runtime ? "c++" : "c";
+  return IsCxx(file, opener) ? "c++" : "c";
 }
 
 }  // namespace ct

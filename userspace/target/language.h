@@ -15,6 +15,6 @@ namespace ct {
 std::string LanguageOfRuntime(std::span<const Mapping> mappings, std::string_view executable);
 
 // By the executable itself: "go", "rust", "c++" or "c".
-std::string LanguageOfFile(CachedFile& file, FileOpener& opener, std::span<const Mapping> mappings);
+std::string LanguageOfFile(CachedFile& file, FileOpener& opener);
 
 }  // namespace ct

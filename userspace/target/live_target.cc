@@ -239,7 +239,7 @@ std::string LiveTarget::FindLanguage() {
     if (!is_executable) continue;
     const PlacedMapping& placed = loaded_.Place(mapping);
     if (placed.module == nullptr) continue;
-    return LanguageOfFile(placed.module->file(), *placed.module, mappings());
+    return LanguageOfFile(placed.module->file(), *placed.module);
   }
   return {};
 }

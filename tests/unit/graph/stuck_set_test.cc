@@ -11,8 +11,9 @@ namespace {
 std::string Stuck(std::string_view text, StuckRules rules = StuckRules::Proven()) {
   const Observation observation = testing::Observe(text);
   const WaitGraph graph(observation);
+  const StuckSet stuck(graph, rules);
   std::string names;
-  for (const ActorIndex actor : StuckSet(graph, rules).actors()) {
+  for (const ActorIndex actor : stuck.actors()) {
     names += (names.empty() ? "" : " ") + observation.actors[static_cast<std::size_t>(actor)].name;
   }
   return names;

@@ -83,8 +83,8 @@ TEST(Text, ToleratesIndicesThatLeadNowhere) {
   finding.ending = Ending::kTimeout;
   Observation observation;
   observation.actors.emplace_back().user_stack = 12;
-  observation.waits.push_back({.actor = 3, .resource = 4});
-  observation.holds.push_back({.actor = 0, .resource = 9});
+  observation.waits.emplace_back().actor = 3;
+  observation.holds.emplace_back().resource = 9;
   EXPECT_THAT(RenderText(observation, std::vector{finding}, kEverything),
               ::testing::StartsWith("DEADLOCK  2 threads   unknown · "));
 }

@@ -103,7 +103,7 @@ TEST(Damage, TheChecksum) {
   EXPECT_EQ(ErrorOf(bad), "damaged: the checksum does not match the contents");
 }
 
-TEST(Damage, RowsThatRefersToNothing) {
+TEST(Damage, RowsThatReferToNothing) {
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_waits(0)->set_actor(13); })),
             "malformed: row 13 of 13 in actors");
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_waits(0)->set_actor(-1); })),
@@ -119,7 +119,7 @@ TEST(Damage, RowsThatRefersToNothing) {
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_stacks(0)->add_frames(1000); })),
             "malformed: row 1000 of 9 in frames");
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_frames(1)->set_module(1000); })),
-            "malformed: row 1000 of 4 in modules");
+            "malformed: row 1000 of 3 in modules");
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_frames(1)->set_function(1000); })),
             "malformed: row 1000 of 9 in functions");
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_findings(0)->add_members(13); })),
@@ -151,6 +151,14 @@ TEST(Damage, WhatCannotBe) {
             "malformed: not exactly one observation");
   EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.set_strings(0, "x"); })),
             "malformed: the first text is not the empty one");
+}
+
+TEST(Damage, ARecordWhereTheTrailerHasItsChecksum) {
+  std::string file = Forged([](auto&) {});
+  file += "\x0a";  // field 1 as a record,
+  file += '\0';    // empty
+  AppendTrailer(file);
+  EXPECT_TRUE(Decode(file));
 }
 
 TEST(Damage, RowsThatAreMissing) {

@@ -9,6 +9,8 @@
 
 namespace ct::test {
 
+namespace v1 = concurrency_tracer::v1;
+
 struct Answer {
   Run run;
   v1::Snapshot snapshot;

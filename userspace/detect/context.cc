@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 
 namespace ct {
 
@@ -22,12 +23,10 @@ void DetectContext::Explain(const Finding& finding) {
 std::vector<ResourceIndex> DetectContext::ResourcesOf(
     const std::vector<ActorIndex>& members) const {
   std::vector<ResourceIndex> resources;
-  std::vector<bool> seen(graph.resource_count());
+  std::unordered_set<ResourceIndex> seen;
   for (const ActorIndex actor : members) {
     const ResourceIndex resource = graph.wait(graph.WaitOf(actor)).resource;
-    if (seen[static_cast<std::size_t>(resource)]) continue;
-    seen[static_cast<std::size_t>(resource)] = true;
-    resources.push_back(resource);
+    if (seen.insert(resource).second) resources.push_back(resource);
   }
   return resources;
 }

@@ -1,24 +1,25 @@
 #include "kernel/kernel_symbols.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <memory>
+#include <charconv>
+#include <fstream>
+#include <string_view>
 
 namespace ct {
 
 void KernelSymbols::Load() {
   loaded_ = true;
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen("/proc/kallsyms", "re"), &fclose);
-  if (!file) return;
-  char line[512];
-  while (fgets(line, sizeof(line), file.get()) != nullptr) {
-    unsigned long long address = 0;
-    char kind = 0;
-    char name[256];
-    if (sscanf(line, "%llx %c %255s", &address, &kind, name) != 3 || address == 0) continue;
-    if (kind == 't' || kind == 'T' || kind == 'w' || kind == 'W') {
-      functions_.emplace_back(address, name);
-    }
+  std::ifstream file("/proc/kallsyms");
+  std::string line;
+  // "ffffffff81000000 T _text [module]"
+  while (std::getline(file, line)) {
+    std::uint64_t address = 0;
+    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), address, 16);
+    const std::size_t at = static_cast<std::size_t>(rest - line.data());
+    if (error != std::errc() || address == 0 || line.size() < at + 4) continue;
+    if (std::string_view("tTwW").find(line[at + 1]) == std::string_view::npos) continue;
+    const std::size_t end = line.find_first_of(" \t", at + 3);
+    functions_.emplace_back(address, line.substr(at + 3, end - (at + 3)));
   }
   std::sort(functions_.begin(), functions_.end());
 }

@@ -58,7 +58,8 @@ std::optional<WaitReading> DecodeMuslMutex(const DecodeContext& context) {
   const FutexCall& call = context.call;
   const WaitApiFrame* function = context.frames.Find(WaitApi::kMutex);
   if (function == nullptr) function = context.frames.Find(WaitApi::kCondition);
-  if (context.frames.by_syscall || (function == nullptr && !context.frames.api.empty())) {
+  if (context.frames.glibc || context.frames.by_syscall ||
+      (function == nullptr && !context.frames.api.empty())) {
     return std::nullopt;
   }
   if (call.word < kLockOffset) return std::nullopt;

@@ -120,6 +120,7 @@ std::optional<WaitReading> OfLibrary(const DecodeContext& context) {
 }  // namespace
 
 std::optional<WaitReading> DecodeMuslOther(const DecodeContext& context) {
+  if (context.frames.glibc || context.frames.by_syscall) return std::nullopt;
   if (context.call.op != FutexOp::kWait) return std::nullopt;
   const WaitApiFrame* called = context.frames.PthreadCall();
   auto reading = called != nullptr ? OfPthread(context, *called) : OfLibrary(context);

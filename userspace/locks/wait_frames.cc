@@ -241,10 +241,9 @@ const std::string* ModulePath(const Frame& frame, std::span<const Module> module
   return frame.module >= 0 && index < modules.size() ? &modules[index].path : nullptr;
 }
 
-bool IsMuslModule(const Frame& frame, std::span<const Module> modules) {
+bool InModule(const Frame& frame, std::span<const Module> modules, std::string_view name) {
   const std::string* path = ModulePath(frame, modules);
-  return path != nullptr && (path->find("ld-musl-") != std::string::npos ||
-                             path->find("libc.musl-") != std::string::npos);
+  return path != nullptr && path->find(name) != std::string::npos;
 }
 
 }  // namespace
@@ -285,7 +284,12 @@ const WaitApiFrame* WaitFrames::PthreadCall() const {
 WaitFrames AnalyzeWaitFrames(std::span<const Frame> frames, std::span<const Module> modules) {
   WaitFrames result;
   if (frames.empty()) return result;
-  result.musl = IsMuslModule(frames[0], modules);
+  result.musl =
+      InModule(frames[0], modules, "ld-musl-") || InModule(frames[0], modules, "libc.musl-");
+  result.glibc = InModule(frames[0], modules, "/libc.so.6") ||
+                 InModule(frames[0], modules, "/libpthread.so.0") ||
+                 InModule(frames[0], modules, "/libpthread-2.") ||
+                 InModule(frames[0], modules, "/libc-2.");
   result.by_syscall = CName(frames[0].function) == "syscall";
   for (std::size_t i = 0; i < std::min<std::size_t>(frames.size(), 2); ++i) {
     result.named = result.named || !frames[i].function.empty();

@@ -42,6 +42,7 @@ struct WaitFrames {
   bool plumbing = false;          // some frame is a futex wrapper (lll_lock_wait, syscall...)
   bool internal_lock = false;     // in __lll_lock_wait_private: no pthread object waits there
   bool musl = false;              // musl's wrappers or module
+  bool glibc = false;             // glibc's module; a static program has neither
   // The innermost frame is libc's syscall(): somebody's own futex, never one of the C library's.
   bool by_syscall = false;
 

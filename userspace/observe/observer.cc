@@ -267,7 +267,10 @@ Result<Observation> Observer::Look() {
   }
 
   std::vector<WantedThread> wanted;
-  for (const TaskSample* task : NearLocks(index, look)) wanted.push_back({task->id.tid, true});
+  for (const TaskSample* task : NearLocks(index, look)) {
+    // Where in the kernel a futex waiter sleeps is known; where its root does is the question.
+    if (!InFutexWait(*task)) wanted.push_back({task->id.tid, true});
+  }
   Result<Sweep> second = sweeper_.Full(wanted);
   if (!second) return Fail(second.error());
   look.second = std::move(*second);

@@ -123,34 +123,49 @@ FindingChanges FindingTracker::Update(std::vector<Finding>& findings,
                                       const Observation& observation) {
   ++update_;
   const std::vector<WaitIndex> wait_of = WaitsByActor(observation);
+  std::vector<std::vector<Anchor>> anchors(findings.size());
+  std::size_t present = 0;
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    anchors[i] = AnchorsOf(findings[i], observation, wait_of);
+    findings[i].id = Match(anchors[i]);
+    if (findings[i].id == 0) continue;
+    tracked_.at(findings[i].id).last_update = update_;
+    ++present;
+  }
   FindingChanges changes;
   for (std::size_t i = 0; i < findings.size(); ++i) {
-    Finding& finding = findings[i];
-    const Told now = {finding.kind, finding.ending, finding.evidence,
-                      finding.members.size() + finding.blocked_behind.size()};
-    std::vector<Anchor> anchors = AnchorsOf(finding, observation, wait_of);
-    const std::uint64_t known = Match(anchors);
-    finding.id = known != 0 ? known : ++last_id_;
-    Tracked& tracked = tracked_[finding.id];
-    if (known == 0) {
+    if (findings[i].id != 0) {
+      const bool news = See(findings[i], std::move(anchors[i]), observation);
+      (news ? changes.changed : changes.continuing).push_back(i);
+    } else if (present < max_tracked_) {
+      ++present;
+      findings[i].id = ++last_id_;
+      See(findings[i], std::move(anchors[i]), observation);
       changes.appeared.push_back(i);
-      tracked.summary.first_seen = observation.end;
-    } else {
-      (IsNews(tracked.told, now) ? changes.changed : changes.continuing).push_back(i);
     }
-    if (known == 0 || IsNews(tracked.told, now)) tracked.told = now;
-    finding.first_seen = tracked.summary.first_seen;
-    finding.last_seen = observation.end;
-    tracked.summary = Summarize(finding, observation);
-    tracked.last_update = update_;
-    tracked.misses = 0;
-    SetAnchors(finding.id, tracked, std::move(anchors));
   }
   EndMissing(observation, changes.ended);
   EndExcess(changes.ended);
   std::sort(changes.ended.begin(), changes.ended.end(),
             [](const EndedFinding& a, const EndedFinding& b) { return a.id < b.id; });
   return changes;
+}
+
+bool FindingTracker::See(Finding& finding, std::vector<Anchor> anchors,
+                         const Observation& observation) {
+  const auto [which, is_new] = tracked_.try_emplace(finding.id);
+  Tracked& tracked = which->second;
+  finding.first_seen = is_new ? observation.end : tracked.summary.first_seen;
+  finding.last_seen = observation.end;
+  tracked.summary = Summarize(finding, observation);
+  tracked.last_update = update_;
+  tracked.misses = 0;
+  SetAnchors(finding.id, tracked, std::move(anchors));
+  const Told now = {finding.kind, finding.ending, finding.evidence,
+                    finding.members.size() + finding.blocked_behind.size()};
+  const bool news = is_new || IsNews(tracked.told, now);
+  if (news) tracked.told = now;
+  return news;
 }
 
 // The queue of a lock that moves is another one at every look: only its doubling is news.
@@ -211,14 +226,15 @@ void FindingTracker::EndMissing(const Observation& observation, std::vector<Ende
 }
 
 void FindingTracker::EndExcess(std::vector<EndedFinding>& ended) {
-  while (tracked_.size() > max_tracked_) {
-    const auto longest_missing =
-        std::min_element(tracked_.begin(), tracked_.end(), [](const auto& a, const auto& b) {
-          return std::pair(a.second.last_update, a.first) <
-                 std::pair(b.second.last_update, b.first);
-        });
-    ended.push_back(Forget(longest_missing));
+  if (tracked_.size() <= max_tracked_) return;
+  const std::size_t excess = tracked_.size() - max_tracked_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> missing;  // last update, id
+  for (const auto& [id, tracked] : tracked_) {
+    if (tracked.last_update != update_) missing.emplace_back(tracked.last_update, id);
   }
+  std::sort(missing.begin(), missing.end());
+  missing.resize(std::min(excess, missing.size()));
+  for (const auto& [last_update, id] : missing) ended.push_back(Forget(tracked_.find(id)));
 }
 
 }  // namespace ct

@@ -34,7 +34,8 @@ struct EndedFinding {
   bool operator==(const EndedFinding&) const = default;
 };
 
-// Indices into the findings given to Update; each finding is in exactly one of the first three.
+// Indices into the findings given to Update. Each finding is in exactly one of the first three, but
+// for those left out (FindingTracker::max_tracked): they have id 0 and are in none.
 struct FindingChanges {
   std::vector<std::size_t> appeared;
   std::vector<std::size_t> changed;
@@ -49,7 +50,8 @@ struct FindingChanges {
 //  - an abandoned or hot lock: the lock.
 // A finding that is missing is over if everybody in it was observed, or nothing relevant was
 // lost (then who is not there has ended); else after a number of observations without it. Memory is
-// bounded by `max_tracked` findings of bounded size; past that the one missing longest is ended.
+// bounded by `max_tracked` findings of bounded size: for a new one the one missing longest is
+// ended, and with that many in one observation the last new ones are left out.
 class FindingTracker {
  public:
   static constexpr std::size_t kDefaultMaxTracked = 4096;
@@ -93,6 +95,8 @@ class FindingTracker {
                                        const std::vector<WaitIndex>& wait_of);
   static bool IsNews(const Told& told, const Told& now);
 
+  // Takes the finding in under its id; true if there is something new to say about it.
+  bool See(Finding& finding, std::vector<Anchor> anchors, const Observation& observation);
   // The tracked finding that shares an anchor and was not seen by this update yet; 0: none.
   [[nodiscard]] std::uint64_t Match(const std::vector<Anchor>& anchors) const;
   void SetAnchors(std::uint64_t id, Tracked& tracked, std::vector<Anchor> anchors);

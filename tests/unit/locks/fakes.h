@@ -67,7 +67,7 @@ struct FakeThreads final : ThreadDirectory {
   }
 };
 
-inline std::vector<Frame> Frames(std::initializer_list<const char*> functions) {
+inline std::vector<Frame> Frames(const std::vector<const char*>& functions) {
   std::vector<Frame> frames;
   for (const char* function : functions) {
     Frame frame;

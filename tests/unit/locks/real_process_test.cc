@@ -169,7 +169,7 @@ class ChildThreads final : public ThreadDirectory {
 };
 
 std::optional<WaitReading> DecodeChild(const Child& child,
-                                       std::initializer_list<const char*> functions,
+                                       const std::vector<const char*>& functions,
                                        std::int64_t syscall = SYS_futex) {
   BlockedThread thread = child.Blocked(syscall);
   const std::vector<Frame> frames = Frames(functions);

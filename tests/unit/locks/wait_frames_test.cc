@@ -12,7 +12,7 @@ using testing::ElementsAre;
 
 const std::vector<Module> kModules{{"/usr/lib/libc.so.6", "", false}, {"/opt/app", "", false}};
 
-WaitFrames Analyze(std::initializer_list<const char*> functions) {
+WaitFrames Analyze(const std::vector<const char*>& functions) {
   return AnalyzeWaitFrames(Frames(functions), kModules);
 }
 std::vector<std::string> ApiNames(const WaitFrames& frames) {

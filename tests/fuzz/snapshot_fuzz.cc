@@ -1,5 +1,5 @@
-// Any bytes as a snapshot file, and as the contents of one whose checksum is right: they are read or
-// refused, and what is read can be printed and written again.
+// Any bytes as a snapshot file, and as the contents of one whose checksum is right: they are read
+// or refused, and what is read can be printed and written again.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

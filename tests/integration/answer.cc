@@ -171,31 +171,32 @@ class Describer {
   std::string Place(const v1::Actor& actor) const {
     if (!actor.has_user_stack()) return "no stack";
     const v1::Stack& stack = Row(snapshot_.stacks(), actor.user_stack(), "stacks");
-    std::string place = "no frame of its own";
+    std::string place;
+    std::string module;
     for (const std::uint32_t index : stack.frames()) {
-      const std::string own = OwnPlace(Row(snapshot_.frames(), index, "frames"));
-      if (own.empty()) continue;
-      place = own;
-      break;
+      const v1::Frame& frame = Row(snapshot_.frames(), index, "frames");
+      if (place.empty()) place = OwnLine(frame);
+      if (module.empty()) module = OwnModule(frame);
     }
+    if (place.empty()) place = module.empty() ? "no frame of its own" : module;
     if (stack.end() == v1::STACK_END_COMPLETE) return place;
     return place + " (stack " + Word(v1::StackEnd_Name, stack.end(), "STACK_END") + ")";
   }
 
-  std::string OwnPlace(const v1::Frame& frame) const {
-    const std::string module =
-        frame.has_module()
-            ? BaseName(String(Row(snapshot_.modules(), frame.module(), "modules").path()))
-            : "";
-    if (frame.has_function()) {
-      const v1::Function& function = Row(snapshot_.functions(), frame.function(), "functions");
-      const std::string file = BaseName(String(function.file()));
-      const bool ours = String(function.file()).find("tests/targets/") != std::string::npos;
-      if (ours && file != "target.h") return file + ":" + std::to_string(frame.line());
-      if (ours || !file.empty()) return "";
-    }
-    const bool library = module.empty() || module.find(".so") != std::string::npos;
-    return library ? "" : module;
+  std::string OwnLine(const v1::Frame& frame) const {
+    if (!frame.has_function()) return "";
+    const v1::Function& function = Row(snapshot_.functions(), frame.function(), "functions");
+    const std::string path = String(function.file());
+    if (path.find("tests/targets/") == std::string::npos) return "";
+    const std::string file = BaseName(path);
+    return file == "target.h" ? "" : file + ":" + std::to_string(frame.line());
+  }
+
+  std::string OwnModule(const v1::Frame& frame) const {
+    if (!frame.has_module()) return "";
+    const std::string name =
+        BaseName(String(Row(snapshot_.modules(), frame.module(), "modules").path()));
+    return name.find(".so") == std::string::npos ? name : "";
   }
 
   // Names in order. A ring is turned so that its first name is the smallest; each step must wait
@@ -226,7 +227,7 @@ class Describer {
   const v1::Snapshot& snapshot_;
 };
 
-v1::Snapshot Parse(const Run& run) {
+v1::Snapshot Parse(const Outcome& run) {
   v1::Snapshot snapshot;
   const auto status = google::protobuf::util::JsonStringToMessage(run.output, &snapshot);
   if (!status.ok()) {

@@ -12,7 +12,7 @@ namespace ct::test {
 namespace v1 = concurrency_tracer::v1;
 
 struct Answer {
-  Run run;
+  Outcome run;
   v1::Snapshot snapshot;
   // All findings, in the tracer's order, by lines such as
   //   DEADLOCK certain, never ends

@@ -20,7 +20,7 @@ namespace {
 constexpr uid_t kNobody = 65534;
 
 // One line on standard error that names the culprit, and nothing on standard output.
-void ExpectRefusal(const Run& run, int status, const std::string& about) {
+void ExpectRefusal(const Outcome& run, int status, const std::string& about) {
   EXPECT_EQ(run.status, status) << run.error;
   EXPECT_EQ(run.output, "");
   const Strings lines = SplitLines(run.error);
@@ -47,7 +47,7 @@ TEST(BadUsage, IsToldWithStatus2) {
 TEST(BadUsage, HelpIsNone) {
   for (const Strings& arguments : {Strings{"--help"}, Strings{"snapshot", "--help"},
                                    Strings{"dump", "--help"}, Strings{"show", "--help"}}) {
-    const Run run = RunTracer(arguments);
+    const Outcome run = RunTracer(arguments);
     EXPECT_EQ(run.status, 0);
     EXPECT_NE(run.output.find("--"), std::string::npos) << run.output;
   }
@@ -66,7 +66,7 @@ TEST(NotRoot, SaysWhichPrivilegeIsMissing) {
   const std::string tracer = directory.File("concurrency-tracer");
   std::filesystem::copy_file(TracerPath(), tracer);
   Child child({tracer, "snapshot", "-p", Number(target.pid())}, as_nobody);
-  Run run;
+  Outcome run;
   run.status = ExitStatusOf(child.Wait(std::chrono::seconds(20)));
   run.output = child.output();
   run.error = child.error();
@@ -80,7 +80,7 @@ TEST(BadPid, DoesNotExist) {
 }
 
 TEST(BadPid, KernelThread) {
-  ExpectRefusal(RunTracer({"snapshot", "-p", "2"}), kError, "kernel thread");
+  ExpectRefusal(RunTracer({"snapshot", "-p", "2"}), kUsage, "kernel thread");
 }
 
 TEST(BadPid, Zombie) {
@@ -102,7 +102,8 @@ TEST(BadPid, DiesDuringTheSweep) {
     const int status = ExitStatusOf(tracer.Wait(std::chrono::seconds(20)));
     EXPECT_TRUE(status == kNothing || status == kError || status == kNotSeen || status == kHang)
         << status << tracer.output() << tracer.error();
-    if (status == kError) EXPECT_EQ(SplitLines(tracer.error()).size(), 1U) << tracer.error();
+    const std::size_t error_lines = SplitLines(tracer.error()).size();
+    EXPECT_EQ(error_lines, status == kError ? 1U : 0U) << tracer.error();
   }
 }
 
@@ -122,7 +123,7 @@ class BadFile : public testing::Test {
     const TempDir directory;
     const Target target("abba");
     target.AwaitAsleep({"audit", "io"});
-    const Run run =
+    const Outcome run =
         RunTracer({"snapshot", "-p", Number(target.pid()), "-o", directory.File("good.pb")});
     ASSERT_EQ(run.status, kHang) << run.error;
     good_ = ReadWhole(directory.File("good.pb"));
@@ -145,14 +146,14 @@ TEST_F(BadFile, DoesNotExist) {
 }
 
 TEST_F(BadFile, IsADirectory) {
-  ExpectRefusal(RunTracer({"show", directory_.path()}), kError, directory_.path());
+  ExpectRefusal(RunTracer({"show", directory_.path()}), kUsage, directory_.path());
 }
 
 TEST_F(BadFile, IsEmpty) { ExpectRefused("", "empty"); }
 
 TEST_F(BadFile, IsForeign) {
-  ExpectRefused(ReadWhole("/bin/true"), "not a snapshot");
-  ExpectRefused("{\"findings\": []}\n", "not a snapshot");
+  ExpectRefused(ReadWhole("/bin/true"), "not a concurrency-tracer snapshot");
+  ExpectRefused("{\"findings\": []}\n", "not a concurrency-tracer snapshot");
 }
 
 TEST_F(BadFile, IsTruncatedAnywhere) {
@@ -193,7 +194,7 @@ class BadDisk : public testing::Test {
   void ExpectNoFile(const Strings& remaining, const std::string& reason) {
     const Target target("abba");
     target.AwaitAsleep({"audit", "io"});
-    const Run run =
+    const Outcome run =
         RunTracer({"snapshot", "-p", Number(target.pid()), "-o", directory_.File("x.pb")});
     EXPECT_EQ(run.status, kError);
     EXPECT_TRUE(run.output.starts_with("DEADLOCK ")) << run.output;
@@ -220,7 +221,7 @@ TEST_F(BadDisk, ReadOnly) {
 }
 
 TEST_F(BadDisk, NoSuchDirectory) {
-  const Run run = RunTracer({"snapshot", "-p", Number(getpid()), "-o", "/no/such/dir/x.pb"});
+  const Outcome run = RunTracer({"snapshot", "-p", Number(getpid()), "-o", "/no/such/dir/x.pb"});
   EXPECT_EQ(run.status, kError);
   EXPECT_NE(run.error.find("/no/such/dir"), std::string::npos) << run.error;
 }
@@ -234,7 +235,7 @@ TEST(BadOutput, NobodyReadsIt) {
     close(ends[0]);
     dup2(ends[1], STDOUT_FILENO);
   };
-  const Run run = RunTracer({"dump", "-p", Number(target.pid())}, options);
+  const Outcome run = RunTracer({"dump", "-p", Number(target.pid())}, options);
   EXPECT_EQ(run.status, kError);
   EXPECT_NE(run.error.find("standard output"), std::string::npos) << run.error;
 }

@@ -128,37 +128,52 @@ TEST(Deadlock, MutexAndStdioLock) {
           "rotator, setter"));
 }
 
+// musl has no call frame information: frames found by scanning are no proof that the thread is in
+// that lock's function.
 TEST(Deadlock, StaticMuslWithTypedMutexes) {
   const Target target("musl_abba");
   target.AwaitAsleep({"receive", "send"});
-  ExpectAnswer(
-      LookAt(target.pid()), kHang,
-      Deadlock({{"receive", "mutex g_outbox", "send", LineOf("musl_abba.c", "receive waits")},
-                {"send", "mutex g_inbox", "receive", LineOf("musl_abba.c", "send waits")}},
-               "receive, send"));
+  ExpectAnswer(LookAt(target.pid()), kHang,
+               Lines({"PROBABLE_DEADLOCK probable, never ends",
+                      "  receive probably waits for mutex g_outbox held by probably send at " +
+                          LineOf("musl_abba.c", "receive waits"),
+                      "  send probably waits for mutex g_inbox held by probably receive at " +
+                          LineOf("musl_abba.c", "send waits"),
+                      "  ring: receive, send"}));
 }
 
 // No cycle, and no lock whose holder could go on: nobody is left to wake anybody.
+std::string NobodyLeftToWake(const std::string& verdict) {
+  return Lines(
+      {verdict,
+       Waits({"flusher", "condition g_full", "", LineOf("lost_wakeup.cc", "flusher waits")}),
+       Waits({"main", "semaphore g_done", "", LineOf("lost_wakeup.cc", "main waits")}),
+       Waits({"producer", "mutex g_batch_mu", "flusher",
+              LineOf("lost_wakeup.cc", "producer waits")})});
+}
+
 TEST(ClosedWorld, LostWakeUp) {
   const Target target("lost_wakeup");
   target.AwaitAsleep({"flusher", "main", "producer"});
-  ExpectAnswer(
-      LookAt(target.pid()), kHang,
-      Lines({"DEADLOCK certain, never ends",
-             Waits({"flusher", "condition", "", LineOf("lost_wakeup.cc", "flusher waits")}),
-             Waits({"main", "semaphore", "", LineOf("lost_wakeup.cc", "main waits")}),
-             Waits({"producer", "mutex g_batch_mu", "flusher",
-                    LineOf("lost_wakeup.cc", "producer waits")})}));
+  ExpectAnswer(LookAt(target.pid()), kHang, NobodyLeftToWake("DEADLOCK certain, never ends"));
 }
 
-// Rust's mutex keeps no owner, and Rust's runtime catches SIGSEGV: so not certain.
+// Unlike a mutex's owner, a semaphore's poster may be a signal handler.
+TEST(ClosedWorld, LostWakeUpWhereAHandlerMightHelp) {
+  const Target target("lost_wakeup", {"--handler"});
+  target.AwaitAsleep({"flusher", "main", "producer"});
+  ExpectAnswer(LookAt(target.pid()), kHang,
+               NobodyLeftToWake("PROBABLE_DEADLOCK probable, unless signalled"));
+}
+
+// Rust's mutex keeps no owner. (Its runtime catches SIGSEGV, which nobody sends to a sleeper.)
 TEST(ClosedWorld, RustMutexes) {
   const Target target("rust_abba");
   target.AwaitAsleep({"audit", "io", "rust_abba"});
   const std::string line = LineOf("rust_abba.rs", "thread waits");
   ExpectAnswer(
       LookAt(target.pid()), kHang,
-      Lines({"PROBABLE_DEADLOCK probable, unless signalled", Waits({"audit", "mutex", "", line}),
+      Lines({"DEADLOCK certain, never ends", Waits({"audit", "mutex", "", line}),
              Waits({"io", "mutex", "", line}),
              Waits({"rust_abba", "thread exit", "io", LineOf("rust_abba.rs", "main joins")})}));
 }

@@ -279,12 +279,12 @@ int ExitStatusOf(int wait_status) {
   return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 }
 
-Run RunTracer(const Strings& arguments, const SpawnOptions& options, Milliseconds deadline) {
+Outcome RunTracer(const Strings& arguments, const SpawnOptions& options, Milliseconds deadline) {
   Strings command{TracerPath()};
   command.insert(command.end(), arguments.begin(), arguments.end());
   const Clock::time_point begin = Clock::now();
   Child child(command, options);
-  Run run;
+  Outcome run;
   try {
     run.status = ExitStatusOf(child.Wait(deadline));
   } catch (const std::runtime_error& error) {

@@ -99,7 +99,7 @@ std::string SourcePath(const std::string& file);
 // "abba.cc:41": where the comment "LINE: mark" stands.
 std::string LineOf(const std::string& file, const std::string& mark);
 
-struct Run {
+struct Outcome {
   int status = -1;  // exit status; 128 + N for signal N, as a shell has it
   std::string output;
   std::string error;
@@ -108,8 +108,8 @@ struct Run {
 
 std::string TracerPath();
 // Runs the tracer to its end; throws at the deadline.
-Run RunTracer(const Strings& arguments, const SpawnOptions& options = {},
-              Milliseconds deadline = std::chrono::seconds(30));
+Outcome RunTracer(const Strings& arguments, const SpawnOptions& options = {},
+                  Milliseconds deadline = std::chrono::seconds(30));
 int ExitStatusOf(int wait_status);
 
 // A cgroup for one process, with a quota of CPU or frozen. On cgroup v1 or v2, as the host has it.

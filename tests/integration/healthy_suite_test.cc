@@ -132,7 +132,7 @@ TEST(HealthySuite, AMinuteWithoutAFalseAlarm) {
 
   SpawnOptions options;
   options.directory = directory.path();
-  const Run run = RunTracer({"-d", kDuration}, options, std::chrono::seconds(90));
+  const Outcome run = RunTracer({"-d", kDuration}, options, std::chrono::seconds(90));
 
   for (const std::string& line : SplitLines(run.output)) EXPECT_FALSE(IsAlarm(line)) << line;
   // HOT_LOCK is allowed, and is all that may have been found.

@@ -15,7 +15,7 @@ class LookAtAbba : public testing::Test {
  protected:
   LookAtAbba() { target_.AwaitAsleep({"audit", "io"}); }
   [[nodiscard]] std::string Pid() const { return std::to_string(target_.pid()); }
-  Run RunHere(const Strings& arguments) const {
+  Outcome RunHere(const Strings& arguments) const {
     SpawnOptions options;
     options.directory = directory_.path();
     return RunTracer(arguments, options);
@@ -39,7 +39,7 @@ TEST_F(LookAtAbba, NamedByComm) {
 }
 
 TEST_F(LookAtAbba, WritesAFileForTheTicketAndSaysWhere) {
-  const Run run = RunHere({"snapshot", "-p", Pid()});
+  const Outcome run = RunHere({"snapshot", "-p", Pid()});
   EXPECT_EQ(run.status, kHang) << run.error;
   EXPECT_EQ(run.error, "");
   EXPECT_TRUE(run.output.starts_with("DEADLOCK ")) << run.output;
@@ -54,22 +54,22 @@ TEST_F(LookAtAbba, WritesAFileForTheTicketAndSaysWhere) {
 }
 
 TEST_F(LookAtAbba, ShowSaysTheSameAsTheSnapshotDid) {
-  const Run seen = RunHere({"snapshot", "-p", Pid(), "-o", "x.pb", "--json"});
-  const Run shown = RunHere({"show", "x.pb", "--json"});
+  const Outcome seen = RunHere({"snapshot", "-p", Pid(), "-o", "x.pb", "--json"});
+  const Outcome shown = RunHere({"show", "x.pb", "--json"});
   EXPECT_EQ(seen.status, kHang) << seen.error;
   EXPECT_EQ(shown.status, kHang) << shown.error;
   EXPECT_EQ(shown.output, seen.output);
 }
 
 TEST_F(LookAtAbba, DumpWritesNoFile) {
-  const Run run = RunHere({"dump", "-p", Pid()});
+  const Outcome run = RunHere({"dump", "-p", Pid()});
   EXPECT_EQ(run.status, kHang) << run.error;
   EXPECT_TRUE(run.output.starts_with("DEADLOCK ")) << run.output;
   EXPECT_EQ(directory_.List(), Strings{});
 }
 
 TEST_F(LookAtAbba, ATraceTellsItOnceAndWritesOneFile) {
-  const Run run = RunHere({"-p", Pid(), "-i", "50ms", "-d", "1s"});
+  const Outcome run = RunHere({"-p", Pid(), "-i", "50ms", "-d", "1s"});
   EXPECT_EQ(run.status, kHang) << run.error;
   const Strings lines = SplitLines(run.output);
   EXPECT_EQ(std::count_if(lines.begin(), lines.end(),

@@ -1,6 +1,7 @@
 // A lost wake-up among three threads. main signalled "batch full" before the flusher waited for it;
 // the flusher holds the batch's mutex meanwhile, the producer wants that mutex for its next item,
-// and main waits for the semaphore that the flusher posts at the end.
+// and main waits for the semaphore that the flusher posts at the end. With --handler the process
+// catches SIGUSR1.
 #include <semaphore.h>
 
 #include <mutex>
@@ -9,26 +10,26 @@
 #include "tests/targets/target.h"
 
 std::mutex g_batch_mu;
+pthread_cond_t g_full = PTHREAD_COND_INITIALIZER;
+sem_t g_done;
 
 namespace {
 
 pthread_mutex_t full_mu = PTHREAD_MUTEX_INITIALIZER;
-pthread_cond_t full = PTHREAD_COND_INITIALIZER;
 bool is_full = false;
-sem_t done;
 bool healthy = false;
 
 void AnnounceFull() {
   pthread_mutex_lock(&full_mu);
   is_full = true;
-  pthread_cond_signal(&full);
+  pthread_cond_signal(&g_full);
   pthread_mutex_unlock(&full_mu);
 }
 
 void AwaitFull() {
   pthread_mutex_lock(&full_mu);
   // The mistake: it does not ask whether the batch is full already.
-  if (!healthy || !is_full) pthread_cond_wait(&full, &full_mu);  // LINE: flusher waits
+  if (!healthy || !is_full) pthread_cond_wait(&g_full, &full_mu);  // LINE: flusher waits
   is_full = false;
   pthread_mutex_unlock(&full_mu);
 }
@@ -41,7 +42,7 @@ void Flush() {
     if (!healthy) AwaitFull();
     Work();
     g_batch_mu.unlock();
-    sem_post(&done);
+    sem_post(&g_done);
   } while (healthy);
 }
 
@@ -63,11 +64,16 @@ int main(int argc, char** argv) {
   DieWithParent();
   NameThread("main");
   healthy = HasOption(argc, argv, "--healthy") != 0;
-  sem_init(&done, 0, 0);
+  if (HasOption(argc, argv, "--handler")) {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    sigaction(SIGUSR1, &action, nullptr);
+  }
+  sem_init(&g_done, 0, 0);
   AnnounceFull();
   std::thread flusher(Flush);
   for (int i = 0; i < 20; ++i) Work();
   std::thread producer(Produce);
   Ready();
-  for (;;) sem_wait(&done);  // LINE: main waits
+  for (;;) sem_wait(&g_done);  // LINE: main waits
 }

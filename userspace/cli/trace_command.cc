@@ -72,7 +72,12 @@ class Trace {
         pause = std::clamp<DurationNs>(begin_ + options_.duration - MonotonicNow(), 0, pause);
       }
       if (interrupts.Wait(pause)) break;
-      if (Status status = Step(); !status) return PrintError(status.error());
+      if (Status status = Step(); !status) {
+        // The processes asked about have ended: that ends the trace, as Ctrl-C does.
+        if (status.error().code != ErrorCode::kNotFound) return PrintError(status.error());
+        PrintError(status.error());
+        return Summarize();
+      }
     }
     return Finish();
   }
@@ -184,9 +189,16 @@ class Trace {
 
   int Finish() {
     // The last state, so that the file and the summary speak of the end and not of the last change.
-    if (Status status = Look(); !status) return PrintError(status.error());
-    if (Status status = PrintChanges(); !status) return PrintError(status.error());
-    if (Status status = SaveHangs(changes_.appeared); !status) return PrintError(status.error());
+    if (Status status = Look(); status) {
+      if (Status printed = PrintChanges(); !printed) return PrintError(printed.error());
+      if (Status saved = SaveHangs(changes_.appeared); !saved) return PrintError(saved.error());
+    } else if (status.error().code != ErrorCode::kNotFound) {
+      return PrintError(status.error());
+    }
+    return Summarize();
+  }
+
+  int Summarize() {
     if (!options_.file.empty()) {
       if (Status status = Save(options_.file); !status) return PrintError(status.error());
     }

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "detect/context.h"
-#include "model/names.h"
 
 namespace ct {
 

@@ -17,8 +17,6 @@ struct Level {
   Evidence evidence;
 };
 
-bool IsTimed(const Wait& wait) { return wait.timed || wait.deadline.has_value(); }
-
 // One still actor keeps its lock, so whoever waits for that has not left its call, and so on
 // around. Without one, the members may block each other again and again and never all at once.
 bool SomebodyWasStill(const WaitGraph& graph, const std::vector<ActorIndex>& members) {
@@ -62,8 +60,7 @@ class DeadlockDetector {
   void Look(const Level& level) {
     const StuckSet stuck(graph_, level.rules);
     if (stuck.actors().empty()) return;
-    std::optional<StuckSet> untimed;  // of a timed level: who is stuck without those waits
-    if (level.rules.timed) untimed.emplace(graph_, level.rules.WithoutTimed());
+    const std::vector<bool> untimed = InUntimedKnots(level);
     for (const Knot& knot : FindKnots(graph_, stuck)) {
       std::optional<Finding> finding = Judge(knot, level, untimed);
       if (!finding) continue;
@@ -72,8 +69,19 @@ class DeadlockDetector {
     }
   }
 
+  // By actor: in a knot without its timed waits, too. Empty for a level that has none.
+  std::vector<bool> InUntimedKnots(const Level& level) const {
+    if (!level.rules.timed) return {};
+    std::vector<bool> members(graph_.actor_count());
+    const StuckSet stuck(graph_, level.rules.WithoutTimed());
+    for (const Knot& knot : FindKnots(graph_, stuck)) {
+      for (const ActorIndex actor : knot.members) members[static_cast<std::size_t>(actor)] = true;
+    }
+    return members;
+  }
+
   std::optional<Finding> Judge(const Knot& knot, const Level& level,
-                               const std::optional<StuckSet>& untimed) const {
+                               const std::vector<bool>& untimed) const {
     const bool told = std::any_of(knot.members.begin(), knot.members.end(),
                                   [this](ActorIndex actor) { return context_.IsExplained(actor); });
     if (told || !SomebodyWasStill(graph_, knot.members)) return std::nullopt;
@@ -87,7 +95,7 @@ class DeadlockDetector {
         {knot.members.begin(),
          knot.members.begin() + static_cast<std::ptrdiff_t>(knot.ring.size())});
     finding.ending = Ending::kNever;
-    if (untimed && EndsByTimeout(knot, *untimed)) {
+    if (level.rules.timed && EndsByTimeout(knot, untimed)) {
       finding.ending = Ending::kTimeout;
       finding.ends_at = EarliestDeadline(graph_, knot.members);
       if (!LivesLong(finding)) return std::nullopt;
@@ -96,13 +104,10 @@ class DeadlockDetector {
     return finding;
   }
 
-  // A timed wait somewhere in the knot need not end it: the others may be stuck without it.
-  bool EndsByTimeout(const Knot& knot, const StuckSet& untimed) const {
-    const bool timed = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
-      return IsTimed(graph_.wait(graph_.WaitOf(actor)));
-    });
-    return timed && std::none_of(knot.members.begin(), knot.members.end(),
-                                 [&](ActorIndex actor) { return untimed.Contains(actor); });
+  // A timed wait somewhere in a knot need not end it: the others may be one without it.
+  static bool EndsByTimeout(const Knot& knot, const std::vector<bool>& untimed) {
+    return std::none_of(knot.members.begin(), knot.members.end(),
+                        [&](ActorIndex actor) { return untimed[static_cast<std::size_t>(actor)]; });
   }
 
   bool LivesLong(const Finding& finding) const {

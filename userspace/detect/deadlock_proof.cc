@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "model/names.h"
-
 namespace ct {
 
 namespace {
@@ -80,7 +78,6 @@ class ProofWriter {
     for (std::size_t written = 1; written < size; ++written, step = Before(step)) {
       if (written == kMaxSteps) {
         lines_.push_back(fmt::format("and so on for {} more", size - written));
-        step = still;
         break;
       }
       lines_.push_back(fmt::format("so {}, which waits for {}, has not left its wait: it {}",

@@ -15,10 +15,10 @@ std::string Place(const Resource& resource) {
   return place;
 }
 
-std::string SleepsIn(const Syscall& syscall) {
-  if (syscall.name.empty()) return "sleeps";
-  if (syscall.object.empty()) return fmt::format("sleeps in {}", syscall.name);
-  return fmt::format("sleeps in {} on {}", syscall.name, syscall.object);
+std::string In(const Syscall& syscall) {
+  if (syscall.name.empty()) return "";
+  if (syscall.object.empty()) return fmt::format(" in {}", syscall.name);
+  return fmt::format(" in {} on {}", syscall.name, syscall.object);
 }
 
 }  // namespace
@@ -54,8 +54,7 @@ std::string Describe::Doing(ActorIndex index) const {
     case RunState::kThrottled:
       return "is throttled: its cgroup is out of CPU quota";
     case RunState::kUninterruptible:
-      return "is in uninterruptible sleep" +
-             (actor.syscall.name.empty() ? "" : " in " + actor.syscall.name);
+      return "is in uninterruptible sleep" + In(actor.syscall);
     case RunState::kExited:
       return "has exited";
     case RunState::kSleeping:
@@ -65,7 +64,8 @@ std::string Describe::Doing(ActorIndex index) const {
   if (const WaitIndex wait = graph_->WaitOf(index); wait != kNoIndex) {
     return "waits for " + Resource(graph_->wait(wait).resource);
   }
-  return actor.state == RunState::kSleeping ? SleepsIn(actor.syscall) : "is in an unknown state";
+  return actor.state == RunState::kSleeping ? "sleeps" + In(actor.syscall)
+                                            : "is in an unknown state";
 }
 
 std::string Describe::Doubt(Evidence evidence, const std::string& note) {

@@ -24,7 +24,7 @@ class LongWaitWriter {
   LongWaitWriter(DetectContext& context, const RootFinder& roots)
       : context_(context), graph_(context.graph), roots_(roots) {}
 
-  Finding Write(std::vector<ActorIndex> members, const Root& root) {
+  Finding Write(std::vector<ActorIndex> members, const Root& root) const {
     Finding finding;
     finding.kind = FindingKind::kLongWait;
     finding.ending = Ending::kMayEnd;
@@ -35,21 +35,14 @@ class LongWaitWriter {
     finding.root = root.actor;
     finding.members = std::move(members);
     finding.resources = context_.ResourcesOf(finding.members);
-    finding.blocked_behind = Behind(finding);
     finding.proof = Proof(finding);
     finding.advice = Advice(root);
     return finding;
   }
 
- private:
-  ActorIndex Oldest(const std::vector<ActorIndex>& members) const {
-    return *std::min_element(members.begin(), members.end(), [this](ActorIndex a, ActorIndex b) {
-      return graph_.wait(graph_.WaitOf(a)).since < graph_.wait(graph_.WaitOf(b)).since;
-    });
-  }
-
-  // Who waits behind the members, or for the same locks but not long yet.
-  std::vector<ActorIndex> Behind(const Finding& finding) {
+  // Who waits behind the members, or for the same locks but not long yet. All members of all long
+  // waits are explained by then.
+  std::vector<ActorIndex> Behind(const Finding& finding) const {
     std::vector<ActorIndex> core = finding.members;
     for (const ResourceIndex resource : finding.resources) {
       for (const WaitIndex index : graph_.WaitersOf(resource)) {
@@ -57,7 +50,7 @@ class LongWaitWriter {
         if (wait.purpose != WaitPurpose::kAcquire || wait.evidence == Evidence::kUnknown) continue;
         if (wait.actor == finding.root || context_.IsExplained(wait.actor)) continue;
         if (HasLeftWait(graph_.actor(wait.actor), wait)) continue;
-        if (!IsLong(context_, wait)) core.push_back(wait.actor);
+        core.push_back(wait.actor);
       }
     }
     std::vector<ActorIndex> behind = context_.spread.Behind(core, nullptr, context_.explained());
@@ -66,6 +59,13 @@ class LongWaitWriter {
     std::erase(behind, finding.root);
     std::sort(behind.begin(), behind.end());
     return behind;
+  }
+
+ private:
+  ActorIndex Oldest(const std::vector<ActorIndex>& members) const {
+    return *std::min_element(members.begin(), members.end(), [this](ActorIndex a, ActorIndex b) {
+      return graph_.wait(graph_.WaitOf(a)).since < graph_.wait(graph_.WaitOf(b)).since;
+    });
   }
 
   std::vector<std::string> Proof(const Finding& finding) const {
@@ -131,9 +131,14 @@ std::vector<Finding> DetectLongWaits(DetectContext& context) {
     if (wait == kNoIndex || !IsLong(context, context.graph.wait(wait))) continue;
     by_root[roots.RootOf(actor)].push_back(actor);
   }
+  const LongWaitWriter writer(context, roots);
   std::vector<Finding> found;
-  for (auto& [root, members] : by_root) {
-    found.push_back(LongWaitWriter(context, roots).Write(std::move(members), root));
+  found.reserve(by_root.size());
+  for (auto& [root, members] : by_root) found.push_back(writer.Write(std::move(members), root));
+  for (const Finding& finding : found) context.Explain(finding);
+  for (Finding& finding : found) {
+    finding.blocked_behind = writer.Behind(finding);
+    context.Explain(finding);
   }
   return found;
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <fstream>
 #include <limits>
 
 namespace ct {
@@ -12,7 +13,8 @@ namespace {
 // A chain of holders through more processes than this is cut; each round reads what the last named.
 constexpr int kMaxRounds = 32;
 constexpr std::size_t kMaxIdleSites = 200'000;
-// How often a hang whose root still runs is looked at again.
+// How often a state that nobody's sleep shows to have changed is looked at again: a root that runs,
+// a filter's processes that have come or gone.
 constexpr DurationNs kRefreshInterval = 5 * kSecond;
 
 bool IsLockLike(const ThreadReading& reading) {
@@ -79,6 +81,17 @@ void MergeLosses(std::vector<Loss>& losses) {
     }
   }
   losses = std::move(merged);
+}
+
+// Running, not a zombie.
+bool IsAlive(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string line;
+  if (!std::getline(stat, line)) return false;
+  // "pid (comm) S ...": the name may hold anything, so the last parenthesis counts.
+  const std::size_t name_end = line.rfind(')');
+  return name_end != std::string::npos && name_end + 2 < line.size() &&
+         line[name_end + 2] != 'Z' && line[name_end + 2] != 'X';
 }
 
 void Pause(DurationNs duration) {
@@ -240,6 +253,18 @@ void Observer::RefreshOwners(const SweepIndex& index, RawLook& look) {
   }
 }
 
+tl::unexpected<Error> Observer::NothingMatches() const {
+  const std::vector<pid_t>& pids = options_.filter.pids;
+  if (pids.empty()) {
+    return Fail(ErrorCode::kNotFound, "no process matches " + options_.filter.Text());
+  }
+  if (std::any_of(pids.begin(), pids.end(), IsAlive)) {
+    return Fail(ErrorCode::kUnsupported,
+                options_.filter.Text() + ": alive, but the kernel hides it from the sweep");
+  }
+  return Fail(ErrorCode::kNotFound, options_.filter.Text() + " has ended");
+}
+
 bool Observer::SomebodySpins(const RawLook& look) const {
   return std::any_of(look.first.tasks.begin(), look.first.tasks.end(), [&](const TaskSample& task) {
     return look.selected.contains(task.leader.tid) &&
@@ -259,6 +284,7 @@ Result<Observation> Observer::Look() {
   if (!selected) return Fail(selected.error());
   look.selected = std::move(*selected);
   selected_ = look.selected;
+  if (selected_.empty()) return NothingMatches();
 
   const SweepIndex index(look.first);
   ReadLocks(index, look);
@@ -274,6 +300,11 @@ Result<Observation> Observer::Look() {
   Result<Sweep> second = sweeper_.Full(wanted);
   if (!second) return Fail(second.error());
   look.second = std::move(*second);
+  const bool any_left =
+      std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
+        return task.state != RunState::kExited && look.selected.contains(task.leader.tid);
+      });
+  if (!any_left) return NothingMatches();
 
   BuildOptions build;
   build.all_threads = options_.all_waits || !options_.filter.empty();
@@ -321,6 +352,8 @@ void Observer::Remember(const RawLook& look, const Observation& observation) {
 }
 
 Result<bool> Observer::Watch(DurationNs settle) {
+  const std::vector<pid_t>& pids = options_.filter.pids;
+  if (!pids.empty() && std::none_of(pids.begin(), pids.end(), IsAlive)) return NothingMatches();
   Result<Sweep> sweep = sweeper_.Steady(settle, {});
   if (!sweep) return Fail(sweep.error());
   if (!options_.filter.empty()) {
@@ -362,7 +395,8 @@ Result<bool> Observer::Watch(DurationNs settle) {
   for (const auto& [tid, watched] : watched_) {
     if (!watched.was_long && sweep->end - watched.since >= options_.long_wait) changed = true;
   }
-  if (!watched_.empty() && sweep->end - last_look_ >= kRefreshInterval) changed = true;
+  const bool refresh = !watched_.empty() || !options_.filter.empty();
+  if (refresh && sweep->end - last_look_ >= kRefreshInterval) changed = true;
   return changed;
 }
 

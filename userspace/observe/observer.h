@@ -33,6 +33,7 @@ class Observer {
   Observer(Sweeper& sweeper, Reader& reader, ObserverOptions options);
 
   // Sweep, read, sweep: a whole Observation. Milliseconds, by the number of blocked threads.
+  // kNotFound if the filter selects nothing (any more).
   Result<Observation> Look();
 
   // For a loop: one cheap sweep. True if something near a lock has changed since the last Look, so
@@ -82,6 +83,7 @@ class Observer {
   std::vector<const TaskSample*> SharedWaiters(const RawLook& look) const;
   std::vector<const TaskSample*> NearLocks(const SweepIndex& index, const RawLook& look) const;
   void RefreshOwners(const SweepIndex& index, RawLook& look);
+  tl::unexpected<Error> NothingMatches() const;
   bool SomebodySpins(const RawLook& look) const;
   void Remember(const RawLook& look, const Observation& observation);
   void FillCost(TimeNs begin, DurationNs cpu_begin, const RawLook& look,

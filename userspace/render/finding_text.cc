@@ -78,8 +78,9 @@ class Writer {
 std::string Writer::Headline() const {
   std::string what = CountActors(context_, finding_.members);
   const std::string resources = CountResources(context_, finding_.resources);
-  const bool own =
-      IsDeadlock(finding_.kind) && finding_.members.size() == 1 && finding_.ring.size() == 1;
+  const bool own = IsDeadlock(finding_.kind) && finding_.members.size() == 1 &&
+                   finding_.ring.size() == 1 && finding_.resources.size() == 1 &&
+                   context_.HasResource(finding_.resources.front());
   if (own) {
     const auto kind = context_.graph.resource(finding_.resources.front()).kind;
     what += fmt::format(" waits for a {} that it holds itself", ToString(kind));
@@ -273,6 +274,7 @@ std::vector<Writer::Crowd> Writer::Crowds() const {
     }
   }
   std::vector<Crowd> ordered;
+  ordered.reserve(crowds.size());
   for (auto& [key, crowd] : crowds) ordered.push_back(std::move(crowd));
   std::stable_sort(ordered.begin(), ordered.end(), [](const Crowd& a, const Crowd& b) {
     return a.actors.size() > b.actors.size();

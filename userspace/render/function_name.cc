@@ -58,28 +58,23 @@ class Shortener {
     return true;
   }
 
+  // False for a bracket that closes nothing.
   bool Character(char c) {
     if (c == '<') {
       ++angles_;
-    } else if (c == '>') {
-      return angles_-- > 0;
-    } else if (angles_ > 0) {
       return true;
-    } else if (c == '{') {
-      ++braces_;
-      result_ += c;
-    } else if (c == '}') {
-      result_ += c;
-      return braces_-- > 0;
-    } else if (braces_ > 0) {
-      result_ += c;
-    } else if (c == '(') {
+    }
+    if (c == '>') return angles_-- > 0;
+    if (angles_ > 0) return true;
+    if (braces_ == 0 && c == '(') {
       done_ = true;  // parameters, and qualifiers behind them, unless a name goes on there
       GoOnBehindParameters();
-    } else if (c == ' ') {
+    } else if (braces_ == 0 && c == ' ') {
       result_.clear();  // what stood before was the return type
     } else {
       result_ += c;
+      if (c == '{') ++braces_;
+      if (c == '}') return braces_-- > 0;
     }
     return true;
   }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include "snapshot/envelope.h"
 #include "snapshot/row_reader.h"
@@ -21,6 +22,8 @@ std::string FormatNote(const FormatInfo& info) {
 }
 
 Result<SnapshotContents> Decode(std::span<const std::byte> bytes, const DecodeLimits& limits) {
+  // Our own error says what is wrong; protobuf would print another to stderr.
+  const google::protobuf::LogSilencer quiet;
   auto envelope = OpenEnvelope(bytes);
   if (!envelope) return tl::unexpected(envelope.error());
   const auto observations = envelope->counts.find(pb::Snapshot::kObservationsFieldNumber);

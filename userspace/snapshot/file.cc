@@ -34,6 +34,8 @@ class TemporaryFile {
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
+  TemporaryFile(TemporaryFile&&) = delete;
+  TemporaryFile& operator=(TemporaryFile&&) = delete;
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] bool RenameTo(const std::string& path) {

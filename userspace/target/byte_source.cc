@@ -36,7 +36,7 @@ std::size_t FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> out) {
 }
 
 std::size_t BufferSource::ReadAt(std::uint64_t offset, std::span<std::byte> out) {
-  if (offset >= bytes_.size()) return 0;
+  if (out.empty() || offset >= bytes_.size()) return 0;
   const std::size_t length = std::min<std::uint64_t>(out.size(), bytes_.size() - offset);
   std::memcpy(out.data(), bytes_.data() + offset, length);
   return length;

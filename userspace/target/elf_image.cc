@@ -9,7 +9,8 @@ namespace ct {
 namespace {
 
 // What the section will take once libdw has decompressed it; nullopt if its header is malformed.
-std::optional<std::uint64_t> InflatedSize(const ElfSection& section, const Bytes& data) {
+std::optional<std::uint64_t> InflatedSize(const ElfSection& section,
+                                          std::span<const std::byte> data) {
   if ((section.flags & SHF_COMPRESSED) != 0) {
     Elf64_Chdr header;
     if (data.size() < sizeof(header)) return std::nullopt;
@@ -27,14 +28,26 @@ std::optional<std::uint64_t> InflatedSize(const ElfSection& section, const Bytes
   return data.size();
 }
 
-void Append(Bytes& out, const void* data, std::size_t size) {
-  const auto* bytes = static_cast<const std::byte*>(data);
-  out.insert(out.end(), bytes, bytes + size);
+std::size_t Aligned(std::size_t offset) {
+  constexpr std::size_t kAlignment = 16;
+  return (offset + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-void Align(Bytes& out) {
-  constexpr std::size_t kAlignment = 16;
-  out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment);
+// The sections that have bytes in the file; nothing if they are more than `limit` together.
+std::vector<ElfSection> Usable(const ByteSource& source, std::span<const ElfSection> sections,
+                               std::uint64_t limit) {
+  std::vector<ElfSection> usable;
+  std::uint64_t total = 0;
+  for (const ElfSection& section : sections) {
+    const bool has_bytes = section.type != SHT_NOBITS && section.size != 0 &&
+                           section.offset <= source.size() &&
+                           section.size <= source.size() - section.offset;
+    if (!has_bytes) continue;
+    if (section.size > limit - total) return {};
+    total += section.size;
+    usable.push_back(section);
+  }
+  return usable;
 }
 
 Elf64_Shdr Header(const ElfSection& section, std::size_t name, std::size_t offset,
@@ -82,45 +95,43 @@ std::vector<ElfSection> SectionsNamed(const ElfFile& file,
 
 std::unique_ptr<ElfImage> ElfImage::Build(ByteSource& source, std::span<const ElfSection> sections,
                                           std::uint64_t limit) {
-  std::unique_ptr<ElfImage> image(new ElfImage);
-  Bytes& out = image->data_;
-  out.resize(sizeof(Elf64_Ehdr));
+  const std::vector<ElfSection> usable = Usable(source, sections, limit);
+  if (usable.empty()) return nullptr;
+
+  // The file header, the sections, the section names, the section table.
   std::string names(1, '\0');
   std::vector<Elf64_Shdr> headers(1);
-  std::uint64_t total = 0;
-  const auto add = [&](const ElfSection& section, const Bytes& data) {
-    Align(out);
-    headers.push_back(Header(section, names.size(), out.size(), data.size()));
-    Append(out, data.data(), data.size());
+  std::size_t end = sizeof(Elf64_Ehdr);
+  const auto add = [&](const ElfSection& section, std::size_t size) {
+    headers.push_back(Header(section, names.size(), Aligned(end), size));
     names += section.name;
     names += '\0';
+    end = Aligned(end) + size;
   };
-  for (const ElfSection& section : sections) {
-    const auto data = ReadSection(source, section, limit);
-    if (!data || data->empty()) continue;
-    const auto inflated = InflatedSize(section, *data);
-    if (!inflated || *inflated > limit || total > limit - *inflated) return nullptr;
-    total += *inflated;
-    add(section, *data);
-  }
-  if (headers.size() == 1) return nullptr;
-  const std::size_t names_offset = out.size();
+  for (const ElfSection& section : usable) add(section, section.size);
   const ElfSection name_section{.name = ".shstrtab", .type = SHT_STRTAB};
-  headers.push_back(Header(name_section, names.size(), names_offset, 0));
-  names += name_section.name;
-  names += '\0';
-  headers.back().sh_size = names.size();
-  Append(out, names.data(), names.size());
-  Align(out);
-  const Elf64_Ehdr file_header = FileHeader(out.size(), headers.size());
-  Append(out, headers.data(), headers.size() * sizeof(Elf64_Shdr));
-  std::memcpy(out.data(), &file_header, sizeof(file_header));
+  add(name_section, names.size() + name_section.name.size() + 1);
+  const std::size_t table = Aligned(end);
+  const std::size_t table_size = headers.size() * sizeof(Elf64_Shdr);
 
+  std::unique_ptr<ElfImage> image(new ElfImage);
+  image->size_ = table + table_size;
+  image->data_ = std::make_unique_for_overwrite<std::byte[]>(image->size_);
+  std::byte* const data = image->data_.get();
+  const Elf64_Ehdr file_header = FileHeader(table, headers.size());
+  std::memcpy(data, &file_header, sizeof(file_header));
+  std::memcpy(data + headers.back().sh_offset, names.data(), names.size());
+  std::memcpy(data + table, headers.data(), table_size);
+  for (std::size_t i = 0; i < usable.size(); ++i) {
+    const std::span contents(data + headers[i + 1].sh_offset, usable[i].size);
+    if (source.ReadAt(usable[i].offset, contents) != contents.size()) return nullptr;
+    const auto inflated = InflatedSize(usable[i], contents);
+    if (!inflated || *inflated > limit - std::min(limit, image->inflated_)) return nullptr;
+    image->inflated_ += *inflated;
+  }
   elf_version(EV_CURRENT);
-  image->elf_ = elf_memory(reinterpret_cast<char*>(out.data()), out.size());
-  image->bytes_ = out.size() + (total > out.size() ? total : 0);
-  if (image->elf_ == nullptr) return nullptr;
-  return image;
+  image->elf_ = elf_memory(reinterpret_cast<char*>(data), image->size_);
+  return image->elf_ != nullptr ? std::move(image) : nullptr;
 }
 
 ElfImage::~ElfImage() {

@@ -25,13 +25,15 @@ class ElfImage {
   ElfImage& operator=(const ElfImage&) = delete;
 
   [[nodiscard]] Elf* elf() const { return elf_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  // Of memory, with what libdw decompresses.
+  [[nodiscard]] std::size_t bytes() const { return size_ + inflated_; }
 
  private:
   ElfImage() = default;
-  Bytes data_;
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0;
+  std::uint64_t inflated_ = 0;  // of all sections, compressed or not
   Elf* elf_ = nullptr;
-  std::size_t bytes_ = 0;
 };
 
 // The sections of `file` with one of these names.

@@ -58,14 +58,9 @@ Status CheckMachine(const ProcDir& process) {
   if (!executable) return Fail(executable.error());
   auto source = FileSource::Open(std::move(*executable));
   if (!source) return Fail(source.error());
-  std::array<std::byte, sizeof(Elf64_Ehdr)> header;
-  if (source->ReadAt(0, header) != header.size()) return {};
-  // The mappings decide what can be unwound; here only a wrong word size is told early.
-  const bool is_64_bit = std::to_integer<int>(header[EI_CLASS]) == ELFCLASS64;
-  const bool is_x86 = std::to_integer<int>(header[offsetof(Elf64_Ehdr, e_machine)]) == EM_X86_64;
-  if (!is_64_bit || !is_x86) {
-    return Fail(ErrorCode::kUnsupported, "not a 64-bit x86 program");
-  }
+  // The mappings decide what can be unwound; here only another machine is told early.
+  const auto elf = ElfFile::Read(*source);
+  if (!elf && elf.error().code == ErrorCode::kUnsupported) return Fail(elf.error());
   return {};
 }
 

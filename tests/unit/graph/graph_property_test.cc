@@ -1,5 +1,5 @@
 // graph/ against the oracle on random observations. A failure prints the seed that made it.
-#include <random>
+#include <algorithm>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 #include "graph/knots.h"
 #include "graph/spread.h"
 #include "graph/stuck_set.h"
-#include "tests/unit/graph/observation_builder.h"
 #include "tests/unit/graph/oracle.h"
+#include "tests/unit/graph/random_observation.h"
 
 namespace ct {
 namespace {
@@ -17,61 +17,9 @@ namespace {
 using testing::ActorSet;
 using ::testing::ElementsAreArray;
 using testing::Oracle;
+using testing::RandomObservation;
 
 constexpr std::uint32_t kObservations = 4000;
-
-class Dice {
- public:
-  explicit Dice(std::uint32_t seed) : engine_(seed) {}
-  int Upto(int limit) { return static_cast<int>(engine_() % static_cast<std::uint32_t>(limit)); }
-  bool Percent(int chance) { return Upto(100) < chance; }
-
- private:
-  std::mt19937 engine_;
-};
-
-void AddRandomResource(Dice& dice, testing::ObservationBuilder& builder, int number) {
-  const ResourceIndex index = builder.Lock("L" + std::to_string(number));
-  Resource& resource = builder.observation.resources[static_cast<std::size_t>(index)];
-  if (dice.Percent(30)) resource.rule = ReleaseRule::kAllHolders;
-  if (dice.Percent(8)) resource.holders_known = false;
-  if (dice.Percent(10)) resource.capacity = 1 + dice.Upto(3);
-  if (dice.Percent(4)) resource.abandoned = Abandoned::kOwnerExited;
-}
-
-void AddRandomWait(Dice& dice, testing::ObservationBuilder& builder, ActorIndex actor,
-                   int resources) {
-  Wait& wait = builder.Waits(actor, dice.Upto(resources));
-  if (dice.Percent(12)) wait.evidence = Evidence::kProbable;
-  if (dice.Percent(4)) wait.evidence = Evidence::kUnknown;
-  if (dice.Percent(15)) wait.continuity = Continuity::kContinued;
-  if (dice.Percent(5)) wait.continuity = Continuity::kSeenOnce;
-  if (dice.Percent(12)) wait.timed = true;
-  if (dice.Percent(5)) {
-    builder.observation.actors[static_cast<std::size_t>(actor)].state = RunState::kRunnable;
-  }
-}
-
-Observation RandomObservation(std::uint32_t seed) {
-  Dice dice(seed);
-  testing::ObservationBuilder builder;
-  const int actors = 1 + dice.Upto(testing::kMaxActors);
-  const int resources = 1 + dice.Upto(actors + 2);
-  for (int i = 0; i < actors; ++i) builder.Thread("t" + std::to_string(i));
-  for (int i = 0; i < resources; ++i) AddRandomResource(dice, builder, i);
-  for (ActorIndex i = 0; i < actors; ++i) {
-    if (dice.Percent(92)) AddRandomWait(dice, builder, i, resources);
-  }
-  for (int i = 0; i < resources; ++i) {
-    const int holders = dice.Percent(60) ? 1 : dice.Upto(4);
-    for (int j = 0; j < holders; ++j) {
-      Hold& hold = builder.Holds(dice.Upto(actors), i);
-      if (dice.Percent(12)) hold.evidence = Evidence::kProbable;
-      if (dice.Percent(3)) hold.evidence = Evidence::kUnknown;
-    }
-  }
-  return builder.Build();
-}
 
 ActorSet ToSet(const std::vector<ActorIndex>& actors) { return {actors.begin(), actors.end()}; }
 

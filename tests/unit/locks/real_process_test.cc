@@ -180,6 +180,17 @@ std::optional<WaitReading> DecodeChild(const Child& child,
   return DecodeWait(thread, memory, ChildThreads(child));
 }
 
+// For a wait that comes after another: looks again until it is of this kind.
+std::optional<WaitReading> DecodeUntil(ResourceKind kind, const Child& child,
+                                       const std::vector<const char*>& functions) {
+  std::optional<WaitReading> reading;
+  for (int tries = 0; tries < 1000; ++tries, usleep(1000)) {
+    reading = DecodeChild(child, functions);
+    if (reading && reading->kind == kind) break;
+  }
+  return reading;
+}
+
 // What every lock with a known owner must say of its child.
 void ExpectHeldByHolder(const std::optional<WaitReading>& reading, const Child& child,
                         ResourceKind kind, const std::string& type) {
@@ -339,7 +350,8 @@ TEST(RealCondition, TakingTheMutexAgainIsAMutexWait) {
     }
     Sleep();
   });
-  const auto reading = DecodeChild(child, {"pthread_cond_wait", "pthread_cond_wait", "worker"});
+  const auto reading = DecodeUntil(ResourceKind::kMutex, child,
+                                   {"pthread_cond_wait", "pthread_cond_wait", "worker"});
   ExpectHeldByHolder(reading, child, ResourceKind::kMutex, "pthread_mutex_t");
   EXPECT_EQ(reading->evidence_note, "owner word, frames in pthread_cond_wait");
 }
@@ -391,7 +403,7 @@ TEST(RealRwLock, ReaderBehindAWaitingWriterNamesNobody) {
         [] {
           pthread_rwlock_rdlock(&g_rwlock);
           std::thread([] { pthread_rwlock_wrlock(&g_rwlock); }).detach();
-          usleep(50'000);
+          while (g_rwlock.__data.__writers_futex == 0) usleep(1000);  // until it waits
         },
         [] { pthread_rwlock_rdlock(&g_rwlock); });
   });

@@ -263,6 +263,7 @@ TEST_F(OnCondition, JvmWaitsAreEvents) {
 }
 
 TEST_F(OnCondition, GilIsALockAtItsOwnAddress) {
+  scene.modules[1].path = "/usr/bin/python3.11";
   const std::uint64_t gil = kWord - 40 - 32;
   scene.memory.Map(gil, 32);
   scene.memory.WriteAll<std::uint64_t>(gil, {5000, 0x555500001234, 1});

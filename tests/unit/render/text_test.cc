@@ -89,6 +89,13 @@ TEST(Text, ToleratesIndicesThatLeadNowhere) {
               ::testing::StartsWith("DEADLOCK  2 threads   unknown · "));
 }
 
+TEST(Text, ToleratesARingWithoutResources) {
+  testing::Told told = testing::SelfDeadlock();
+  told.findings.front().resources.clear();
+  EXPECT_THAT(RenderText(told.observation, told.findings, {}),
+              ::testing::StartsWith("DEADLOCK  1 thread   certain · "));
+}
+
 TEST(Text, EndedFindingsSaySo) {
   testing::Told told = testing::SelfDeadlock();
   told.findings.front().ended = true;

@@ -1,8 +1,8 @@
 #include "target/call_site.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
+
+#include <gtest/gtest.h>
 
 namespace ct {
 namespace {

@@ -7,7 +7,8 @@ namespace {
 
 TEST(Demangle, WritesNamesWithoutParametersAndHashes) {
   EXPECT_EQ(Demangle("_ZN7Account7depositEiRKSs"), "Account::deposit");
-  EXPECT_EQ(Demangle("_ZN4core3ptr13drop_in_place17h0123456789abcdefE"), "core::ptr::drop_in_place");
+  EXPECT_EQ(Demangle("_ZN4core3ptr13drop_in_place17h0123456789abcdefE"),
+            "core::ptr::drop_in_place");
   EXPECT_EQ(Demangle("_RNvC6_123foo3bar"), "123foo::bar");
 }
 

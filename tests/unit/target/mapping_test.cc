@@ -48,11 +48,11 @@ TEST(ParseMaps, LeavesOutWhatMakesNoSense) {
   const auto mappings = ParseMaps(
       "garbage\n"
       "\n"
-      "2000-1000 r--p 0 00:00 0\n"                       // ends before it begins
-      "1000-2000 r--p 00000000 00:00 0 \n"               // the only good one
-      "1800-2800 r--p 00000000 00:00 0 overlapping\n"    //
-      "fffffffffffffffff-2 r--p 00000000 00:00 0\n"      // more than 64 bits
-      "3000-4000 r--p 00000000 00:00",                   // cut off
+      "2000-1000 r--p 0 00:00 0\n"                     // ends before it begins
+      "1000-2000 r--p 00000000 00:00 0 \n"             // the only good one
+      "1800-2800 r--p 00000000 00:00 0 overlapping\n"  //
+      "fffffffffffffffff-2 r--p 00000000 00:00 0\n"    // more than 64 bits
+      "3000-4000 r--p 00000000 00:00",                 // cut off
       kNoLimit);
   ASSERT_EQ(mappings.size(), 1u);
   EXPECT_EQ(mappings[0].begin, 0x1000u);

@@ -1,8 +1,8 @@
 #include "target/memory_cache.h"
 
-#include <gtest/gtest.h>
-
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace ct {
 namespace {

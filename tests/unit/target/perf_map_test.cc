@@ -12,7 +12,8 @@ std::vector<std::string> Names(std::string_view text) {
 }
 
 TEST(ParsePerfMap, SortsAndKeepsNamesWithSpaces) {
-  const auto symbols = ParsePerfMap("2000 10 int Foo.bar(java.lang.Object, int)\n1000 a0 stub\n", 100);
+  const auto symbols =
+      ParsePerfMap("2000 10 int Foo.bar(java.lang.Object, int)\n1000 a0 stub\n", 100);
   ASSERT_EQ(symbols.size(), 2u);
   EXPECT_EQ(symbols[0].begin, 0x1000u);
   EXPECT_EQ(symbols[0].size, 0xa0u);

@@ -2,10 +2,11 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "target/demangle.h"
 

@@ -1,21 +1,22 @@
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
-/** A thread pool: idle, or with --load eight tasks that share a monitor and take a millisecond each. */
+/** A thread pool: idle, or with --load eight tasks that share a monitor, a millisecond each in turn. */
 public final class JvmPool {
   private static final Object MONITOR = new Object();
   private static long turns;
 
   private static void work() {
-    while (true) {
-      synchronized (MONITOR) {
-        turns++;
-        try {
+    try {
+      while (true) {
+        synchronized (MONITOR) {
+          turns++;
           Thread.sleep(1);
-        } catch (InterruptedException e) {
-          return;
         }
+        Thread.sleep(1);
       }
+    } catch (InterruptedException e) {
+      return;
     }
   }
 

@@ -61,9 +61,12 @@ void InOrder(const char* name) {
   NameThread(name);
   StartProfiler();
   for (;;) {
-    const std::lock_guard<std::mutex> account(g_account_mu);
-    const std::lock_guard<std::mutex> ledger(g_ledger_mu);
-    Work();
+    {
+      const std::lock_guard<std::mutex> account(g_account_mu);
+      const std::lock_guard<std::mutex> ledger(g_ledger_mu);
+      Work();
+    }
+    Rest();
   }
 }
 

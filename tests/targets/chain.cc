@@ -81,9 +81,12 @@ void BeFront() {
 void InOrder(const char* name) {
   NameThread(name);
   for (;;) {
-    const std::lock_guard<std::mutex> session(g_session_mu);
-    const std::lock_guard<std::mutex> connection(g_connection_mu);
-    Work();
+    {
+      const std::lock_guard<std::mutex> session(g_session_mu);
+      const std::lock_guard<std::mutex> connection(g_connection_mu);
+      Work();
+    }
+    Rest();
   }
 }
 

@@ -33,8 +33,11 @@ void WaitForSession() {
 
 void LockAndUnlock(const char* name) {
   NameThread(name);
-  const std::lock_guard<std::mutex> lock(g_session_mu);
-  Work();
+  {
+    const std::lock_guard<std::mutex> lock(g_session_mu);
+    Work();
+  }
+  Rest();
 }
 
 void WriteNextTid(pid_t tid) {

@@ -14,8 +14,11 @@ namespace {
 void Log() {
   NameThread("logger");
   for (;;) {
-    const std::lock_guard<std::mutex> lock(g_log_mu);
-    Work();
+    {
+      const std::lock_guard<std::mutex> lock(g_log_mu);
+      Work();
+    }
+    Rest();
   }
 }
 

@@ -67,6 +67,19 @@ void Report() {
   }
 }
 
+void ReportAgain(const char* name) {
+  NameThread(name);
+  for (;;) {
+    {
+      const std::lock_guard<std::mutex> report(g_report_mu);
+      void* volatile page = malloc(kLargeSize);
+      free(page);
+      Work();
+    }
+    Rest();
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -84,20 +97,8 @@ int main(int argc, char** argv) {
   }
   Ready();
   if (HasOption(argc, argv, "--healthy")) {
-    arena_taken = true;
-    std::thread([] {
-      NameThread("worker");
-      for (;;) {
-        const std::lock_guard<std::mutex> report(g_report_mu);
-        free(malloc(kLargeSize));
-        Work();
-      }
-    }).detach();
-    for (;;) {
-      const std::lock_guard<std::mutex> report(g_report_mu);
-      free(malloc(kLargeSize));
-      Work();
-    }
+    std::thread worker(ReportAgain, "worker");
+    ReportAgain("main");
   }
   pthread_barrier_init(&threads_started, nullptr, 3);
   std::thread keeper(KeepArena, lock);

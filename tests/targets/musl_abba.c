@@ -33,6 +33,7 @@ static void* InOrder(void* name) {
     Work();
     pthread_mutex_unlock(&g_outbox);
     pthread_mutex_unlock(&g_inbox);
+    Rest();
   }
   return NULL;
 }

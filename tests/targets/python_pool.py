@@ -1,4 +1,4 @@
-"""A thread pool: idle, or with --load eight tasks that share a lock and sleep a millisecond in it."""
+"""A thread pool: idle, or with --load eight tasks that share a lock, a millisecond each in turn."""
 
 import ctypes
 import signal
@@ -18,6 +18,7 @@ def work():
         with lock:
             time.sleep(0.001)
             sum(range(1000))
+        time.sleep(0.001)
 
 
 def main():

@@ -26,9 +26,12 @@ void DineInOrder(int seat) {
   NameThread(("seat" + std::to_string(seat)).c_str());
   const int other = (seat + 1) % kPhilosophers;
   for (;;) {
-    const std::lock_guard<std::mutex> first(forks[std::min(seat, other)]);
-    const std::lock_guard<std::mutex> second(forks[std::max(seat, other)]);
-    Work();
+    {
+      const std::lock_guard<std::mutex> first(forks[std::min(seat, other)]);
+      const std::lock_guard<std::mutex> second(forks[std::max(seat, other)]);
+      Work();
+    }
+    Rest();
   }
 }
 

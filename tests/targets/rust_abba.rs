@@ -13,14 +13,17 @@ const SIGKILL: u64 = 9;
 
 fn lock_both(first: &Mutex<u64>, second: &Mutex<u64>, both_have_one: Option<&Barrier>) {
     loop {
-        let mut own = first.lock().unwrap();
-        if let Some(barrier) = both_have_one {
-            barrier.wait();
+        {
+            let mut own = first.lock().unwrap();
+            if let Some(barrier) = both_have_one {
+                barrier.wait();
+            }
+            let mut other = second.lock().unwrap(); // LINE: thread waits
+            *own += 1;
+            *other += 1;
+            thread::sleep(Duration::from_millis(1));
         }
-        let mut other = second.lock().unwrap(); // LINE: thread waits
-        *own += 1;
-        *other += 1;
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_micros(200));
     }
 }
 

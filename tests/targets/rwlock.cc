@@ -38,6 +38,7 @@ void InOrder(const char* name, bool write_peers) {
     Work();
     pthread_rwlock_unlock(&g_peers);
     pthread_rwlock_unlock(&g_routes);
+    Rest();
   }
 }
 

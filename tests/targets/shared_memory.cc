@@ -44,6 +44,7 @@ void InOrder(Shared* shared) {
     Work();
     pthread_mutex_unlock(&shared->stock);
     pthread_mutex_unlock(&shared->orders);
+    Rest();
   }
 }
 

@@ -34,6 +34,7 @@ void InOrder() {
     Work();
     pthread_mutex_unlock(&g_index);
     pthread_mutex_unlock(&g_table);
+    Rest();
   }
 }
 
@@ -83,6 +84,7 @@ void KeepOnlyTable() {
     Lock(&g_table);
     Work();
     pthread_mutex_unlock(&g_table);
+    Rest();
   }
 }
 

@@ -31,11 +31,14 @@ void Set() {
 void InOrder(const char* name) {
   NameThread(name);
   for (;;) {
-    const std::lock_guard<std::mutex> config(g_config_mu);
-    flockfile(log_file);
-    fputs("set\n", log_file);
-    Work();
-    funlockfile(log_file);
+    {
+      const std::lock_guard<std::mutex> config(g_config_mu);
+      flockfile(log_file);
+      fputs("set\n", log_file);
+      Work();
+      funlockfile(log_file);
+    }
+    Rest();
   }
 }
 

@@ -54,8 +54,14 @@ static inline void Park(void) {
   for (;;) pause();
 }
 
-/* Some work under a lock: long enough for others to be seen blocked, without heating the host. */
-static inline void Work(void) {
-  struct timespec duration = {0, 1000 * 1000};
+static inline void SleepMicroseconds(long microseconds) {
+  struct timespec duration = {0, microseconds * 1000};
   nanosleep(&duration, NULL);
 }
+
+/* Some work under a lock: long enough for others to be seen blocked, without heating the host. */
+static inline void Work(void) { SleepMicroseconds(1000); }
+
+/* Between two turns: who takes a lock again at once can starve the others for seconds, because
+ * glibc's and musl's mutexes let a running thread barge in before a woken one. */
+static inline void Rest(void) { SleepMicroseconds(200); }

@@ -44,6 +44,7 @@ void InOrder(const char* name) {
     Work();
     pthread_mutex_unlock(&g_net);
     pthread_mutex_unlock(&g_disk);
+    Rest();
   }
 }
 

@@ -36,6 +36,7 @@ void InOrder(const char* name) {
     Work();
     pthread_mutex_unlock(&g_second);
     pthread_mutex_unlock(&g_first);
+    Rest();
   }
 }
 

@@ -53,6 +53,7 @@ void* Forward(void* name) {
     Work();
     pthread_mutex_unlock(&locks->second);
     pthread_mutex_unlock(&locks->first);
+    Rest();
   }
 }
 

@@ -53,9 +53,9 @@ WaitReading RwLock(const DecodeContext& context, const WaitApiFrame& called) {
                               UserType(context, called.api, "pthread_rwlock_t"), called.name);
   if (called.api == WaitApi::kReadLock) reading.mode = AccessMode::kShared;
   const std::uint32_t holders = context.call.expected & kWriteLocked;
-  reading.evidence_note = holders == kWriteLocked
-                              ? "held by a writer"
-                              : "held by " + std::to_string(holders) + " readers";
+  reading.evidence_note = holders == kWriteLocked ? "held by a writer"
+                                                  : "held by " + std::to_string(holders) +
+                                                        (holders == 1 ? " reader" : " readers");
   reading.evidence_note += " that the lock does not name, frames in " + called.name;
   return reading;
 }

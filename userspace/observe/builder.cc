@@ -356,9 +356,13 @@ class Builder {
   const TaskSample* FindOwner(const Resource& resource, const OwnerVotes& votes) const {
     const TaskSample* owner = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
     if (owner == nullptr) return nullptr;
-    // A private lock's owner lives in the same memory (rule 10).
-    if (!resource.id.shared && owner->space != votes.waiter->space) return nullptr;
-    return owner;
+    // A private lock's owner lives in the same memory (rule 10), a shared one's maps its file.
+    if (owner->space == votes.waiter->space) return owner;
+    if (!resource.id.shared) return nullptr;
+    const ProcessReadings* readings = ReadingsOf(*owner);
+    const bool maps_it = readings != nullptr &&
+                         readings->mapped_files.contains({resource.id.device, resource.id.inode});
+    return maps_it ? owner : nullptr;
   }
 
   void SettleAbandoned(Resource& resource, const OwnerVotes& votes) {
@@ -367,7 +371,11 @@ class Builder {
     if (!votes.waiter_still || !votes.word_matches || votes.evidence != Evidence::kCertain) return;
     // Gone at the second sweep only: it may have unlocked on its way out. The next look tells.
     const TaskSample* before = first_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
-    if (before != nullptr && (resource.id.shared || before->space == votes.waiter->space)) return;
+    if (before != nullptr && before->space == votes.waiter->space) return;
+    // Of a shared lock's owner only its absence is sure: somebody whose maps could not be read is
+    // not called a stranger.
+    const bool anybody = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid) != nullptr;
+    if (resource.id.shared && (before != nullptr || anybody)) return;
     resource.abandoned_by = votes.ns_tid;
     resource.holders_known = true;
     const TaskSample* stranger = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -25,6 +26,7 @@ struct ProcessReadings {
   std::unordered_map<pid_t, ThreadReading> threads;  // by host tid
   std::vector<Module> modules;
   std::optional<ProcessFacts> facts;
+  std::set<MappedFile> mapped_files;  // of those that hold a shared lock it may own
 };
 
 // DESIGN.md, rule 3: sweep, read, sweep.

@@ -225,7 +225,36 @@ void Observer::ReadLocks(const SweepIndex& index, RawLook& look) {
     if (now == known) break;
     known = now;
   }
+  CheckSharedOwners(index, look);
   ReadThreads(index, NearLocks(index, look), Detail::kLines, look);
+}
+
+// A tid in a shared lock's owner word means somebody who has the lock's file mapped, not merely a
+// process that has that tid today.
+void Observer::CheckSharedOwners(const SweepIndex& index, RawLook& look) {
+  std::unordered_map<pid_t, ProcessToRead> requests;
+  for (const auto& [pid, process] : look.readings) {
+    for (const auto& [tid, reading] : process.threads) {
+      if (!IsLockLike(reading) || !reading.read.wait->reading.process_shared) continue;
+      const TaskSample* waiter = index.ByTid(tid);
+      if (waiter == nullptr) continue;
+      const LocatedWait& wait = *reading.read.wait;
+      const TaskSample* owner = index.ByNamespaceTid(waiter->pid_ns, wait.reading.owner_ns_tid);
+      if (owner == nullptr || owner->space == waiter->space) continue;
+      ProcessToRead& request = requests[owner->leader.tid];
+      request.pid = owner->leader.tid;
+      request.files.push_back({wait.device, wait.inode});
+    }
+  }
+  for (auto& [pid, request] : requests) {
+    std::sort(request.files.begin(), request.files.end());
+    request.files.erase(std::unique(request.files.begin(), request.files.end()),
+                        request.files.end());
+    const ProcessRead answer = reader_.Read(request);
+    ProcessReadings& readings = look.readings[pid];
+    readings.mapped_files.insert(answer.mapped_files.begin(), answer.mapped_files.end());
+    look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
+  }
 }
 
 void Observer::RefreshOwners(const SweepIndex& index, RawLook& look) {

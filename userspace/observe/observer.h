@@ -82,6 +82,7 @@ class Observer {
   std::vector<const TaskSample*> HoldersOf(const SweepIndex& index, const RawLook& look) const;
   std::vector<const TaskSample*> SharedWaiters(const RawLook& look) const;
   std::vector<const TaskSample*> NearLocks(const SweepIndex& index, const RawLook& look) const;
+  void CheckSharedOwners(const SweepIndex& index, RawLook& look);
   void RefreshOwners(const SweepIndex& index, RawLook& look);
   tl::unexpected<Error> NothingMatches() const;
   bool SomebodySpins(const RawLook& look) const;

@@ -95,6 +95,11 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
     to.set_ns_tid(thread.ns_tid);
     to.set_thread_pointer(thread.thread_pointer);
   }
+  for (const MappedFile& file : request.files) {
+    wire::File& to = *message.add_files();
+    to.set_device(file.device);
+    to.set_inode(file.inode);
+  }
   for (const OwnerToRead& owner : request.owners) {
     wire::OwnerRequest& to = *message.add_owners();
     to.set_tid(owner.tid);
@@ -126,6 +131,9 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   }
   for (const wire::SpaceThread& from : message.space_threads()) {
     request.space_threads.push_back({from.ns_tid(), from.thread_pointer()});
+  }
+  for (const wire::File& from : message.files()) {
+    request.files.push_back({from.device(), from.inode()});
   }
   for (const wire::OwnerRequest& from : message.owners()) {
     request.owners.push_back({from.tid(), FromWire(from.reading())});

@@ -195,6 +195,9 @@ class ProcessReader final : public Reader {
                                     CleanText(part.process().language()),
                                     part.process().catches_signals()};
     }
+    for (const wire::File& file : part.mapped_files()) {
+      result.mapped_files.push_back({file.device(), file.inode()});
+    }
     for (const wire::Loss& loss : part.losses()) {
       AddLoss(result, CleanText(loss.reason()), CleanText(loss.detail()), loss.count());
     }

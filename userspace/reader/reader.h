@@ -53,6 +53,12 @@ struct SpaceThread {
   std::uint64_t thread_pointer = 0;  // 0: not known
 };
 
+struct MappedFile {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  auto operator<=>(const MappedFile&) const = default;
+};
+
 struct ProcessToRead {
   pid_t pid = 0;
   std::vector<ThreadToRead> threads;
@@ -61,6 +67,7 @@ struct ProcessToRead {
   bool source_lines = false;
   std::uint32_t max_frames = 512;
   bool want_process = false;
+  std::vector<MappedFile> files;           // does it map these?
 };
 
 struct ThreadRead {
@@ -92,6 +99,7 @@ struct ProcessRead {
   std::vector<Module> modules;
   std::vector<OwnerRead> owners;
   std::optional<ProcessFacts> process;
+  std::vector<MappedFile> mapped_files;  // those asked for that it does map
   std::vector<Loss> losses;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <list>
 #include <memory>
@@ -174,6 +175,17 @@ class Server {
       to.set_tid(owner.tid);
       to.set_confirmed(RefreshOwner(wait.reading, (*target)->memory(), threads));
       ToWire(wait, *to.mutable_reading());
+    }
+    for (const MappedFile& file : request.files) {
+      const std::span<const Mapping> mappings = (*target)->mappings();
+      const bool mapped =
+          std::any_of(mappings.begin(), mappings.end(), [&](const Mapping& mapping) {
+            return mapping.shared && mapping.device == file.device && mapping.inode == file.inode;
+          });
+      if (!mapped) continue;
+      wire::File& to = *response.add_mapped_files();
+      to.set_device(file.device);
+      to.set_inode(file.inode);
     }
     if (request.want_process) {
       ProcessFacts facts = ReadProcessFacts(request.pid);

@@ -10,10 +10,4 @@ std::string Labels::Of(ResourceIndex resource) {
   return fmt::format("L{}", entry->second);
 }
 
-std::optional<std::string> Labels::Find(ResourceIndex resource) const {
-  const auto found = numbers_.find(resource);
-  if (found == numbers_.end()) return std::nullopt;
-  return fmt::format("L{}", found->second);
-}
-
 }  // namespace ct

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +12,6 @@ namespace ct {
 class Labels {
  public:
   std::string Of(ResourceIndex resource);  // gives it a label if it has none
-  [[nodiscard]] std::optional<std::string> Find(ResourceIndex resource) const;
   [[nodiscard]] const std::vector<ResourceIndex>& in_order() const { return in_order_; }
 
  private:

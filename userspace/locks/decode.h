@@ -84,6 +84,7 @@ struct WaitReading {
   std::uint32_t expected = 0;  // the value of the futex word that the kernel fell asleep on
   // *futex_word == expected value when the owner was read: without it the owner may be stale.
   bool word_matches = false;
+  bool operator==(const WaitReading&) const = default;
 };
 
 // nullopt: the thread is in no futex wait. A futex wait that no decoder knows comes back as

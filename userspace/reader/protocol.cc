@@ -209,6 +209,9 @@ void ToWire(const LocatedWait& wait, wire::Wait& message) {
   message.set_timeout_is_realtime(reading.timeout_is_realtime);
   message.set_private_futex(reading.private_futex);
   message.set_word_matches(reading.word_matches);
+  message.set_owner_format(static_cast<std::uint32_t>(reading.owner_format));
+  message.set_owner_address(reading.owner_address);
+  message.set_expected(reading.expected);
   message.set_symbol(wait.symbol);
   message.set_where(wait.where);
   message.set_device(wait.device);
@@ -240,6 +243,9 @@ LocatedWait FromWire(const wire::Wait& message) {
   reading.timeout_is_realtime = message.timeout_is_realtime();
   reading.private_futex = message.private_futex();
   reading.word_matches = message.word_matches();
+  reading.owner_format = Bounded(message.owner_format(), OwnerFormat::kThreadPointer);
+  reading.owner_address = message.owner_address();
+  reading.expected = static_cast<std::uint32_t>(message.expected());
   wait.symbol = message.symbol();
   wait.where = message.where();
   wait.device = message.device();

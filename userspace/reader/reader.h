@@ -41,6 +41,7 @@ struct LocatedWait {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t offset = 0;
+  bool operator==(const LocatedWait&) const = default;
 };
 
 struct OwnerToRead {
@@ -77,6 +78,7 @@ struct ThreadRead {
   std::string syscall_object;       // see Syscall::object
   std::optional<DurationNs> syscall_timeout;  // relative to the call's start
   bool gone = false;
+  bool operator==(const ThreadRead&) const = default;
 };
 
 struct OwnerRead {

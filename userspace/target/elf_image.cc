@@ -130,12 +130,8 @@ std::unique_ptr<ElfImage> ElfImage::Build(ByteSource& source, std::span<const El
     image->inflated_ += *inflated;
   }
   elf_version(EV_CURRENT);
-  image->elf_ = elf_memory(reinterpret_cast<char*>(data), image->size_);
+  image->elf_.reset(elf_memory(reinterpret_cast<char*>(data), image->size_));
   return image->elf_ != nullptr ? std::move(image) : nullptr;
-}
-
-ElfImage::~ElfImage() {
-  if (elf_ != nullptr) elf_end(elf_);
 }
 
 }  // namespace ct

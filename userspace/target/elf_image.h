@@ -2,15 +2,12 @@
 // then never sees the target's file, and what it can allocate is bounded by what was copied.
 #pragma once
 
-#include <libelf.h>
-
 #include <memory>
 #include <span>
 #include <string_view>
 
-#include <elfutils/libdw.h>
-
 #include "target/elf_file.h"
+#include "target/elf_handles.h"
 
 namespace ct {
 
@@ -20,11 +17,8 @@ class ElfImage {
   // decompressed, they would exceed `limit` bytes.
   static std::unique_ptr<ElfImage> Build(ByteSource& source, std::span<const ElfSection> sections,
                                          std::uint64_t limit);
-  ~ElfImage();
-  ElfImage(const ElfImage&) = delete;
-  ElfImage& operator=(const ElfImage&) = delete;
 
-  [[nodiscard]] Elf* elf() const { return elf_; }
+  [[nodiscard]] Elf* elf() const { return elf_.get(); }
   // Of memory, with what libdw decompresses.
   [[nodiscard]] std::size_t bytes() const { return size_ + inflated_; }
 
@@ -33,7 +27,7 @@ class ElfImage {
   std::unique_ptr<std::byte[]> data_;
   std::size_t size_ = 0;
   std::uint64_t inflated_ = 0;  // of all sections, compressed or not
-  Elf* elf_ = nullptr;
+  UniqueElf elf_;
 };
 
 // The sections of `file` with one of these names.

@@ -35,6 +35,7 @@ std::size_t ProcessMemory::Read(std::uint64_t address, std::span<std::byte> out)
       const std::uint64_t at = address + done + want;
       const std::size_t to_page_end = kPage - at % kPage;
       const std::size_t length = std::min(to_page_end, out.size() - done - want);
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process.
       remote[elements++] = {reinterpret_cast<void*>(at), length};
       want += length;
     }

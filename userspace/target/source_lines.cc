@@ -87,13 +87,9 @@ std::unique_ptr<SourceLines> SourceLines::Load(ByteSource& source, const ElfFile
   std::unique_ptr<SourceLines> lines(new SourceLines);
   lines->image_ = ElfImage::Build(source, SectionsNamed(file, kSections), kMaxDebugBytes);
   if (!lines->image_) return nullptr;
-  lines->dwarf_ = dwarf_begin_elf(lines->image_->elf(), DWARF_C_READ, nullptr);
-  if (lines->dwarf_ == nullptr) return nullptr;
+  lines->dwarf_.reset(dwarf_begin_elf(lines->image_->elf(), DWARF_C_READ, nullptr));
+  if (!lines->dwarf_) return nullptr;
   return lines;
-}
-
-SourceLines::~SourceLines() {
-  if (dwarf_ != nullptr) dwarf_end(dwarf_);
 }
 
 std::size_t SourceLines::bytes() const {
@@ -109,7 +105,7 @@ std::vector<SourcePlace> SourceLines::Find(std::uint64_t vaddr) {
   places.push_back(LinePlace(unit, vaddr));
   Dwarf_Die function;
   const Range* range = FindRange(FunctionsOf(unit), vaddr);
-  if (range != nullptr && dwarf_offdie(dwarf_, range->die, &function) != nullptr) {
+  if (range != nullptr && dwarf_offdie(dwarf_.get(), range->die, &function) != nullptr) {
     DescendInlines(unit, function, vaddr, places);
   }
   return places;
@@ -119,16 +115,16 @@ bool SourceLines::FindUnit(std::uint64_t vaddr, Dwarf_Die& unit) {
   if (UnitByAranges(vaddr, unit)) return true;
   if (!units_listed_) ListUnits();
   const Range* range = FindRange(units_, vaddr);
-  return range != nullptr && dwarf_offdie(dwarf_, range->die, &unit) != nullptr;
+  return range != nullptr && dwarf_offdie(dwarf_.get(), range->die, &unit) != nullptr;
 }
 
 bool SourceLines::UnitByAranges(std::uint64_t vaddr, Dwarf_Die& unit) {
   Dwarf_Aranges* aranges = nullptr;
   Dwarf_Off offset = 0;
-  if (dwarf_getaranges(dwarf_, &aranges, nullptr) != 0) return false;
+  if (dwarf_getaranges(dwarf_.get(), &aranges, nullptr) != 0) return false;
   Dwarf_Arange* range = dwarf_getarange_addr(aranges, vaddr);
   return range != nullptr && dwarf_getarangeinfo(range, nullptr, nullptr, &offset) == 0 &&
-         dwarf_offdie(dwarf_, offset, &unit) != nullptr && IsWhole(unit);
+         dwarf_offdie(dwarf_.get(), offset, &unit) != nullptr && IsWhole(unit);
 }
 
 // clang and rustc leave .debug_aranges out.
@@ -139,7 +135,7 @@ void SourceLines::ListUnits() {
   Dwarf_Die die;
   for (std::size_t i = 0; i < kMaxUnits; ++i) {
     std::uint8_t type = 0;
-    if (dwarf_get_units(dwarf_, unit, &next, nullptr, &type, &die, nullptr) != 0) break;
+    if (dwarf_get_units(dwarf_.get(), unit, &next, nullptr, &type, &die, nullptr) != 0) break;
     unit = next;
     if (type == DW_UT_compile) AddRanges(die, units_);
   }

@@ -7,8 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include <elfutils/libdw.h>
-
 #include "target/elf_image.h"
 
 namespace ct {
@@ -27,9 +25,6 @@ class SourceLines {
   // Split DWARF (.dwo) and supplementary files are not followed: their paths come from the file,
   // and libdw would open them in our own mount namespace.
   static std::unique_ptr<SourceLines> Load(ByteSource& source, const ElfFile& file);
-  ~SourceLines();
-  SourceLines(const SourceLines&) = delete;
-  SourceLines& operator=(const SourceLines&) = delete;
 
   // Empty if nothing is known.
   std::vector<SourcePlace> Find(std::uint64_t vaddr);
@@ -56,7 +51,7 @@ class SourceLines {
                       std::vector<SourcePlace>& places);
 
   std::unique_ptr<ElfImage> image_;
-  Dwarf* dwarf_ = nullptr;
+  UniqueDwarf dwarf_;  // works on image_
   bool units_listed_ = false;
   Ranges units_;
   std::unordered_map<Dwarf_Off, Ranges> functions_;  // by unit

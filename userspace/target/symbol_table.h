@@ -20,6 +20,7 @@ struct Symbol {
 class SymbolTable {
  public:
   SymbolTable() = default;
+  ~SymbolTable() = default;
   SymbolTable(SymbolTable&&) = default;
   SymbolTable& operator=(SymbolTable&&) = default;
   SymbolTable(const SymbolTable&) = delete;

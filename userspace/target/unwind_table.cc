@@ -44,20 +44,15 @@ std::optional<std::int64_t> CfaOffset(const Dwarf_Op* ops, std::size_t count) {
 std::unique_ptr<UnwindTable> UnwindTable::Load(ByteSource& source, const ElfFile& file) {
   std::unique_ptr<UnwindTable> table(new UnwindTable);
   table->eh_frame_ = ElfImage::Build(source, EhFrameSections(source, file), kMaxFrameBytes);
-  if (table->eh_frame_) table->eh_cfi_ = dwarf_getcfi_elf(table->eh_frame_->elf());
+  if (table->eh_frame_) table->eh_cfi_.reset(dwarf_getcfi_elf(table->eh_frame_->elf()));
 
   constexpr std::array<std::string_view, 2> kDebugFrame = {".debug_frame", ".zdebug_frame"};
   table->debug_frame_ = ElfImage::Build(source, SectionsNamed(file, kDebugFrame), kMaxFrameBytes);
   if (table->debug_frame_) {
-    table->debug_ = dwarf_begin_elf(table->debug_frame_->elf(), DWARF_C_READ, nullptr);
-    if (table->debug_ != nullptr) table->debug_cfi_ = dwarf_getcfi(table->debug_);
+    table->debug_.reset(dwarf_begin_elf(table->debug_frame_->elf(), DWARF_C_READ, nullptr));
+    if (table->debug_) table->debug_cfi_ = dwarf_getcfi(table->debug_.get());
   }
   return table;
-}
-
-UnwindTable::~UnwindTable() {
-  if (eh_cfi_ != nullptr) dwarf_cfi_end(eh_cfi_);
-  if (debug_ != nullptr) dwarf_end(debug_);
 }
 
 std::size_t UnwindTable::bytes() const {
@@ -83,7 +78,7 @@ const UnwindRow* UnwindTable::Find(std::uint64_t vaddr) {
 }
 
 bool UnwindTable::Compile(std::uint64_t vaddr, UnwindRow& row) {
-  for (Dwarf_CFI* cfi : {eh_cfi_, debug_cfi_}) {
+  for (Dwarf_CFI* cfi : {eh_cfi_.get(), debug_cfi_}) {
     Dwarf_Frame* frame = nullptr;
     if (cfi == nullptr || dwarf_cfi_addrframe(cfi, vaddr, &frame) != 0) continue;
     const bool compiled = CompileFrame(frame, row);

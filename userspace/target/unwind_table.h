@@ -8,8 +8,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include <elfutils/libdw.h>
-
 #include "target/elf_image.h"
 #include "target/registers.h"
 
@@ -45,9 +43,6 @@ class UnwindTable {
  public:
   // Never fails: without usable information the table has no rows.
   static std::unique_ptr<UnwindTable> Load(ByteSource& source, const ElfFile& file);
-  ~UnwindTable();
-  UnwindTable(const UnwindTable&) = delete;
-  UnwindTable& operator=(const UnwindTable&) = delete;
 
   // The row for an address of the file; nullptr if there is none. Valid until the next call.
   const UnwindRow* Find(std::uint64_t vaddr);
@@ -70,9 +65,9 @@ class UnwindTable {
     UnwindRow row;
   };
   std::unique_ptr<ElfImage> eh_frame_;
-  Dwarf_CFI* eh_cfi_ = nullptr;
+  UniqueCfi eh_cfi_;  // works on eh_frame_
   std::unique_ptr<ElfImage> debug_frame_;
-  Dwarf* debug_ = nullptr;
+  UniqueDwarf debug_;               // works on debug_frame_
   Dwarf_CFI* debug_cfi_ = nullptr;  // owned by debug_
   std::unordered_map<std::uint64_t, CachedRow> rows_;
   std::vector<std::vector<Dwarf_Op>> expressions_;

@@ -1,0 +1,66 @@
+#include <gtest/gtest.h>
+
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "cli/pacer.h"
+
+namespace ct {
+namespace {
+
+TEST(ParseDuration, TakesWhatPeopleWrite) {
+  EXPECT_EQ(*ParseDuration("250ms"), 250 * kMillisecond);
+  EXPECT_EQ(*ParseDuration("1s"), kSecond);
+  EXPECT_EQ(*ParseDuration("1.5s"), 1500 * kMillisecond);
+  EXPECT_EQ(*ParseDuration("2m"), 120 * kSecond);
+  EXPECT_EQ(*ParseDuration("1h"), 3600 * kSecond);
+  EXPECT_EQ(*ParseDuration("100us"), 100 * kMicrosecond);
+  EXPECT_EQ(*ParseDuration("3"), 3 * kSecond);
+}
+
+TEST(ParseDuration, RefusesTheRestWithAHint) {
+  for (const char* text : {"", "s", "-1s", "1x", "1 s", "1e30h", "nan", "inf", "ms250"}) {
+    const Result<DurationNs> parsed = ParseDuration(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kUsage);
+    EXPECT_NE(parsed.error().message.find("250ms"), std::string::npos);
+  }
+}
+
+Finding With(FindingKind kind, Ending ending) {
+  Finding finding;
+  finding.kind = kind;
+  finding.ending = ending;
+  return finding;
+}
+
+TEST(ExitStatus, SaysTheWorst) {
+  Observation clean;
+  EXPECT_EQ(ExitStatusOf(clean, {}), kExitNothing);
+
+  Observation lossy;
+  lossy.losses.push_back({"thread not readable", 1, true, ""});
+  EXPECT_EQ(ExitStatusOf(lossy, {}), kExitNotSeen);
+  lossy.losses[0].relevant = false;
+  EXPECT_EQ(ExitStatusOf(lossy, {}), kExitNothing);
+
+  const std::vector<Finding> slow = {With(FindingKind::kLongWait, Ending::kMayEnd)};
+  EXPECT_EQ(ExitStatusOf(clean, slow), kExitFindings);
+  const std::vector<Finding> timed = {With(FindingKind::kDeadlock, Ending::kTimeout)};
+  EXPECT_EQ(ExitStatusOf(clean, timed), kExitFindings);
+  const std::vector<Finding> hang = {With(FindingKind::kLongWait, Ending::kMayEnd),
+                                     With(FindingKind::kDeadlock, Ending::kNever)};
+  EXPECT_EQ(ExitStatusOf(clean, hang), kExitHang);
+}
+
+TEST(Pacer, BacksOffAndComesBack) {
+  const DurationNs asked = 250 * kMillisecond;
+  EXPECT_EQ(Pacer::Next(asked, asked, 0.02), asked);
+  EXPECT_EQ(Pacer::Next(asked, asked, 0.05), 2 * asked);
+  EXPECT_EQ(Pacer::Next(asked, 16 * asked, 0.05), 16 * asked);
+  EXPECT_EQ(Pacer::Next(asked, 2 * asked, 0.02), 2 * asked);
+  EXPECT_EQ(Pacer::Next(asked, 2 * asked, 0.005), asked);
+  EXPECT_EQ(Pacer::Next(asked, asked, 0.001), asked);
+}
+
+}  // namespace
+}  // namespace ct

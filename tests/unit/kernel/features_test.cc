@@ -1,0 +1,85 @@
+// The plan is a pure function of the features: each missing one is a refusal with one clear line or
+// a degradation that is told.
+#include "kernel/features.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ct {
+namespace {
+
+KernelFeatures Everything() {
+  KernelFeatures features;
+  features.btf = features.task_iterator = features.task_pt_regs = features.task_stack = true;
+  features.init_pid_namespace = features.x86_64 = true;
+  return features;
+}
+
+TEST(PlanSweep, UsesWhatThereIs) {
+  const Result<SweepPlan> plan = PlanSweep(Everything());
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->registers_by_helper);
+  EXPECT_TRUE(plan->kernel_stacks);
+  EXPECT_TRUE(plan->degradations.empty());
+}
+
+TEST(PlanSweep, FallsBackWithoutTheRegisterHelper) {
+  KernelFeatures features = Everything();
+  features.task_pt_regs = false;  // 5.10
+  const Result<SweepPlan> plan = PlanSweep(features);
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->registers_by_helper);
+  EXPECT_TRUE(plan->degradations.empty());  // nothing is lost by it
+}
+
+TEST(PlanSweep, TellsWhatIsDegraded) {
+  KernelFeatures features = Everything();
+  features.task_stack = false;
+  const Result<SweepPlan> plan = PlanSweep(features);
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->kernel_stacks);
+  EXPECT_THAT(plan->degradations, testing::ElementsAre(testing::HasSubstr("no kernel stacks")));
+}
+
+struct Refusal {
+  void (*take)(KernelFeatures&);
+  ErrorCode code;
+  const char* says;
+};
+
+TEST(PlanSweep, RefusesWithOneClearLine) {
+  const Refusal refusals[] = {
+      {[](KernelFeatures& f) { f.missing_capabilities = {"CAP_BPF", "CAP_SYS_PTRACE"}; },
+       ErrorCode::kPermission, "run this as root: CAP_BPF, CAP_SYS_PTRACE are missing"},
+      {[](KernelFeatures& f) { f.btf = false; }, ErrorCode::kUnsupported, "CONFIG_DEBUG_INFO_BTF"},
+      {[](KernelFeatures& f) { f.task_iterator = false; }, ErrorCode::kUnsupported, "Linux 5.8"},
+      {[](KernelFeatures& f) { f.init_pid_namespace = false; }, ErrorCode::kUnsupported,
+       "--pid=host"},
+      {[](KernelFeatures& f) { f.x86_64 = false; }, ErrorCode::kUnsupported, "x86-64"},
+  };
+  for (const Refusal& refusal : refusals) {
+    KernelFeatures features = Everything();
+    refusal.take(features);
+    const Result<SweepPlan> plan = PlanSweep(features);
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().code, refusal.code);
+    EXPECT_THAT(plan.error().message, testing::HasSubstr(refusal.says));
+    EXPECT_THAT(plan.error().message, testing::Not(testing::HasSubstr("\n")));
+  }
+}
+
+TEST(ProbeFeatures, RefusesToForgetWhatItDoesNotKnow) {
+  const Result<KernelFeatures> features = ProbeFeatures({"no_such_feature"});
+  ASSERT_FALSE(features);
+  EXPECT_EQ(features.error().code, ErrorCode::kUsage);
+}
+
+TEST(ProbeFeatures, CanBeForcedDown) {
+  const Result<KernelFeatures> features = ProbeFeatures({"task_pt_regs", "task_stack"});
+  ASSERT_TRUE(features);
+  EXPECT_FALSE(features->task_pt_regs);
+  EXPECT_FALSE(features->task_stack);
+}
+
+}  // namespace
+}  // namespace ct

@@ -2,11 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "model/names.h"
 
 namespace ct {
 
 namespace {
+
+// The scope that has no name says nothing to a reader.
+std::string ShortSymbol(std::string symbol) {
+  static constexpr std::string_view kAnonymous = "(anonymous namespace)::";
+  for (std::size_t at; (at = symbol.find(kAnonymous)) != std::string::npos;) {
+    symbol.erase(at, kAnonymous.size());
+  }
+  return symbol;
+}
 
 std::string Place(const Resource& resource) {
   std::string place = resource.id.shared ? fmt::format("offset {:#x}", resource.id.offset)
@@ -35,7 +46,8 @@ std::string Describe::Resource(ResourceIndex index) const {
     return "the exit of " + Actor(graph_->hold(graph_->HoldersOf(index).front()).actor);
   }
   const std::string type = resource.type.empty() ? ToString(resource.kind) : resource.type;
-  return fmt::format("{} {}", type, resource.symbol.empty() ? Place(resource) : resource.symbol);
+  return fmt::format("{} {}", type,
+                     resource.symbol.empty() ? Place(resource) : ShortSymbol(resource.symbol));
 }
 
 std::string Describe::Doing(ActorIndex index) const {

@@ -90,12 +90,14 @@ void RefineLock(const DecodeContext& context, WaitReading& reading) {
     return;
   }
   reading.kind = ResourceKind::kMutex;
-  reading.purpose = WaitPurpose::kAcquire;
   const bool threading_lock = !parked || HasCaller(frames, from, "PyThread_acquire_lock") ||
                               HasCaller(frames, from, "lock_acquire");
-  reading.type = HasCaller(frames, from, "rlock_acquire") ? "threading.RLock"
-                 : threading_lock                         ? "threading.Lock"
-                                                          : "PyMutex";
+  const bool recursive = HasCaller(frames, from, "rlock_acquire");
+  reading.type = recursive ? "threading.RLock" : threading_lock ? "CPython lock" : "PyMutex";
+  // A Condition, an Event, a Queue and a thread's join all wait by acquiring a lock of their own:
+  // only Python's frames tell an idle worker from one that wants a lock.
+  reading.purpose =
+      threading_lock && !recursive ? WaitPurpose::kEvent : WaitPurpose::kAcquire;
   reading.evidence_note = "keeps no owner, frames in ";
   reading.evidence_note += parked ? "_PyMutex_LockTimed" : "PyThread_acquire_lock_timed";
 }

@@ -294,9 +294,10 @@ TEST_F(OnSemaphore, PythonLockUntil312IsTheSemaphore) {
   const auto reading = scene.Decode();
   EXPECT_EQ(reading->kind, ResourceKind::kMutex);
   EXPECT_EQ(reading->implementation, Implementation::kCpython);
-  EXPECT_EQ(reading->type, "threading.Lock");
+  EXPECT_EQ(reading->type, "CPython lock");
   EXPECT_EQ(reading->object, kWord);
-  EXPECT_EQ(reading->purpose, WaitPurpose::kAcquire);
+  // An idle queue.get() looks the same: without Python's frames nobody is accused.
+  EXPECT_EQ(reading->purpose, WaitPurpose::kEvent);
   EXPECT_FALSE(reading->holders_known);
   EXPECT_EQ(reading->evidence, Evidence::kCertain);
 }
@@ -306,7 +307,7 @@ TEST_F(OnSemaphore, PythonLockSince313StandsBeforeTheWaitersSemaphore) {
   scene.frames = Frames({"sem_clockwait", "_PySemaphore_Wait", "_PyParkingLot_Park",
                          "_PyMutex_LockTimed", "lock_acquire"});
   auto reading = scene.Decode();
-  EXPECT_EQ(reading->type, "threading.Lock");
+  EXPECT_EQ(reading->type, "CPython lock");
   EXPECT_EQ(reading->object, 0x7f00aaaa0010u);
   EXPECT_EQ(reading->futex_word, kWord);
   scene.frames =
@@ -314,6 +315,14 @@ TEST_F(OnSemaphore, PythonLockSince313StandsBeforeTheWaitersSemaphore) {
   reading = scene.Decode();
   EXPECT_EQ(reading->kind, ResourceKind::kPark);
   EXPECT_EQ(reading->purpose, WaitPurpose::kEvent);
+}
+
+TEST_F(OnSemaphore, PythonRLockIsALock) {
+  scene.frames = Frames({"sem_wait", "PyThread_acquire_lock_timed", "acquire_timed",
+                         "rlock_acquire"});
+  const auto reading = scene.Decode();
+  EXPECT_EQ(reading->type, "threading.RLock");
+  EXPECT_EQ(reading->purpose, WaitPurpose::kAcquire);
 }
 
 TEST_F(OnSemaphore, OfAnybodyElseIsAnEvent) {

@@ -28,7 +28,7 @@ void Pause(DurationNs duration) {
   nanosleep(&time, nullptr);
 }
 
-int Fail(const Error& error) {
+int PrintError(const Error& error) {
   fmt::print(stderr, "sweep_bench: {}\n", error.message);
   return 1;
 }
@@ -38,11 +38,11 @@ int Main(int argc, char** argv) {
   const long sweeps = NumberOption(argc, argv, "--sweeps", 20);
   const DurationNs pause = NumberOption(argc, argv, "--pause", 0) * kMillisecond;
   const Result<KernelFeatures> features = ProbeFeatures({});
-  if (!features) return Fail(features.error());
+  if (!features) return PrintError(features.error());
   const Result<SweepPlan> plan = PlanSweep(*features);
-  if (!plan) return Fail(plan.error());
+  if (!plan) return PrintError(plan.error());
   const Result<std::unique_ptr<Sweeper>> sweeper = Sweeper::Load(*plan);
-  if (!sweeper) return Fail(sweeper.error());
+  if (!sweeper) return PrintError(sweeper.error());
 
   for (long i = -kWarmUp; i < sweeps; ++i) {
     if (i >= 0) Pause(pause);
@@ -51,7 +51,7 @@ int Main(int argc, char** argv) {
     const Result<Sweep> sweep = full ? (*sweeper)->Full({}) : (*sweeper)->Steady(kSettle, {});
     const DurationNs cpu_used = ProcessCpuTime() - cpu;
     const DurationNs wall_used = MonotonicNow() - wall;
-    if (!sweep) return Fail(sweep.error());
+    if (!sweep) return PrintError(sweep.error());
     if (i < 0) continue;
     fmt::print("{} {} {} {} {}\n", wall_used, cpu_used, sweep->visited, sweep->still.size(),
                sweep->tasks.size());

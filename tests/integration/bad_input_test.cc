@@ -9,7 +9,9 @@
 #include <set>
 
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "tests/integration/expect.h"
@@ -71,6 +73,32 @@ TEST(NotRoot, SaysWhichPrivilegeIsMissing) {
   run.output = child.output();
   run.error = child.error();
   ExpectRefusal(run, kError, "CAP_");
+}
+
+void DropFromBoundingSet(int capability) {
+  if (prctl(PR_CAPBSET_DROP, capability) != 0) _exit(126);
+}
+
+TEST(NotRoot, SaysWhichCapabilityRootLacks) {
+  const Target target("abba");
+  SpawnOptions options;
+  options.before_exec = [] { DropFromBoundingSet(CAP_SYS_PTRACE); };
+  ExpectRefusal(RunTracer({"snapshot", "-p", Number(target.pid())}, options), kError,
+                "CAP_SYS_PTRACE is missing");
+}
+
+TEST(OldKernel, WithoutTypeInformation) {
+  const Target target("abba");
+  SpawnOptions options;
+  options.before_exec = [] {
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("none", "/sys/kernel/btf", "tmpfs", MS_RDONLY, nullptr) != 0) {
+      _exit(126);
+    }
+  };
+  ExpectRefusal(RunTracer({"snapshot", "-p", Number(target.pid())}, options), kError,
+                "CONFIG_DEBUG_INFO_BTF");
 }
 
 TEST(BadPid, DoesNotExist) {

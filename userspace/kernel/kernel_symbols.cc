@@ -1,36 +1,23 @@
 #include "kernel/kernel_symbols.h"
 
-#include <algorithm>
-#include <charconv>
-#include <fstream>
-#include <string_view>
+#include <bcc/bcc_syms.h>
 
 namespace ct {
+namespace {
 
-void KernelSymbols::Load() {
-  loaded_ = true;
-  std::ifstream file("/proc/kallsyms");
-  std::string line;
-  // "ffffffff81000000 T _text [module]"
-  while (std::getline(file, line)) {
-    std::uint64_t address = 0;
-    const auto [rest, error] = std::from_chars(line.data(), line.data() + line.size(), address, 16);
-    const std::size_t at = static_cast<std::size_t>(rest - line.data());
-    if (error != std::errc() || address == 0 || line.size() < at + 4) continue;
-    if (std::string_view("tTwW").find(line[at + 1]) == std::string_view::npos) continue;
-    const std::size_t end = line.find_first_of(" \t", at + 3);
-    functions_.emplace_back(address, line.substr(at + 3, end - (at + 3)));
-  }
-  std::sort(functions_.begin(), functions_.end());
+constexpr int kKernel = -1;  // bcc_syms.h: the cache of pid -1 is the kernel's
+
+}  // namespace
+
+void KernelSymbols::CacheDeleter::operator()(void* cache) const {
+  bcc_free_symcache(cache, kKernel);
 }
 
 std::string KernelSymbols::Name(std::uint64_t address) {
-  if (!loaded_) Load();
-  const auto after = std::upper_bound(
-      functions_.begin(), functions_.end(), address,
-      [](std::uint64_t wanted, const auto& function) { return wanted < function.first; });
-  if (after == functions_.begin()) return {};
-  return std::prev(after)->second;
+  if (!cache_) cache_.reset(bcc_symcache_new(kKernel, nullptr));
+  bcc_symbol symbol{};
+  if (!cache_ || bcc_symcache_resolve_no_demangle(cache_.get(), address, &symbol) != 0) return {};
+  return symbol.name != nullptr ? symbol.name : "";
 }
 
 }  // namespace ct

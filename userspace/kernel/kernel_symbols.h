@@ -1,24 +1,23 @@
-// Names of kernel functions, from /proc/kallsyms.
+// Names of kernel functions, by BCC's cache of /proc/kallsyms.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace ct {
 
 class KernelSymbols {
  public:
-  // Reads /proc/kallsyms at the first use (about 20 ms for 200,000 symbols), never before.
-  // Empty string: unknown, or addresses are hidden (kptr_restrict).
+  // Reads /proc/kallsyms at the first use (some 50 ms), never before. Empty string: unknown, or
+  // addresses are hidden (kptr_restrict).
   std::string Name(std::uint64_t address);
 
  private:
-  void Load();
-
-  bool loaded_ = false;
-  std::vector<std::pair<std::uint64_t, std::string>> functions_;  // sorted
+  struct CacheDeleter {
+    void operator()(void* cache) const;
+  };
+  std::unique_ptr<void, CacheDeleter> cache_;
 };
 
 }  // namespace ct

@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "kernel/features.h"
 #include "model/actor.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

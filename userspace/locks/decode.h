@@ -15,7 +15,7 @@
 #include "model/frame.h"
 #include "model/resource.h"
 #include "target/memory.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 #include "target/memory.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <set>
 #include <unordered_set>
 
 #include "base/text.h"
@@ -18,13 +20,15 @@ SpaceId History::Space(std::uint64_t kernel_identity) {
       .first->second;
 }
 
-TimeNs History::WaitSince(const ThreadId& actor, const ResourceId& resource, TimeNs since,
-                          bool continued) {
-  Seen& seen = waits_[{actor, resource}];
-  if (seen.since == 0 || !continued) seen.since = since;
-  seen.since = std::min(seen.since, since);
-  seen.fresh = true;
-  return seen.since;
+TimeNs History::WaitSince(const ThreadId& actor, const ResourceId& resource,
+                          const WaitSighting& sighting) {
+  const auto [entry, is_new] = waits_.try_emplace({actor, resource});
+  const WaitSighting before = entry->second.sighting;
+  entry->second = {sighting, true};
+  const bool same = before.switches_at_second == sighting.switches_at_first ||
+                    (sighting.keeper && before.keeper == sighting.keeper);
+  if (!is_new && same) entry->second.sighting.since = std::min(before.since, sighting.since);
+  return entry->second.sighting.since;
 }
 
 void History::Sweep() {
@@ -36,6 +40,8 @@ namespace {
 
 // How far up a process's parents are looked at.
 constexpr int kMaxAncestors = 64;
+// The futex words of one lock lie this close together: sizeof(pthread_rwlock_t) is 56.
+constexpr std::uint64_t kMaxLockSize = 64;
 
 bool IsLockLike(const WaitReading& reading) { return reading.purpose != WaitPurpose::kEvent; }
 
@@ -45,6 +51,13 @@ std::string SyscallName(std::int64_t number) {
   if (name) return name.get();
   if (number == 455) return "futex_wait";  // Linux 6.7, newer than libseccomp 2.5
   return "syscall " + std::to_string(number);
+}
+
+// A target may ask for any timeout; one beyond the end of time never comes.
+std::optional<TimeNs> After(TimeNs time, DurationNs duration) {
+  TimeNs sum = 0;
+  if (__builtin_add_overflow(time, duration, &sum)) return std::nullopt;
+  return sum;
 }
 
 std::string UnitOf(const std::string& cgroup) {
@@ -168,7 +181,7 @@ class Builder {
     if (reading != nullptr && actor.still) {
       actor.syscall.object = reading->read.syscall_object;
       if (reading->read.syscall_timeout) {
-        actor.syscall.deadline = task.off_cpu_since + *reading->read.syscall_timeout;
+        actor.syscall.deadline = After(task.off_cpu_since, *reading->read.syscall_timeout);
       }
     }
     if (reading != nullptr && !reading->read.stack.frames.empty()) {
@@ -224,7 +237,21 @@ class Builder {
       if (before == nullptr || reading == nullptr || !reading->read.wait) continue;
       AddWait(static_cast<ActorIndex>(i), *before, task, *reading->read.wait);
     }
+    keepers_.resize(out_.resources.size());
     for (std::size_t i = 0; i < out_.resources.size(); ++i) SettleHolders(i);
+    for (Wait& wait : out_.waits) SetAge(wait);
+  }
+
+  void SetAge(Wait& wait) {
+    const auto resource = static_cast<std::size_t>(wait.resource);
+    const ThreadId& actor = out_.actors[static_cast<std::size_t>(wait.actor)].id;
+    const TaskSample& before = *first_.ByTid(actor.tid);
+    const TaskSample& task = *second_.ByTid(actor.tid);
+    WaitSighting sighting{0, before.switches, task.switches, std::nullopt};
+    if (!wait.timed) sighting.keeper = keepers_[resource];
+    const bool same = wait.continuity == Continuity::kStill || sighting.keeper;
+    sighting.since = same ? before.off_cpu_since : task.off_cpu_since;
+    wait.since = history_.WaitSince(actor, out_.resources[resource].id, sighting);
   }
 
   void AddWait(ActorIndex index, const TaskSample& before, const TaskSample& task,
@@ -247,9 +274,6 @@ class Builder {
     wait.timed = reading.timed;
     wait.private_futex =
         reading.private_futex || reading.kind == ResourceKind::kThreadExit;
-    wait.since = history_.WaitSince(
-        task.id, out_.resources[static_cast<std::size_t>(wait.resource)].id,
-        before.off_cpu_since, true);
     wait.deadline = DeadlineOf(before, reading);
     NoteOwner(wait.resource, task, located);
     out_.waits.push_back(std::move(wait));
@@ -257,23 +281,28 @@ class Builder {
 
   std::optional<TimeNs> DeadlineOf(const TaskSample& before, const WaitReading& reading) const {
     if (!reading.timed || !reading.timeout_ns) return std::nullopt;
-    if (!reading.timeout_is_absolute) return before.off_cpu_since + *reading.timeout_ns;
-    if (reading.timeout_is_realtime) return *reading.timeout_ns - out_.realtime_offset;
+    if (!reading.timeout_is_absolute) return After(before.off_cpu_since, *reading.timeout_ns);
+    if (reading.timeout_is_realtime) return After(-out_.realtime_offset, *reading.timeout_ns);
     return *reading.timeout_ns;
   }
 
-  ResourceIndex ResourceOf(const TaskSample& task, const LocatedWait& located) {
-    const WaitReading& reading = located.reading;
+  ResourceId IdOf(const TaskSample& task, const LocatedWait& located) {
     ResourceId id;
-    id.shared = reading.process_shared;
+    id.shared = located.reading.process_shared;
     if (id.shared) {
       id.device = located.device;
       id.inode = located.inode;
       id.offset = located.offset;
     } else {
       id.space = history_.Space(task.space);
-      id.address = reading.object;
+      id.address = located.reading.object;
     }
+    return id;
+  }
+
+  ResourceIndex ResourceOf(const TaskSample& task, const LocatedWait& located) {
+    const WaitReading& reading = located.reading;
+    const ResourceId id = IdOf(task, located);
     const auto [entry, is_new] =
         resources_.try_emplace(id, static_cast<ResourceIndex>(out_.resources.size()));
     if (is_new) {
@@ -333,9 +362,10 @@ class Builder {
     const OwnerVotes& votes = owners_[index];
     // Readings that disagree were taken while the lock changed hands: nobody is accused.
     if (!votes.any || votes.disagree) return;
-    const TaskSample* owner = FindOwner(resource, votes);
+    const OwnerSearch search = FindOwner(resource, votes);
+    const TaskSample* owner = search.owner;
     if (owner == nullptr) {
-      SettleAbandoned(resource, votes);
+      if (!search.doubtful) SettleAbandoned(resource, votes);
       return;
     }
     const auto actor = actors_.find(owner->id.tid);
@@ -349,20 +379,50 @@ class Builder {
       hold.evidence = std::min(hold.evidence, Evidence::kProbable);
       hold.evidence_note = "owner word read while the lock changed";
     }
+    if (hold.evidence == Evidence::kCertain) keepers_[index] = KeeperOf(resource, *owner);
     out_.holds.push_back(std::move(hold));
     resource.holders_known = true;
   }
 
-  const TaskSample* FindOwner(const Resource& resource, const OwnerVotes& votes) const {
+  std::optional<Keeper> KeeperOf(const Resource& resource, const TaskSample& owner) const {
+    // A thread does not give its life away and take it again.
+    if (resource.kind == ResourceKind::kThreadExit) return Keeper{owner.id, 0};
+    const TaskSample* before = first_.ByTid(owner.id.tid);
+    if (before == nullptr || !SleptThrough(*before, owner)) return std::nullopt;
+    return Keeper{owner.id, owner.switches};
+  }
+
+  struct OwnerSearch {
+    const TaskSample* owner = nullptr;
+    bool doubtful = false;  // no owner is known, but somebody may be it
+  };
+
+  OwnerSearch FindOwner(const Resource& resource, const OwnerVotes& votes) const {
+    if (resource.id.shared) return FindOwnerOfShared(second_, resource, votes);
+    // A private lock's owner lives in the same memory (rule 10).
     const TaskSample* owner = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
-    if (owner == nullptr) return nullptr;
-    // A private lock's owner lives in the same memory (rule 10), a shared one's maps its file.
-    if (owner->space == votes.waiter->space) return owner;
-    if (!resource.id.shared) return nullptr;
-    const ProcessReadings* readings = ReadingsOf(*owner);
-    const bool maps_it = readings != nullptr &&
-                         readings->mapped_files.contains({resource.id.device, resource.id.inode});
-    return maps_it ? owner : nullptr;
+    if (owner != nullptr && owner->space == votes.waiter->space) return {owner, false};
+    const auto all = second_.ByAnyNamespaceTid(votes.ns_tid);
+    return {nullptr, std::any_of(all.begin(), all.end(), [&](const TaskSample* task) {
+              return task->space == votes.waiter->space;
+            })};
+  }
+
+  // Whoever maps the lock's file may own it, from whatever pid namespace: two containers that share
+  // a file count their threads from 1 each.
+  OwnerSearch FindOwnerOfShared(const SweepIndex& index, const Resource& resource,
+                                const OwnerVotes& votes) const {
+    const MappedFile file{resource.id.device, resource.id.inode};
+    OwnerSearch search;
+    for (const TaskSample* task : index.ByAnyNamespaceTid(votes.ns_tid)) {
+      const ProcessReadings* readings = ReadingsOf(*task);
+      const bool maps_it = task->space == votes.waiter->space ||
+                           (readings != nullptr && readings->mapped_files.contains(file));
+      if (!maps_it && readings != nullptr && readings->unmapped_files.contains(file)) continue;
+      if (!maps_it || search.owner != nullptr) return {nullptr, true};
+      search.owner = task;
+    }
+    return search;
   }
 
   void SettleAbandoned(Resource& resource, const OwnerVotes& votes) {
@@ -370,21 +430,51 @@ class Builder {
     if (votes.robust || resource.kind == ResourceKind::kThreadExit) return;
     if (!votes.waiter_still || !votes.word_matches || votes.evidence != Evidence::kCertain) return;
     // Gone at the second sweep only: it may have unlocked on its way out. The next look tells.
-    const TaskSample* before = first_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
-    if (before != nullptr && before->space == votes.waiter->space) return;
-    // Of a shared lock's owner only its absence is sure: somebody whose maps could not be read is
-    // not called a stranger.
-    const bool anybody = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid) != nullptr;
-    if (resource.id.shared && (before != nullptr || anybody)) return;
+    if (WasThereAtFirst(resource, votes)) return;
+    // Nor did it begin, lock, unlock and end between the two: to unlock is to wake a waiter.
+    if (SomeWaiterLeft(resource, *votes.waiter)) return;
     resource.abandoned_by = votes.ns_tid;
     resource.holders_known = true;
     const TaskSample* stranger = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
     if (stranger == nullptr) {
       resource.abandoned = Abandoned::kOwnerExited;
-    } else if (IsAncestor(*stranger, *votes.waiter)) {
+    } else if (!resource.id.shared && IsAncestor(*stranger, *votes.waiter)) {
       resource.abandoned = Abandoned::kInheritedOverFork;
     } else {
       resource.abandoned = Abandoned::kTidReused;
+    }
+  }
+
+  bool WasThereAtFirst(const Resource& resource, const OwnerVotes& votes) const {
+    if (resource.id.shared) {
+      const OwnerSearch search = FindOwnerOfShared(first_, resource, votes);
+      return search.owner != nullptr || search.doubtful;
+    }
+    const auto all = first_.ByAnyNamespaceTid(votes.ns_tid);
+    return std::any_of(all.begin(), all.end(), [&](const TaskSample* task) {
+      return task->space == votes.waiter->space;
+    });
+  }
+
+  bool SomeWaiterLeft(const Resource& resource, const TaskSample& waiter) {
+    if (!leavers_) FindLeavers();
+    if (resource.id.shared) return leavers_->shared.contains(resource.id);
+    const auto next = leavers_->words.lower_bound({waiter.space, resource.id.address});
+    return next != leavers_->words.end() && next->first == waiter.space &&
+           next->second < resource.id.address + kMaxLockSize;
+  }
+
+  void FindLeavers() {
+    leavers_.emplace();
+    for (const TaskSample& before : look_.first.tasks) {
+      if (!InFutexWait(before)) continue;
+      const TaskSample* task = second_.ByTid(before.id.tid);
+      if (task != nullptr && SleptThrough(before, *task)) continue;
+      leavers_->words.insert({before.space, before.arguments[0]});
+      const ThreadReading* reading = ReadingOf(before);
+      if (reading == nullptr || !reading->read.wait) continue;
+      const LocatedWait& wait = *reading->read.wait;
+      if (wait.reading.process_shared) leavers_->shared.insert(IdOf(before, wait));
     }
   }
 
@@ -443,7 +533,14 @@ class Builder {
   std::unordered_map<pid_t, ActorIndex> actors_;  // by tid
   std::unordered_map<pid_t, ProcessIndex> processes_;
   std::map<ResourceId, ResourceIndex> resources_;
-  std::vector<OwnerVotes> owners_;  // parallel to out_.resources
+  std::vector<OwnerVotes> owners_;               // parallel to out_.resources
+  std::vector<std::optional<Keeper>> keepers_;  // parallel to out_.resources
+  // Threads in a futex wait at the first sweep that did not sleep through: where they waited.
+  struct Leavers {
+    std::set<std::pair<std::uint64_t, std::uint64_t>> words;  // memory space, futex word
+    std::set<ResourceId> shared;
+  };
+  std::optional<Leavers> leavers_;  // found when first asked for
   std::map<Module, ModuleIndex> modules_;
 };
 

@@ -19,10 +19,12 @@ std::uint64_t NamespaceKey(std::uint32_t pid_ns, pid_t ns_tid) {
 SweepIndex::SweepIndex(const Sweep& sweep) {
   by_tid_.reserve(sweep.tasks.size());
   by_ns_tid_.reserve(sweep.tasks.size());
+  by_any_ns_tid_.reserve(sweep.tasks.size());
   for (const TaskSample& task : sweep.tasks) {
     by_tid_.emplace(task.id.tid, &task);
     if (task.state == RunState::kExited) continue;
     by_ns_tid_.emplace(NamespaceKey(task.pid_ns, task.ns_tid), &task);
+    by_any_ns_tid_.emplace(task.ns_tid, &task);
     if (task.space != 0) by_space_[task.space].push_back(&task);
   }
 }
@@ -35,6 +37,13 @@ const TaskSample* SweepIndex::ByTid(pid_t tid) const {
 const TaskSample* SweepIndex::ByNamespaceTid(std::uint32_t pid_ns, pid_t ns_tid) const {
   const auto found = by_ns_tid_.find(NamespaceKey(pid_ns, ns_tid));
   return found == by_ns_tid_.end() ? nullptr : found->second;
+}
+
+std::vector<const TaskSample*> SweepIndex::ByAnyNamespaceTid(pid_t ns_tid) const {
+  std::vector<const TaskSample*> tasks;
+  const auto [begin, end] = by_any_ns_tid_.equal_range(ns_tid);
+  for (auto it = begin; it != end; ++it) tasks.push_back(it->second);
+  return tasks;
 }
 
 const std::vector<const TaskSample*>& SweepIndex::OfSpace(std::uint64_t space) const {

@@ -26,7 +26,9 @@ struct ProcessReadings {
   std::unordered_map<pid_t, ThreadReading> threads;  // by host tid
   std::vector<Module> modules;
   std::optional<ProcessFacts> facts;
-  std::set<MappedFile> mapped_files;  // of those that hold a shared lock it may own
+  // Of the files that hold a shared lock that it may own: those it maps, and those it does not.
+  std::set<MappedFile> mapped_files;
+  std::set<MappedFile> unmapped_files;
 };
 
 // DESIGN.md, rule 3: sweep, read, sweep.
@@ -46,11 +48,14 @@ class SweepIndex {
   [[nodiscard]] const TaskSample* ByTid(pid_t tid) const;
   // By its id inside a pid namespace.
   [[nodiscard]] const TaskSample* ByNamespaceTid(std::uint32_t pid_ns, pid_t ns_tid) const;
+  // All that have this id inside their pid namespace, whichever that is.
+  [[nodiscard]] std::vector<const TaskSample*> ByAnyNamespaceTid(pid_t ns_tid) const;
   [[nodiscard]] const std::vector<const TaskSample*>& OfSpace(std::uint64_t space) const;
 
  private:
   std::unordered_map<pid_t, const TaskSample*> by_tid_;
   std::unordered_map<std::uint64_t, const TaskSample*> by_ns_tid_;
+  std::unordered_multimap<pid_t, const TaskSample*> by_any_ns_tid_;
   std::unordered_map<std::uint64_t, std::vector<const TaskSample*>> by_space_;
 };
 

@@ -17,7 +17,7 @@
 #include "locks/decode.h"
 #include "model/frame.h"
 #include "model/observation.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

@@ -8,7 +8,7 @@
 #include <elfutils/libdw.h>
 
 #include "target/memory.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

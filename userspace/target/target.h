@@ -15,7 +15,7 @@
 #include "model/frame.h"
 #include "target/mapping.h"
 #include "target/memory.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "target/elf_image.h"
-#include "target/registers.h"
+#include "model/registers.h"
 
 namespace ct {
 

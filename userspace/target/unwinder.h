@@ -7,7 +7,7 @@
 
 #include "model/frame.h"
 #include "target/memory.h"
-#include "target/registers.h"
+#include "model/registers.h"
 #include "target/unwind_table.h"
 
 namespace ct {

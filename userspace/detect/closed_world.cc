@@ -40,14 +40,17 @@ std::vector<std::string> Proof(const DetectContext& context, const ClosedWorld& 
   if (world.signal_may_interrupt) {
     proof.emplace_back("not certain: the process has a signal handler or a timer, which might");
   }
+  if (world.only_joins) {
+    proof.emplace_back("not certain: nobody waits for a lock; it may be meant to idle until killed");
+  }
   return proof;
 }
 
 Finding Accuse(const DetectContext& context, const ClosedWorld& world) {
   Finding finding;
-  finding.kind =
-      world.signal_may_interrupt ? FindingKind::kProbableDeadlock : FindingKind::kDeadlock;
-  finding.evidence = world.signal_may_interrupt ? Evidence::kProbable : Evidence::kCertain;
+  const bool certain = !world.signal_may_interrupt && !world.only_joins;
+  finding.kind = certain ? FindingKind::kDeadlock : FindingKind::kProbableDeadlock;
+  finding.evidence = certain ? Evidence::kCertain : Evidence::kProbable;
   finding.ending = world.signal_may_interrupt ? Ending::kUnlessSignalled : Ending::kNever;
   finding.since = context.YoungestWait(world.threads);
   finding.members = world.threads;

@@ -30,10 +30,11 @@ Queue QueueAt(const DetectContext& context, ResourceIndex resource) {
   return queue;
 }
 
-// A queue that merely grows behind a sleeping holder is mostly still; one that moves is not.
+// A queue that merely grows behind a sleeping holder is still; in one that moves, somebody has: a
+// fair queue of thirty lets only a few pass within a look.
 bool IsHot(const DetectContext& context, const Queue& queue) {
   return queue.waiters.size() >= std::max(1U, context.options.hot_lock_waiters) &&
-         queue.moved * 2 >= queue.waiters.size();
+         queue.moved > 0;
 }
 
 // The queue has been this long since the wait that made it so began.

@@ -12,12 +12,9 @@ struct Inhabitants {
   std::vector<ActorIndex> threads;
   bool all_locked_in = true;
   bool somebody_wants_a_lock = false;
+  bool somebody_joins = false;
   bool signal_may_interrupt = false;
 };
-
-bool IsLockLike(const Wait& wait) {
-  return wait.purpose != WaitPurpose::kEvent && wait.evidence != Evidence::kUnknown;
-}
 
 // A join waits on a shared futex, which the kernel wakes when the thread ends. That thread is of
 // the same space, so only the space can end this wait, too.
@@ -38,9 +35,12 @@ void Add(const WaitGraph& graph, ActorIndex index, Inhabitants& space) {
   space.signal_may_interrupt |= graph.actor(index).signal_may_interrupt;
   if (!IsLockedIn(graph, index)) {
     space.all_locked_in = false;
-  } else if (IsLockLike(graph.wait(graph.WaitOf(index)))) {
-    space.somebody_wants_a_lock = true;
+    return;
   }
+  const Wait& wait = graph.wait(graph.WaitOf(index));
+  if (wait.evidence == Evidence::kUnknown) return;
+  space.somebody_wants_a_lock |= wait.purpose == WaitPurpose::kAcquire;
+  space.somebody_joins |= wait.purpose == WaitPurpose::kJoin;
 }
 
 }  // namespace
@@ -62,8 +62,10 @@ std::vector<ClosedWorld> FindClosedWorlds(const WaitGraph& graph) {
     const auto space = all_observed.find(id);
     if (space == all_observed.end()) continue;
     if (inhabitants.threads.size() != space->second->threads) continue;
-    if (!inhabitants.all_locked_in || !inhabitants.somebody_wants_a_lock) continue;
-    found.push_back({id, std::move(inhabitants.threads), inhabitants.signal_may_interrupt});
+    if (!inhabitants.all_locked_in) continue;
+    if (!inhabitants.somebody_wants_a_lock && !inhabitants.somebody_joins) continue;
+    found.push_back({id, std::move(inhabitants.threads), inhabitants.signal_may_interrupt,
+                     !inhabitants.somebody_wants_a_lock});
   }
   return found;
 }

@@ -12,6 +12,9 @@ struct ClosedWorld {
   std::vector<ActorIndex> threads;  // every thread of the space, ascending
   // A signal handler or timer of the process might still wake one of them.
   bool signal_may_interrupt = false;
+  // Nobody wants a lock, somebody waits for a thread of it to end: a lost wake-up, or a program
+  // whose main thread only waits for workers that nobody will ever give work.
+  bool only_joins = false;
 };
 
 // The spaces of which every thread slept through the interval in an untimed wait that only the

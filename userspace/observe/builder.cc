@@ -123,6 +123,7 @@ class Builder {
       if (const TaskSample* owner = second_.ByNamespaceTid(task.pid_ns, wait.owner_ns_tid)) {
         named_owners.insert(owner->id.tid);
       }
+      if (wait.process_shared) AddMappingOwners(*reading->read.wait, named_owners);
     }
     for (const TaskSample& task : look_.second.tasks) {
       const bool selected = look_.selected.contains(task.leader.tid);
@@ -134,9 +135,19 @@ class Builder {
     }
   }
 
+  void AddMappingOwners(const LocatedWait& wait, std::unordered_set<pid_t>& named_owners) const {
+    for (const TaskSample* task : second_.ByAnyNamespaceTid(wait.reading.owner_ns_tid)) {
+      const ProcessReadings* readings = ReadingsOf(*task);
+      if (readings == nullptr || !readings->mapped_files.contains({wait.device, wait.inode})) {
+        continue;
+      }
+      named_owners.insert(task->id.tid);
+    }
+  }
+
   ProcessIndex ProcessOf(const TaskSample& task) {
-    const auto [entry, is_new] = processes_.try_emplace(
-        task.leader.tid, static_cast<ProcessIndex>(out_.processes.size()));
+    const auto [entry, is_new] =
+        processes_.try_emplace(task.leader.tid, static_cast<ProcessIndex>(out_.processes.size()));
     if (!is_new) return entry->second;
     Process process;
     process.id = task.leader;
@@ -272,8 +283,7 @@ class Builder {
     wait.evidence = reading.evidence;
     wait.evidence_note = reading.evidence_note;
     wait.timed = reading.timed;
-    wait.private_futex =
-        reading.private_futex || reading.kind == ResourceKind::kThreadExit;
+    wait.private_futex = reading.private_futex || reading.kind == ResourceKind::kThreadExit;
     wait.deadline = DeadlineOf(before, reading);
     NoteOwner(wait.resource, task, located);
     out_.waits.push_back(std::move(wait));
@@ -353,8 +363,7 @@ class Builder {
     votes.word_matches = votes.word_matches || reading.word_matches;
     votes.robust = votes.robust || reading.robust;
     const TaskSample* before = first_.ByTid(waiter.id.tid);
-    votes.waiter_still =
-        votes.waiter_still || (before != nullptr && SleptThrough(*before, waiter));
+    votes.waiter_still = votes.waiter_still || (before != nullptr && SleptThrough(*before, waiter));
   }
 
   void SettleHolders(std::size_t index) {
@@ -451,9 +460,8 @@ class Builder {
       return search.owner != nullptr || search.doubtful;
     }
     const auto all = first_.ByAnyNamespaceTid(votes.ns_tid);
-    return std::any_of(all.begin(), all.end(), [&](const TaskSample* task) {
-      return task->space == votes.waiter->space;
-    });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const TaskSample* task) { return task->space == votes.waiter->space; });
   }
 
   bool SomeWaiterLeft(const Resource& resource, const TaskSample& waiter) {
@@ -504,8 +512,8 @@ class Builder {
       space.threads = static_cast<std::uint32_t>(tasks.size());
       // mm_users counts everyone who could touch this memory: more users than threads means an
       // io_uring worker, a vhost or somebody else who might wake a waiter.
-      space.all_observed = !tasks.empty() && count == tasks.size() &&
-                           tasks.front()->space_users == tasks.size();
+      space.all_observed =
+          !tasks.empty() && count == tasks.size() && tasks.front()->space_users == tasks.size();
       out_.spaces.push_back(space);
     }
     std::sort(out_.spaces.begin(), out_.spaces.end(),
@@ -518,8 +526,8 @@ class Builder {
     for (const TaskSample& task : look_.second.tasks) {
       if (!task.compat || !look_.selected.contains(task.leader.tid)) continue;
       ++count;
-      example = "process " + std::to_string(task.leader.tid) + " (" + CleanText(task.leader_comm) +
-                ")";
+      example =
+          "process " + std::to_string(task.leader.tid) + " (" + CleanText(task.leader_comm) + ")";
     }
     if (count > 0) out_.losses.push_back({"32-bit threads are not read", count, true, example});
   }
@@ -533,7 +541,7 @@ class Builder {
   std::unordered_map<pid_t, ActorIndex> actors_;  // by tid
   std::unordered_map<pid_t, ProcessIndex> processes_;
   std::map<ResourceId, ResourceIndex> resources_;
-  std::vector<OwnerVotes> owners_;               // parallel to out_.resources
+  std::vector<OwnerVotes> owners_;              // parallel to out_.resources
   std::vector<std::optional<Keeper>> keepers_;  // parallel to out_.resources
   // Threads in a futex wait at the first sweep that did not sleep through: where they waited.
   struct Leavers {

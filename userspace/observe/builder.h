@@ -36,8 +36,7 @@ class History {
   // A small number for a memory space, stable for as long as the tracer runs.
   SpaceId Space(std::uint64_t kernel_identity);
   // When this actor's wait for this resource began: the earliest moment reported for the same wait.
-  TimeNs WaitSince(const ThreadId& actor, const ResourceId& resource,
-                   const WaitSighting& sighting);
+  TimeNs WaitSince(const ThreadId& actor, const ResourceId& resource, const WaitSighting& sighting);
   // Forgets waits that were not asked about since the last call.
   void Sweep();
 
@@ -59,7 +58,7 @@ struct BuildOptions {
 // Actors: all threads of every memory space in which somebody waits for a lock or a join, their
 // holders wherever they are, and with options.all_threads everybody selected. `realtime_offset`
 // turns absolute timeouts on CLOCK_REALTIME into TimeNs.
-Observation BuildObservation(const RawLook& look, const BuildOptions& options, DurationNs realtime_offset,
-                             History& history);
+Observation BuildObservation(const RawLook& look, const BuildOptions& options,
+                             DurationNs realtime_offset, History& history);
 
 }  // namespace ct

@@ -1,12 +1,12 @@
 #include "observe/filter.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.h"
 
@@ -90,26 +90,41 @@ Result<std::unordered_set<pid_t>> CgroupMembers(const Filter& filter) {
   return members;
 }
 
+// The state letter of a thread, '\0' if there is none.
+char StateOf(const fs::path& task) {
+  std::ifstream stat(task / "stat");
+  std::string line;
+  if (!std::getline(stat, line)) return '\0';
+  // "tid (comm) S ...": the name may hold anything, so the last parenthesis counts.
+  const std::size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos || name_end + 2 >= line.size()) return '\0';
+  return line[name_end + 2];
+}
+
+bool HasEnded(char state) { return state == '\0' || state == 'Z' || state == 'X'; }
+
 Status CheckPid(pid_t pid) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
   if (!status) return Fail(ErrorCode::kNotFound, fmt::format("there is no process {}", pid));
   std::string line;
-  bool kernel_thread = true;
+  bool has_memory = false;
+  bool has_ended = false;
   while (std::getline(status, line)) {
     int number = 0;
-    if (line.starts_with("State:") && line.find("Z (zombie)") != std::string::npos) {
-      return Fail(ErrorCode::kNotFound,
-                  fmt::format("process {} is a zombie: it has ended and waits for its parent to "
-                              "take notice",
-                              pid));
-    }
+    if (line.starts_with("State:")) has_ended = line.find("Z (zombie)") != std::string::npos;
     if (sscanf(line.c_str(), "Tgid: %d", &number) == 1 && number != pid) {
       return Fail(ErrorCode::kUsage,
                   fmt::format("{} is a thread of process {}: use -p {}", pid, number, number));
     }
-    if (line.starts_with("VmSize:")) kernel_thread = false;
+    if (line.starts_with("VmSize:")) has_memory = true;
   }
-  if (kernel_thread) {
+  if (has_ended && !IsAlive(pid)) {
+    return Fail(ErrorCode::kNotFound,
+                fmt::format("process {} is a zombie: it has ended and waits for its parent to "
+                            "take notice",
+                            pid));
+  }
+  if (!has_ended && !has_memory) {
     return Fail(ErrorCode::kUsage,
                 fmt::format("process {} is a kernel thread: it takes no user locks", pid));
   }
@@ -125,6 +140,17 @@ std::string Filter::Text() const {
   if (!cgroup.empty()) parts.push_back("cgroup " + CleanText(cgroup));
   if (!unit.empty()) parts.push_back("unit " + CleanText(unit));
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+bool IsAlive(pid_t pid) {
+  const fs::path process = fmt::format("/proc/{}", pid);
+  if (!HasEnded(StateOf(process))) return true;
+  std::error_code error;
+  for (fs::directory_iterator task(process / "task", error), end; !error && task != end;
+       task.increment(error)) {
+    if (!HasEnded(StateOf(task->path()))) return true;
+  }
+  return false;
 }
 
 Status CheckFilter(const Filter& filter) {

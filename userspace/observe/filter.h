@@ -2,11 +2,11 @@
 // outside it are followed.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 #include <unordered_set>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "base/result.h"
 #include "kernel/sweep.h"
@@ -25,6 +25,9 @@ struct Filter {
   // "pid 4242, 4243", "unit nginx.service": as it is printed. Empty for the whole host.
   [[nodiscard]] std::string Text() const;
 };
+
+// A thread of the process has not ended; its first thread may have.
+bool IsAlive(pid_t pid);
 
 // Checks what can be checked before a sweep: every pid exists, is a process (not a kernel thread,
 // not a zombie); the cgroup or unit exists. kUsage or kNotFound with one clear line.

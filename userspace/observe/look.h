@@ -35,7 +35,7 @@ struct ProcessReadings {
 struct RawLook {
   Sweep first;
   Sweep second;
-  std::unordered_set<pid_t> selected;                 // tgids that the filter names
+  std::unordered_set<pid_t> selected;                   // tgids that the filter names
   std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
   std::vector<Loss> losses;
 };

@@ -1,11 +1,15 @@
 #include "observe/observer.h"
 
-#include <sys/resource.h>
 #include <time.h>
 
 #include <algorithm>
-#include <fstream>
+#include <iterator>
 #include <limits>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include <sys/resource.h>
 
 namespace ct {
 namespace {
@@ -13,6 +17,9 @@ namespace {
 // A chain of holders through more processes than this is cut; each round reads what the last named.
 constexpr int kMaxRounds = 32;
 constexpr std::size_t kMaxIdleSites = 200'000;
+// Every container has a thread 1. If a shared lock names a tid that more than this many have, its
+// owner stays unknown.
+constexpr std::size_t kMaxOwnerCandidates = 64;
 // How often a state that nobody's sleep shows to have changed is looked at again: a root that runs,
 // a filter's processes that have come or gone.
 constexpr DurationNs kRefreshInterval = 5 * kSecond;
@@ -40,9 +47,17 @@ ThreadToRead ToRead(const TaskSample& task) {
   return thread;
 }
 
+// Where the memory of a task's process is found: a thread group leader that has ended before its
+// other threads has none.
+pid_t ReadablePid(const SweepIndex& index, const TaskSample& task) {
+  const TaskSample* leader = index.ByTid(task.leader.tid);
+  const bool ended = leader == nullptr || leader->state == RunState::kExited;
+  return ended ? task.id.tid : task.leader.tid;
+}
+
 ProcessToRead RequestFor(const SweepIndex& index, const TaskSample& any) {
   ProcessToRead request;
-  request.pid = any.leader.tid;
+  request.pid = ReadablePid(index, any);
   for (const TaskSample* task : index.OfSpace(any.space)) {
     // The thread pointer of a running thread is in its CPU, not in memory.
     request.space_threads.push_back(
@@ -51,14 +66,31 @@ ProcessToRead RequestFor(const SweepIndex& index, const TaskSample& any) {
   return request;
 }
 
-// Appends what an answer says to what is known of the process; module indices are shifted.
+// Adds the answer's modules, each once however often its process is read; returns where each went.
+std::vector<ModuleIndex> MergeModules(std::vector<Module>& modules, std::vector<Module>& into) {
+  std::map<Module, ModuleIndex> known;
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    known.emplace(into[i], static_cast<ModuleIndex>(i));
+  }
+  std::vector<ModuleIndex> places;
+  places.reserve(modules.size());
+  for (Module& module : modules) {
+    const auto [entry, is_new] = known.try_emplace(module, static_cast<ModuleIndex>(into.size()));
+    if (is_new) into.push_back(std::move(module));
+    places.push_back(entry->second);
+  }
+  return places;
+}
+
+// Adds what an answer says to what is known of the process; module indices are renumbered.
 void Merge(ProcessRead answer, bool with_lines, ProcessReadings& into, std::vector<Loss>& losses) {
-  const auto base = static_cast<ModuleIndex>(into.modules.size());
-  into.modules.insert(into.modules.end(), answer.modules.begin(), answer.modules.end());
+  const std::vector<ModuleIndex> places = MergeModules(answer.modules, into.modules);
   for (ThreadRead& thread : answer.threads) {
     if (thread.gone) continue;
     for (Frame& frame : thread.stack.frames) {
-      if (frame.module != kNoIndex) frame.module += base;
+      const bool known =
+          frame.module >= 0 && static_cast<std::size_t>(frame.module) < places.size();
+      frame.module = known ? places[static_cast<std::size_t>(frame.module)] : kNoIndex;
     }
     const pid_t tid = thread.tid;
     into.threads[tid] = ThreadReading{std::move(thread), with_lines};
@@ -83,17 +115,6 @@ void MergeLosses(std::vector<Loss>& losses) {
   losses = std::move(merged);
 }
 
-// Running, not a zombie.
-bool IsAlive(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  if (!std::getline(stat, line)) return false;
-  // "pid (comm) S ...": the name may hold anything, so the last parenthesis counts.
-  const std::size_t name_end = line.rfind(')');
-  return name_end != std::string::npos && name_end + 2 < line.size() &&
-         line[name_end + 2] != 'Z' && line[name_end + 2] != 'X';
-}
-
 void Pause(DurationNs duration) {
   const timespec time{duration / kSecond, duration % kSecond};
   nanosleep(&time, nullptr);
@@ -110,8 +131,13 @@ Observer::Observer(Sweeper& sweeper, Reader& reader, ObserverOptions options)
 
 std::vector<const TaskSample*> Observer::FirstSuspects(const RawLook& look) const {
   std::vector<const TaskSample*> suspects;
+  // Whoever shares memory with a selected process (vfork, CLONE_VM) is part of the question.
+  std::unordered_set<std::uint64_t> spaces;
   for (const TaskSample& task : look.first.tasks) {
-    if (!look.selected.contains(task.leader.tid)) continue;
+    if (task.space != 0 && look.selected.contains(task.leader.tid)) spaces.insert(task.space);
+  }
+  for (const TaskSample& task : look.first.tasks) {
+    if (!look.selected.contains(task.leader.tid) && !spaces.contains(task.space)) continue;
     if (InFutexWait(task) || (options_.all_waits && task.asleep && task.has_registers)) {
       suspects.push_back(&task);
     }
@@ -138,13 +164,12 @@ std::vector<const TaskSample*> Observer::HoldersOf(const SweepIndex& index,
 // Waiters of other processes on locks that are shared between processes: they may wait for one of
 // ours.
 std::vector<const TaskSample*> Observer::SharedWaiters(const RawLook& look) const {
-  const bool any_shared = std::any_of(
-      look.readings.begin(), look.readings.end(), [](const auto& process) {
-        return std::any_of(process.second.threads.begin(), process.second.threads.end(),
-                           [](const auto& thread) {
-                             return thread.second.read.wait &&
-                                    thread.second.read.wait->reading.process_shared;
-                           });
+  const bool any_shared =
+      std::any_of(look.readings.begin(), look.readings.end(), [](const auto& process) {
+        return std::any_of(
+            process.second.threads.begin(), process.second.threads.end(), [](const auto& thread) {
+              return thread.second.read.wait && thread.second.read.wait->reading.process_shared;
+            });
       });
   std::vector<const TaskSample*> waiters;
   if (!any_shared) return waiters;
@@ -153,6 +178,25 @@ std::vector<const TaskSample*> Observer::SharedWaiters(const RawLook& look) cons
     if (InFutexWait(task) && (task.arguments[1] & kPrivate) == 0) waiters.push_back(&task);
   }
   return waiters;
+}
+
+// All threads of the spaces in which somebody waits for a lock and everybody waits for somebody:
+// together they may be a closed world.
+std::vector<const TaskSample*> Observer::LockedInSpaces(
+    const SweepIndex& index, const RawLook& look,
+    const std::vector<const TaskSample*>& near) const {
+  std::unordered_set<std::uint64_t> spaces;
+  for (const TaskSample* task : near) spaces.insert(task->space);
+  std::vector<const TaskSample*> locked_in;
+  for (const std::uint64_t space : spaces) {
+    const std::vector<const TaskSample*>& tasks = index.OfSpace(space);
+    const bool all = std::all_of(tasks.begin(), tasks.end(), [&](const TaskSample* task) {
+      const ThreadReading* reading = Find(look, *task);
+      return reading != nullptr && reading->read.wait && !reading->read.wait->reading.timed;
+    });
+    if (all) locked_in.insert(locked_in.end(), tasks.begin(), tasks.end());
+  }
+  return locked_in;
 }
 
 std::vector<const TaskSample*> Observer::NearLocks(const SweepIndex& index,
@@ -164,6 +208,8 @@ std::vector<const TaskSample*> Observer::NearLocks(const SweepIndex& index,
       if (task != nullptr && IsLockLike(reading)) near.push_back(task);
     }
   }
+  const std::vector<const TaskSample*> locked_in = LockedInSpaces(index, look, near);
+  near.insert(near.end(), locked_in.begin(), locked_in.end());
   std::sort(near.begin(), near.end());
   near.erase(std::unique(near.begin(), near.end()), near.end());
   return near;
@@ -174,7 +220,7 @@ void Observer::ReadThreads(const SweepIndex& index, const std::vector<const Task
   const bool lines = detail == Detail::kLines;
   std::unordered_map<pid_t, ProcessToRead> requests;
   for (const TaskSample* task : tasks) {
-    if (!task->asleep || !task->has_registers) continue;
+    if (!task->asleep || !task->has_registers || IsSick(*task)) continue;
     const ThreadReading* known = Find(look, *task);
     if (known != nullptr && (known->with_lines || !lines)) continue;
     const auto [request, is_new] = requests.try_emplace(task->leader.tid);
@@ -187,15 +233,44 @@ void Observer::ReadThreads(const SweepIndex& index, const std::vector<const Task
     request.want_process = !readings.facts;
     // The oldest sleeper first: if the process turns out to be sick, the likeliest culprits have
     // been read.
-    Merge(reader_.Read(request), lines, readings, look.losses);
+    ProcessRead answer = reader_.Read(request);
+    NoteSick(index, answer);
+    Merge(std::move(answer), lines, readings, look.losses);
   }
+}
+
+// A thread whose memory did not come is not asked for again while it sleeps the same sleep: each
+// time would cost a reader process and its patience.
+void Observer::NoteSick(const SweepIndex& index, const ProcessRead& answer) {
+  for (const pid_t tid : answer.blocked) {
+    if (const TaskSample* task = index.ByTid(tid)) sick_[tid] = {task->id, task->switches};
+  }
+}
+
+// What is not asked for again is still not seen.
+void Observer::CountSick(const SweepIndex& index, RawLook& look) {
+  std::erase_if(sick_, [&](const auto& entry) {
+    const TaskSample* task = index.ByTid(entry.first);
+    return task == nullptr || !IsSick(*task);
+  });
+  if (sick_.empty()) return;
+  look.losses.push_back({"thread not readable: its memory did not come in time", sick_.size(), true,
+                         "thread " + std::to_string(sick_.begin()->first)});
+}
+
+bool Observer::IsSick(const TaskSample& task) const {
+  const auto found = sick_.find(task.id.tid);
+  return found != sick_.end() && found->second.id == task.id &&
+         found->second.switches == task.switches;
 }
 
 void Observer::ReadLocks(const SweepIndex& index, RawLook& look) {
   // What was read in an earlier look of a thread that has not run since is still true.
   for (auto it = cache_.begin(); it != cache_.end();) {
     const TaskSample* leader = index.ByTid(it->first);
-    if (leader == nullptr || leader->leader != it->second.leader) {
+    // An exec keeps the identity and changes everything else.
+    if (leader == nullptr || leader->leader != it->second.leader ||
+        leader->space != it->second.space) {
       it = cache_.erase(it);
       continue;
     }
@@ -229,21 +304,27 @@ void Observer::ReadLocks(const SweepIndex& index, RawLook& look) {
   ReadThreads(index, NearLocks(index, look), Detail::kLines, look);
 }
 
-// A tid in a shared lock's owner word means somebody who has the lock's file mapped, not merely a
-// process that has that tid today.
+// A tid in a shared lock's owner word means somebody who has the lock's file mapped, in whatever
+// pid namespace, not merely a process that has that tid today.
 void Observer::CheckSharedOwners(const SweepIndex& index, RawLook& look) {
   std::unordered_map<pid_t, ProcessToRead> requests;
+  std::set<std::tuple<std::uint64_t, MappedFile, pid_t>> seen;
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
       if (!IsLockLike(reading) || !reading.read.wait->reading.process_shared) continue;
       const TaskSample* waiter = index.ByTid(tid);
       if (waiter == nullptr) continue;
-      const LocatedWait& wait = *reading.read.wait;
-      const TaskSample* owner = index.ByNamespaceTid(waiter->pid_ns, wait.reading.owner_ns_tid);
-      if (owner == nullptr || owner->space == waiter->space) continue;
-      ProcessToRead& request = requests[owner->leader.tid];
-      request.pid = owner->leader.tid;
-      request.files.push_back({wait.device, wait.inode});
+      const MappedFile file{reading.read.wait->device, reading.read.wait->inode};
+      const pid_t owner_ns_tid = reading.read.wait->reading.owner_ns_tid;
+      if (!seen.emplace(waiter->space, file, owner_ns_tid).second) continue;
+      std::vector<const TaskSample*> owners = index.ByAnyNamespaceTid(owner_ns_tid);
+      if (owners.size() > kMaxOwnerCandidates) owners.resize(kMaxOwnerCandidates);
+      for (const TaskSample* owner : owners) {
+        if (owner->space == waiter->space) continue;
+        ProcessToRead& request = requests[owner->leader.tid];
+        request.pid = ReadablePid(index, *owner);
+        request.files.push_back(file);
+      }
     }
   }
   for (auto& [pid, request] : requests) {
@@ -254,6 +335,10 @@ void Observer::CheckSharedOwners(const SweepIndex& index, RawLook& look) {
     ProcessReadings& readings = look.readings[pid];
     readings.mapped_files.insert(answer.mapped_files.begin(), answer.mapped_files.end());
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
+    if (!answer.losses.empty()) continue;  // what it did not name, it may map all the same
+    std::set_difference(request.files.begin(), request.files.end(), readings.mapped_files.begin(),
+                        readings.mapped_files.end(),
+                        std::inserter(readings.unmapped_files, readings.unmapped_files.end()));
   }
 }
 
@@ -269,13 +354,18 @@ void Observer::RefreshOwners(const SweepIndex& index, RawLook& look) {
     }
     if (request.owners.empty()) continue;
     ProcessRead answer = reader_.Read(request);
+    std::unordered_map<pid_t, LocatedWait> confirmed;
     for (OwnerRead& owner : answer.owners) {
-      const auto thread = process.threads.find(owner.tid);
-      if (thread == process.threads.end()) continue;
-      if (owner.confirmed) {
-        thread->second.read.wait = std::move(owner.wait);
+      if (owner.confirmed) confirmed.emplace(owner.tid, std::move(owner.wait));
+    }
+    for (const OwnerToRead& asked : request.owners) {
+      // Not confirmed, or no answer: who held it in an earlier look says nothing about now. It is
+      // decoded anew below.
+      const auto now = confirmed.find(asked.tid);
+      if (now == confirmed.end()) {
+        process.threads.erase(asked.tid);
       } else {
-        process.threads.erase(thread);  // decoded anew below
+        process.threads.at(asked.tid).read.wait = std::move(now->second);
       }
     }
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
@@ -308,14 +398,14 @@ Result<Observation> Observer::Look() {
   Result<Sweep> first = sweeper_.Full({});
   if (!first) return Fail(first.error());
   look.first = std::move(*first);
-  Result<std::unordered_set<pid_t>> selected =
-      SelectProcesses(options_.filter, look.first.tasks);
+  Result<std::unordered_set<pid_t>> selected = SelectProcesses(options_.filter, look.first.tasks);
   if (!selected) return Fail(selected.error());
   look.selected = std::move(*selected);
   selected_ = look.selected;
   if (selected_.empty()) return NothingMatches();
 
   const SweepIndex index(look.first);
+  CountSick(index, look);
   ReadLocks(index, look);
   if (options_.verdict_pause > 0 && !options_.filter.empty() && SomebodySpins(look)) {
     Pause(options_.verdict_pause);
@@ -361,6 +451,7 @@ void Observer::Remember(const RawLook& look, const Observation& observation) {
       const TaskSample* task = second.ByTid(tid);
       if (task == nullptr) continue;
       cached.leader = task->leader;
+      cached.space = task->space;
       // Only what held at both ends of the reading is worth keeping.
       const TaskSample* before = first.ByTid(tid);
       if (before == nullptr || !SleptThrough(*before, *task)) continue;

@@ -21,8 +21,8 @@ namespace ct {
 
 struct ObserverOptions {
   Filter filter;
-  bool all_waits = false;           // idle waits too, with stacks
-  DurationNs long_wait = kSecond;   // when an unfinished lock wait deserves a look of its own
+  bool all_waits = false;          // idle waits too, with stacks
+  DurationNs long_wait = kSecond;  // when an unfinished lock wait deserves a look of its own
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
 };
@@ -49,6 +49,7 @@ class Observer {
   };
   struct CachedProcess {
     ThreadId leader;
+    std::uint64_t space = 0;
     std::vector<Module> modules;
     std::optional<ProcessFacts> facts;
     std::unordered_map<pid_t, CachedThread> threads;
@@ -72,6 +73,12 @@ class Observer {
     bool was_long = false;
   };
 
+  // A sleep of a thread that blocked the reader.
+  struct Sleep {
+    ThreadId id;
+    std::uint64_t switches = 0;
+  };
+
   enum class Detail { kLocks, kLines };
 
   void ReadLocks(const SweepIndex& index, RawLook& look);
@@ -81,7 +88,12 @@ class Observer {
   std::vector<const TaskSample*> FirstSuspects(const RawLook& look) const;
   std::vector<const TaskSample*> HoldersOf(const SweepIndex& index, const RawLook& look) const;
   std::vector<const TaskSample*> SharedWaiters(const RawLook& look) const;
+  std::vector<const TaskSample*> LockedInSpaces(const SweepIndex& index, const RawLook& look,
+                                                const std::vector<const TaskSample*>& near) const;
   std::vector<const TaskSample*> NearLocks(const SweepIndex& index, const RawLook& look) const;
+  void NoteSick(const SweepIndex& index, const ProcessRead& answer);
+  bool IsSick(const TaskSample& task) const;
+  void CountSick(const SweepIndex& index, RawLook& look);
   void CheckSharedOwners(const SweepIndex& index, RawLook& look);
   void RefreshOwners(const SweepIndex& index, RawLook& look);
   tl::unexpected<Error> NothingMatches() const;
@@ -98,6 +110,7 @@ class Observer {
   std::unordered_map<pid_t, CachedProcess> cache_;
   std::unordered_set<IdleSite, IdleSiteHash> idle_sites_;
   std::unordered_map<pid_t, Watched> watched_;
+  std::unordered_map<pid_t, Sleep> sick_;
   std::unordered_set<pid_t> selected_;
   TimeNs last_look_ = 0;
 };

@@ -1,10 +1,10 @@
 #include "observe/verdict.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <unordered_map>
+
+#include <fmt/format.h>
 
 #include "model/names.h"
 
@@ -20,12 +20,14 @@ struct Activity {
   std::map<std::string, std::uint32_t> sleeps;  // what sleepers are in
 };
 
-bool IsActive(RunState state) { return state == RunState::kRunning || state == RunState::kRunnable; }
+bool IsActive(RunState state) {
+  return state == RunState::kRunning || state == RunState::kRunnable;
+}
 
 std::string MostCommon(const std::map<std::string, std::uint32_t>& sleeps) {
-  const auto most = std::max_element(sleeps.begin(), sleeps.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto most =
+      std::max_element(sleeps.begin(), sleeps.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == sleeps.end() ? std::string() : most->first;
 }
 
@@ -41,12 +43,12 @@ void Judge(const Activity& activity, Process& process) {
               : fmt::format("{} of {} on CPU or ready", activity.active, activity.threads);
   } else if (activity.lock_waits > 0) {
     process.verdict = Verdict::kBlocked;
-    process.verdict_detail = fmt::format("{} of {} wait for a lock", activity.lock_waits,
-                                         threads(activity.threads));
+    process.verdict_detail =
+        fmt::format("{} of {} wait for a lock", activity.lock_waits, threads(activity.threads));
   } else {
     process.verdict = Verdict::kIdle;
-    process.verdict_detail =
-        fmt::format("{} asleep, mostly in {}", threads(activity.threads), MostCommon(activity.sleeps));
+    process.verdict_detail = fmt::format("{} asleep, mostly in {}", threads(activity.threads),
+                                         MostCommon(activity.sleeps));
   }
 }
 
@@ -68,12 +70,14 @@ void AddVerdicts(const RawLook& look, const SweepIndex& first, Observation& obse
     Activity& activity = activities[task.leader.tid];
     ++activity.threads;
     const TaskSample* before = first.ByTid(task.id.tid);
+    if (before != nullptr && before->id != task.id) before = nullptr;
     if (before != nullptr) activity.cpu += task.cpu_time - before->cpu_time;
     if (IsActive(task.state)) {
       ++activity.active;
-      const bool all_along = before != nullptr && IsActive(before->state) &&
-                             before->syscall < 0 && task.syscall < 0;
-      if (all_along && task.cpu_time - before->cpu_time > (look.second.end - look.first.begin) / 4) {
+      const bool all_along =
+          before != nullptr && IsActive(before->state) && before->syscall < 0 && task.syscall < 0;
+      if (all_along &&
+          task.cpu_time - before->cpu_time > (look.second.end - look.first.begin) / 4) {
         ++activity.spinning;
       }
     } else {
@@ -85,7 +89,8 @@ void AddVerdicts(const RawLook& look, const SweepIndex& first, Observation& obse
       if (!what.empty()) ++activity.sleeps[what];
     }
   }
-  const auto wall = static_cast<double>(std::max<DurationNs>(1, look.second.end - look.first.begin));
+  const auto wall =
+      static_cast<double>(std::max<DurationNs>(1, look.second.end - look.first.begin));
   for (Process& process : observation.processes) {
     Activity& activity = activities[process.id.tid];
     activity.lock_waits = lock_waits[process.id.tid];

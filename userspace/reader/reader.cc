@@ -115,6 +115,7 @@ class ProcessReader final : public Reader {
               tid != 0 ? fmt::format("thread {} of process {}", tid, request.pid)
                        : fmt::format("process {}", request.pid));
       if (!in_threads) break;
+      result.blocked.push_back(tid);
       rest.threads.erase(rest.threads.begin(),
                          rest.threads.begin() + static_cast<std::ptrdiff_t>(answered) + 1);
       if (attempt == kMaxRestartsPerRequest && !rest.threads.empty()) {

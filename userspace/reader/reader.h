@@ -102,6 +102,7 @@ struct ProcessRead {
   std::vector<OwnerRead> owners;
   std::optional<ProcessFacts> process;
   std::vector<MappedFile> mapped_files;  // those asked for that it does map
+  std::vector<pid_t> blocked;  // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };
 

@@ -48,6 +48,20 @@ constexpr auto kFrameworkFunctions = std::to_array<std::string_view>({
     "syscall",
     "pause",
     "rust_begin_unwind",
+    // musl, whose programs are static: its system call and waiting functions
+    "sccp",
+    "cp_begin",
+    "cp_end",
+    "start",
+    "timedwait",
+    "__timedwait",
+    "__timedwait_cp",
+    "__wait",
+    "__syscall_cp",
+    "__syscall_cp_asm",
+    "__syscall_cp_c",
+    "mtx_lock",
+    "cnd_wait",
 });
 
 constexpr auto kSystemDirectories = std::to_array<std::string_view>({

@@ -1,8 +1,10 @@
 #include "target/memory.h"
 
 #include <algorithm>
+#include <cerrno>
 
-#include <sys/uio.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace ct {
 
@@ -22,28 +24,28 @@ std::optional<std::string> Memory::ReadString(std::uint64_t address, std::size_t
 }
 
 std::size_t ProcessMemory::Read(std::uint64_t address, std::span<std::byte> out) {
-  // process_vm_readv stops at the first unreadable page of a remote element but only reports whole
-  // elements: one element a page makes it report all that is readable.
-  constexpr std::size_t kPage = 4096;
-  constexpr std::size_t kMaxElements = 64;
+  if (!file_.ok()) Open();
+  const std::size_t got = ReadFile(address, out);
+  if (got > 0 || !file_.ok()) return got;
+  // The file belongs to the memory that the process had when it was opened: after an exec it is
+  // empty for ever. One more try with the memory of now.
+  Open();
+  return ReadFile(address, out);
+}
+
+void ProcessMemory::Open() {
+  file_.Reset(open(("/proc/" + std::to_string(pid_) + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+std::size_t ProcessMemory::ReadFile(std::uint64_t address, std::span<std::byte> out) const {
   std::size_t done = 0;
-  while (done < out.size()) {
-    std::array<iovec, kMaxElements> remote;
-    std::size_t elements = 0;
-    std::size_t want = 0;
-    while (elements < kMaxElements && done + want < out.size()) {
-      const std::uint64_t at = address + done + want;
-      const std::size_t to_page_end = kPage - at % kPage;
-      const std::size_t length = std::min(to_page_end, out.size() - done - want);
-      // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process.
-      remote[elements++] = {reinterpret_cast<void*>(at), length};
-      want += length;
-    }
-    iovec local{out.data() + done, want};
-    const ssize_t got = process_vm_readv(pid_, &local, 1, remote.data(), elements, 0);
-    if (got <= 0) return done;
+  while (file_.ok() && done < out.size()) {
+    // Offsets are signed: an address in the upper half is no user address and reads as nothing.
+    const ssize_t got = pread(file_.get(), out.data() + done, out.size() - done,
+                              static_cast<off_t>(address + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;  // mem_rw returns what it could read before the first bad page
     done += static_cast<std::size_t>(got);
-    if (static_cast<std::size_t>(got) < want) return done;
   }
   return done;
 }

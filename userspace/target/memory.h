@@ -11,6 +11,8 @@
 #include <string>
 #include <type_traits>
 
+#include "base/unique_fd.h"
+
 #include <sys/types.h>
 
 namespace ct {
@@ -36,14 +38,20 @@ class Memory {
   std::optional<std::string> ReadString(std::uint64_t address, std::size_t limit);
 };
 
-// process_vm_readv on one process. Needs CAP_SYS_PTRACE (or the same user).
+// /proc/PID/mem. Needs CAP_SYS_PTRACE (or the same user). Where process_vm_readv would sleep in the
+// kernel until killed for a page that userfaultfd holds back, this fails at once (EIO): it asks for
+// pages without leave to wait for a handler. Other paging (NFS, FUSE) it does wait for.
 class ProcessMemory final : public Memory {
  public:
   explicit ProcessMemory(pid_t pid) : pid_(pid) {}
   std::size_t Read(std::uint64_t address, std::span<std::byte> out) override;
 
  private:
+  void Open();
+  std::size_t ReadFile(std::uint64_t address, std::span<std::byte> out) const;
+
   pid_t pid_;
+  UniqueFd file_;
 };
 
 }  // namespace ct

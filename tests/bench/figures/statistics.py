@@ -48,9 +48,15 @@ def median_ratio(numerators: Sequence[float], denominators: Sequence[float]) -> 
     return median([a / b for a, b in zip(numerators, denominators, strict=True)])
 
 
+def trimmed_mean(samples: Sequence[float]) -> float:
+    """Without the lowest and the highest fifth: nearly as sharp as the mean, without outliers."""
+    cut = len(samples) // 5
+    return statistics.fmean(sorted(samples)[cut : len(samples) - cut])
+
+
 def typical_ratio(logarithms: Sequence[float]) -> Estimate:
-    """The median of paired log ratios, as a ratio."""
-    estimate = median(logarithms)
+    """The trimmed mean of paired log ratios, as a ratio."""
+    estimate = bootstrap(logarithms, trimmed_mean)
     return Estimate(math.exp(estimate.value), math.exp(estimate.low), math.exp(estimate.high))
 
 

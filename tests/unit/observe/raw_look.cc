@@ -1,10 +1,10 @@
 #include "tests/unit/observe/raw_look.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-
-#include <algorithm>
 
 #include "model/names.h"
 
@@ -182,8 +182,8 @@ std::vector<std::string> Edges(const Observation& observation) {
   }
   for (const Resource& resource : observation.resources) {
     if (resource.abandoned != Abandoned::kNo) {
-      lines.push_back(fmt::format("{} abandoned by {}: {}", NameOf(resource),
-                                  resource.abandoned_by, ToString(resource.abandoned)));
+      lines.push_back(fmt::format("{} abandoned by {}: {}", NameOf(resource), resource.abandoned_by,
+                                  ToString(resource.abandoned)));
     }
     if (!resource.holders_known) {
       lines.push_back(fmt::format("holders of {} unknown", NameOf(resource)));

@@ -1,21 +1,21 @@
 // Which of the waits that were read still hold at the second sweep, and since when.
+#include <cstdint>
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-
-#include <cstdint>
-#include <limits>
 
 #include "tests/unit/observe/raw_look.h"
 
 namespace ct {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::Condition;
 using testing::Edges;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using testing::Join;
 using testing::kEnd;
 using testing::LookBuilder;

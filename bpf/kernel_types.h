@@ -131,9 +131,12 @@ struct bpf_iter__task {
 #define TASK_FROZEN	   0x00008000 /* since 6.1, same commit */
 /* include/linux/sched/jobctl.h */
 #define JOBCTL_TRAP_FREEZE (1UL << 23)
-/* arch/x86/include/asm/segment.h: __USER32_CS */
+/* arch/x86/include/asm/segment.h: __USER32_CS, __USER_CS */
 #define USER32_CS	   0x23
+#define USER_CS		   0x33
 /* arch/x86/include/asm/page_64_types.h without KASAN */
 #define X86_THREAD_SIZE	   16384
+/* arch/x86/include/asm/thread_info.h: TOP_OF_KERNEL_STACK_PADDING with CONFIG_X86_FRED, since 6.9 */
+#define X86_FRED_PADDING   16
 
 #endif /* CT_KERNEL_TYPES_H */

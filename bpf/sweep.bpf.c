@@ -99,6 +99,23 @@ static __always_inline void fill_registers(struct ct_task_record *record, struct
 	record->registers[16] = regs->ip;
 }
 
+static __always_inline bool read_user_registers(struct pt_regs *regs, void *at)
+{
+	if (bpf_probe_read_kernel(regs, sizeof(*regs), at))
+		return false;
+	return regs->cs == USER_CS || regs->cs == USER32_CS;
+}
+
+/* Whether there is room above the registers is no type's name: the code segment tells whether it
+ * was them that were read. */
+static __always_inline bool read_stack_top(struct pt_regs *regs, struct task_struct *task)
+{
+	void *top = BPF_CORE_READ(task, stack) + X86_THREAD_SIZE;
+	void *at = top - bpf_core_type_size(struct pt_regs);
+
+	return read_user_registers(regs, at) || read_user_registers(regs, at - X86_FRED_PADDING);
+}
+
 static __always_inline void read_registers(struct ct_task_record *record, struct task_struct *task)
 {
 	record->thread_pointer = task->thread.fsbase;
@@ -109,10 +126,8 @@ static __always_inline void read_registers(struct ct_task_record *record, struct
 			fill_registers(record, regs);
 	} else {
 		struct pt_regs regs = {};
-		void *top = BPF_CORE_READ(task, stack) + X86_THREAD_SIZE;
-		void *at = top - bpf_core_type_size(struct pt_regs);
 
-		if (!bpf_probe_read_kernel(&regs, sizeof(regs), at))
+		if (read_stack_top(&regs, task))
 			fill_registers(record, &regs);
 	}
 }

@@ -1,9 +1,11 @@
 #include "detect/deadlock_proof.h"
 
 #include <algorithm>
+#include <set>
 #include <cstddef>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace ct {
 
@@ -98,8 +100,8 @@ class ProofWriter {
       const Hold& hold = graph_.hold(finding_.ring[step].held_by_next);
       lines_.push_back(fmt::format(
           "{} waits for {}{}, held by {}{}{}", ActorAt(step), ResourceAt(step),
-          Describe::Doubt(wait.evidence, wait.evidence_note), describe_.Actor(hold.actor),
-          AndOthers(wait.resource), Describe::Doubt(hold.evidence, hold.evidence_note)));
+          Describe::Doubt(wait.evidence, ""), describe_.Actor(hold.actor), AndOthers(wait.resource),
+          Describe::Doubt(hold.evidence, "")));
     }
     if (finding_.ring.size() > kMaxSteps) {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
@@ -125,7 +127,16 @@ class ProofWriter {
                       describe_.Resource(resource)));
       return;
     }
-    lines_.push_back("not certain: tracing acquisitions (--holds) would tell who holds what");
+    std::set<std::string> reasons;
+    for (std::size_t step = 0; step < finding_.ring.size(); ++step) {
+      const Wait& wait = WaitAt(step);
+      const Hold& hold = graph_.hold(finding_.ring[step].held_by_next);
+      if (wait.evidence != Evidence::kCertain) reasons.insert(wait.evidence_note);
+      if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
+    }
+    reasons.erase("");
+    lines_.push_back("not certain: " + (reasons.empty() ? "a part of it is inferred"
+                                                        : fmt::format("{}", fmt::join(reasons, "; "))));
   }
 
   void WriteOtherMembers() {

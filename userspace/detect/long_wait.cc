@@ -99,7 +99,7 @@ class LongWaitWriter {
   }
 
   std::string Advice(const Root& root) const {
-    if (root.actor == kNoIndex) return "trace acquisitions (--holds) to learn who holds it";
+    if (root.actor == kNoIndex) return "this lock keeps no owner: look for who else uses it";
     const Actor& actor = graph_.actor(root.actor);
     switch (actor.state) {
       case RunState::kStopped:

@@ -16,6 +16,8 @@ namespace {
 
 // A chain of holders through more processes than this is cut; each round reads what the last named.
 constexpr int kMaxRounds = 32;
+// Each takes about a millisecond, and a thread that is woken 200 times a second sleeps through most.
+constexpr int kCloserLooks = 5;
 constexpr std::size_t kMaxIdleSites = 200'000;
 // Every container has a thread 1. If a shared lock names a tid that more than this many have, its
 // owner stays unknown.
@@ -247,6 +249,16 @@ void Observer::NoteSick(const SweepIndex& index, const ProcessRead& answer) {
   }
 }
 
+void Observer::CountUnreadable(RawLook& look) {
+  for (const auto& [pid, process] : look.readings) {
+    for (const auto& [tid, reading] : process.threads) {
+      if (reading.read.not_seen.empty()) continue;
+      look.losses.push_back({reading.read.not_seen, 1, true,
+                             "thread " + std::to_string(tid) + " of process " + std::to_string(pid)});
+    }
+  }
+}
+
 // What is not asked for again is still not seen.
 void Observer::CountSick(const SweepIndex& index, RawLook& look) {
   std::erase_if(sick_, [&](const auto& entry) {
@@ -391,6 +403,60 @@ bool Observer::SomebodySpins(const RawLook& look) const {
   });
 }
 
+// Threads that wait for each other in a ring and were all woken during the look (a profiler's
+// signals wake every thread a hundred times a second): one that sleeps through a shorter look
+// would prove the ring.
+bool Observer::HasRestlessRing(const RawLook& look) const {
+  const SweepIndex first(look.first);
+  const SweepIndex second(look.second);
+  std::unordered_map<pid_t, pid_t> holder_of;  // of what a restless thread waits for
+  for (const auto& [pid, process] : look.readings) {
+    for (const auto& [tid, reading] : process.threads) {
+      const TaskSample* before = first.ByTid(tid);
+      const TaskSample* now = second.ByTid(tid);
+      if (!IsLockLike(reading) || before == nullptr || now == nullptr) continue;
+      if (SleptThrough(*before, *now)) continue;
+      const TaskSample* holder =
+          second.ByNamespaceTid(now->pid_ns, reading.read.wait->reading.owner_ns_tid);
+      if (holder != nullptr) holder_of[tid] = holder->id.tid;
+    }
+  }
+  // Each thread has one holder at most: walk, and remember which walk came by.
+  std::unordered_map<pid_t, pid_t> visited;
+  for (const auto& [start, unused] : holder_of) {
+    for (pid_t at = start; holder_of.contains(at); at = holder_of.at(at)) {
+      const auto [mark, is_new] = visited.try_emplace(at, start);
+      if (is_new) continue;
+      if (mark->second == start) return true;
+      break;
+    }
+  }
+  return false;
+}
+
+// The same look again without its slow part: the waits were decoded a moment ago, only their
+// owners are read anew between two sweeps.
+Status Observer::LookCloser(const std::vector<WantedThread>& wanted, RawLook& look) {
+  Result<Sweep> first = sweeper_.Full({});
+  if (!first) return Fail(first.error());
+  const SweepIndex before(look.second);
+  const SweepIndex now(*first);
+  for (auto& [pid, process] : look.readings) {
+    std::erase_if(process.threads, [&](const auto& thread) {
+      const TaskSample* then = before.ByTid(thread.first);
+      const TaskSample* task = now.ByTid(thread.first);
+      return then == nullptr || task == nullptr || then->id != task->id ||
+             !(SleptThrough(*then, *task) || SameFutexCall(*then, *task));
+    });
+  }
+  RefreshOwners(now, look);
+  Result<Sweep> second = sweeper_.Full(wanted);
+  if (!second) return Fail(second.error());
+  look.first = std::move(*first);
+  look.second = std::move(*second);
+  return {};
+}
+
 Result<Observation> Observer::Look() {
   const TimeNs begin = MonotonicNow();
   const DurationNs cpu_begin = ProcessCpuTime();
@@ -419,6 +485,9 @@ Result<Observation> Observer::Look() {
   Result<Sweep> second = sweeper_.Full(wanted);
   if (!second) return Fail(second.error());
   look.second = std::move(*second);
+  for (int i = 0; i < kCloserLooks && HasRestlessRing(look); ++i) {
+    if (Status status = LookCloser(wanted, look); !status) return Fail(status.error());
+  }
   const bool any_left =
       std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
         return task.state != RunState::kExited && look.selected.contains(task.leader.tid);
@@ -428,6 +497,7 @@ Result<Observation> Observer::Look() {
   BuildOptions build;
   build.all_threads = options_.all_waits || !options_.filter.empty();
   build.kernel_symbol = [this](std::uint64_t address) { return kernel_symbols_.Name(address); };
+  CountUnreadable(look);
   MergeLosses(look.losses);
   Observation observation = BuildObservation(look, build, RealtimeOffset(), history_);
   observation.filter = options_.filter.Text();

@@ -93,7 +93,10 @@ class Observer {
   std::vector<const TaskSample*> NearLocks(const SweepIndex& index, const RawLook& look) const;
   void NoteSick(const SweepIndex& index, const ProcessRead& answer);
   bool IsSick(const TaskSample& task) const;
+  static void CountUnreadable(RawLook& look);
   void CountSick(const SweepIndex& index, RawLook& look);
+  bool HasRestlessRing(const RawLook& look) const;
+  Status LookCloser(const std::vector<WantedThread>& wanted, RawLook& look);
   void CheckSharedOwners(const SweepIndex& index, RawLook& look);
   void RefreshOwners(const SweepIndex& index, RawLook& look);
   tl::unexpected<Error> NothingMatches() const;

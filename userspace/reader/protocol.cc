@@ -160,6 +160,7 @@ void ToWire(const ThreadRead& thread, wire::ThreadReading& message) {
   message.set_syscall_object(thread.syscall_object);
   if (thread.syscall_timeout) message.set_syscall_timeout_ns(*thread.syscall_timeout);
   message.set_gone(thread.gone);
+  message.set_not_seen(thread.not_seen);
 }
 
 ThreadRead FromWire(const wire::ThreadReading& message) {
@@ -183,6 +184,7 @@ ThreadRead FromWire(const wire::ThreadReading& message) {
   thread.syscall_object = message.syscall_object();
   if (message.has_syscall_timeout_ns()) thread.syscall_timeout = message.syscall_timeout_ns();
   thread.gone = message.gone();
+  thread.not_seen = message.not_seen();
   return thread;
 }
 

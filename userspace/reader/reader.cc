@@ -219,6 +219,7 @@ class ProcessReader final : public Reader {
   static void CleanThread(ThreadRead& thread) {
     if (thread.wait) CleanWait(*thread.wait);
     thread.syscall_object = CleanText(thread.syscall_object);
+    thread.not_seen = CleanText(thread.not_seen);
     for (Frame& frame : thread.stack.frames) {
       frame.function = CleanText(frame.function);
       frame.file = CleanText(frame.file);

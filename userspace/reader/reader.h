@@ -78,6 +78,8 @@ struct ThreadRead {
   std::string syscall_object;       // see Syscall::object
   std::optional<DurationNs> syscall_timeout;  // relative to the call's start
   bool gone = false;
+  // What of it could not be read, as a Loss's reason; empty: nothing is missing.
+  std::string not_seen;
   bool operator==(const ThreadRead&) const = default;
 };
 

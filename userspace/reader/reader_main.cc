@@ -225,6 +225,12 @@ class Server {
       blocked.modules = target.modules();
       blocked.cfa = unwound.cfa;
       if (auto reading = DecodeWait(blocked, target.memory(), threads)) {
+        if (reading->futex_word != 0 &&
+            !target.memory().ReadValue<std::uint32_t>(reading->futex_word)) {
+          read.not_seen = "lock not readable: the memory that a thread waits on";
+        } else if (unwound.stack.end == StackEnd::kUnreadable) {
+          read.not_seen = "stack of a waiting thread not readable";
+        }
         read.wait = Locate(target, std::move(*reading));
       }
     }

@@ -191,7 +191,7 @@ std::vector<std::string> Writer::WaitRow(ActorIndex actor) {
   if (wait->mode == AccessMode::kShared) what += " (shared)";
   std::string location = place.location;
   if (IsHeldBack(who.state)) location += fmt::format("  [{}]", ToString(who.state));
-  return {what, place.function, location + DoubtOf(wait->evidence, wait->evidence_note)};
+  return {what, place.function, location + DoubtOf(wait->evidence)};
 }
 
 std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
@@ -199,7 +199,7 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   std::string what = "holds " + labels_.Of(hold.resource);
   if (hold.mode == AccessMode::kShared) what += " (shared)";
   if (hold.since) what += " " + context_.Age(*hold.since);
-  const std::string doubt = DoubtOf(hold.evidence, hold.evidence_note);
+  const std::string doubt = DoubtOf(hold.evidence);
   if (context_.HasResource(hold.resource) &&
       context_.graph.resource(hold.resource).kind == ResourceKind::kThreadExit) {
     return {fmt::format("{} is its end", labels_.Of(hold.resource)), "", doubt};
@@ -266,7 +266,7 @@ std::vector<Writer::Crowd> Writer::Crowds() const {
       const Wait* wait = context_.WaitOf(actor);
       if (wait == nullptr || told.contains(actor)) continue;
       Place place = context_.frames.Innermost(context_.graph.actor(actor).user_stack);
-      place.location += DoubtOf(wait->evidence, wait->evidence_note);
+      place.location += DoubtOf(wait->evidence);
       Crowd& crowd = crowds[{wait->resource, place}];
       if (crowd.actors.empty()) crowd = {wait->resource, place, {}, wait->since};
       crowd.actors.push_back(actor);

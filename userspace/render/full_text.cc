@@ -168,7 +168,7 @@ std::string WaitsText(TextContext& context) {
         actors.size() == 1 ? context.Who(actors.front()) : CountActors(context, actors);
     table.Add({process == nullptr ? "?" : ShortProcess(*process), who, what,
                context.Age(oldest.since), place.function,
-               place.location + DoubtOf(oldest.evidence, oldest.evidence_note)});
+               place.location + DoubtOf(oldest.evidence)});
   }
   return table.empty() ? "" : "WAITS\n" + table.Print();
 }

@@ -111,8 +111,8 @@ std::string ShortProcess(const Process& process) {
   return fmt::format("{} ({})", CleanText(process.name, kMaxName), process.id.tid);
 }
 
-std::string DoubtOf(Evidence evidence, const std::string& note) {
-  return CleanText(Describe::Doubt(evidence, note), kMaxNote);
+std::string DoubtOf(Evidence evidence) {
+  return Describe::Doubt(evidence, "");
 }
 
 }  // namespace ct

@@ -29,6 +29,6 @@ std::string DescribeProcess(const Process& process);
 std::string ShortProcess(const Process& process);
 
 // " (probable: last releaser)" where an edge is less than certain, else empty.
-std::string DoubtOf(Evidence evidence, const std::string& note);
+std::string DoubtOf(Evidence evidence);
 
 }  // namespace ct

@@ -3,10 +3,9 @@
 One process runs the loop in slices; between slices the tracer (and its reader) is stopped or
 continued. Slices go in quads off-on-on-off and on-off-off-on, so that a machine that gets slower or
 faster evenly does not show; a quad gives one log ratio. Every CPU is kept busy by the loop, so that
-what the tracer takes is missing there. A slice is as long as the time between two
-sweeps, and a tracer that continues sweeps at once, so that each slice has one or two: shorter slices
-would let the median pass over them. 'off by off' compares the two off slices of each quad and so
-shows what the machine alone does to the figure.
+what the tracer takes is missing there. A slice is as long as the time between two sweeps, and a
+tracer that continues sweeps at once: each slice has one or two, shorter ones would have too many.
+'off by off' compares the two off slices of each quad: what the machine alone does to the figure.
 """
 
 import math

@@ -42,7 +42,8 @@ class FakeReader final : public Reader {
       if (const auto wait = waits.find(thread.tid); wait != waits.end() && thread.want_lock) {
         read.wait = wait->second;
       }
-      read.stack = {{Frame{.module = 0}}, StackEnd::kComplete};
+      read.stack.frames.emplace_back().module = 0;
+      read.stack.end = StackEnd::kComplete;
       answer.threads.push_back(std::move(read));
     }
     if (!request.threads.empty()) answer.modules = {{"/bin/app", "aa", false}};

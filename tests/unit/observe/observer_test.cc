@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <memory>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -135,15 +137,15 @@ TEST(Look, FindsWaitersForTheSameLockInOtherProcesses) {
 
 // --- what is remembered -------------------------------------------------------------------------
 
-Host* AbbaHost() {
-  auto* host = new Host;
+std::unique_ptr<Host> OneWaiter() {
+  auto host = std::make_unique<Host>();
   for (const pid_t tid : {100, 101, 102}) host->now().Thread(tid);
   host->Waits(101, Mutex(0x1000, 102));
   return host;
 }
 
 TEST(SecondLook, ReadsOnlyTheOwnerAnewOfAThreadThatSleepsOn) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   const Observation first = host->Look();
   host->reader.TakeLog();
   const Observation second = host->Look();
@@ -155,7 +157,7 @@ TEST(SecondLook, ReadsOnlyTheOwnerAnewOfAThreadThatSleepsOn) {
 }
 
 TEST(SecondLook, SeesANewOwner) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   host->Look();
   host->reader.waits[101] = Mutex(0x1000, 100);
   EXPECT_THAT(Edges(host->Look()), ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
@@ -163,7 +165,7 @@ TEST(SecondLook, SeesANewOwner) {
 }
 
 TEST(SecondLook, ReadsAThreadAgainThatRan) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   host->Look();
   host->reader.TakeLog();
   host->now().First(101).switches += 2;
@@ -174,7 +176,7 @@ TEST(SecondLook, ReadsAThreadAgainThatRan) {
 
 // The lock may have a new owner by now that the old reading does not name.
 TEST(SecondLook, DoesNotTrustAnOldOwnerThatCouldNotBeReadAgain) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   host->Look();
   host->reader.refresh_fails = true;
   host->reader.waits[101] = Mutex(0x1000, 100);
@@ -185,7 +187,7 @@ TEST(SecondLook, DoesNotTrustAnOldOwnerThatCouldNotBeReadAgain) {
 }
 
 TEST(SecondLook, AsksForTheFactsAgainAfterAnExec) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   host->Look();
   host->reader.requests.clear();
   host->now().Thread(301, 300);
@@ -196,7 +198,7 @@ TEST(SecondLook, AsksForTheFactsAgainAfterAnExec) {
 }
 
 TEST(ManyLooks, KeepEachModuleOnce) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   for (int i = 0; i < 10; ++i) {
     host->now().First(101).switches += 2;
     host->now().Second(101).switches += 2;
@@ -260,7 +262,7 @@ TEST(Look, SaysThatNothingMatches) {
 }
 
 TEST(Look, CountsEqualLossesOnce) {
-  const std::unique_ptr<Host> host(AbbaHost());
+  const auto host = OneWaiter();
   host->now().Thread(200, 200);
   host->now().Thread(201, 200);
   host->Waits(201, Mutex(0x1000, 200));

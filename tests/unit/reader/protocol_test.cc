@@ -59,6 +59,7 @@ TEST(Protocol, CarriesEveryFieldOfAThread) {
   thread.syscall_object = "pipe";
   thread.syscall_timeout = 5;
   thread.gone = true;
+  thread.not_seen = "its lock";
   wire::ThreadReading message;
   ToWire(thread, message);
   EXPECT_EQ(FromWire(message), thread);

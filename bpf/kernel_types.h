@@ -90,7 +90,7 @@ struct task_struct {
 	unsigned int __state; /* since 5.14, commit 2f064a59a11f */
 	void *stack;	      /* 5.10: where pt_regs are */
 	unsigned int flags;   /* PF_KTHREAD, PF_EXITING, PF_FROZEN */
-	/* int before 7.x, a byte since: unsigned, because only then does CO-RE load either */
+	/* int before 7.2, a byte since: unsigned, because only then does CO-RE load either */
 	unsigned int on_cpu;
 	unsigned int on_rq;
 	bool throttled; /* since 6.18, per-task CPU throttling */

@@ -16,7 +16,8 @@ namespace {
 
 // A chain of holders through more processes than this is cut; each round reads what the last named.
 constexpr int kMaxRounds = 32;
-// Each takes about a millisecond, and a thread that is woken 200 times a second sleeps through most.
+// Each takes about a millisecond, and a thread that is woken 200 times a second sleeps through
+// most.
 constexpr int kCloserLooks = 5;
 constexpr std::size_t kMaxIdleSites = 200'000;
 // Every container has a thread 1. If a shared lock names a tid that more than this many have, its
@@ -253,8 +254,9 @@ void Observer::CountUnreadable(RawLook& look) {
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
       if (reading.read.not_seen.empty()) continue;
-      look.losses.push_back({reading.read.not_seen, 1, true,
-                             "thread " + std::to_string(tid) + " of process " + std::to_string(pid)});
+      look.losses.push_back(
+          {reading.read.not_seen, 1, true,
+           "thread " + std::to_string(tid) + " of process " + std::to_string(pid)});
     }
   }
 }
@@ -282,7 +284,7 @@ void Observer::ReadLocks(const SweepIndex& index, RawLook& look) {
     const TaskSample* leader = index.ByTid(it->first);
     // An exec keeps the identity and changes everything else.
     if (leader == nullptr || leader->leader != it->second.leader ||
-        leader->space != it->second.space) {
+        (leader->space != 0 && leader->space != it->second.space)) {
       it = cache_.erase(it);
       continue;
     }

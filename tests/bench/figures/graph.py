@@ -30,12 +30,13 @@ def run(binaries: Binaries, repetitions: int, _: Path) -> None:
     sizes = sorted(next(iter(per_actor.values())))
     section(
         "graph: CPU ns per actor",
-        f"median [95 %] of {repetitions} interleaved repetitions; growth: {sizes[-1]} by {sizes[0]}",
+        f"median [95 %] of {repetitions} interleaved repetitions; "
+        f"growth: {sizes[-1]} by {sizes[0]}",
     )
     growth = {n: median_ratio(found[sizes[-1]], found[sizes[0]]) for n, found in per_actor.items()}
     rows = [
         [name, *(median(found[size]).text(0) for size in sizes), growth[name].text(2)]
-        for name, found in per_actor.items()
+        for name, found in sorted(per_actor.items())
     ]
     table(["", *(f"{size} actors" for size in sizes), "growth"], rows)
     worst = max(growth, key=lambda name: growth[name].high)

@@ -86,7 +86,7 @@ def run(binaries: Binaries, quads: int, folder: Path) -> None:
 
     section(
         "overhead on locks: throughput with the tracer running by without",
-        f"{quads} quads a workload of {SLICE_MS} ms slices; trimmed mean of the ratios [95 %]; 1 is none",
+        f"{quads} quads a workload of {SLICE_MS} ms slices; trimmed mean of the ratios [95 %]",
         f"the tracer used {100 * on_cpu / on_seconds:.2f} % of a core while it ran",
     )
     rows = []

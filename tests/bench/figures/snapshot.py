@@ -70,7 +70,7 @@ def measure(title: str, program: list[str], limit_ms: float, binaries: Binaries,
             "-" if name == OURS else ratio.text(2),
             f"{max(disturbed[name])}",
         ])
-    table(["", "first line", "exit", "own CPU", "x ours", "threads it made run (worst round)"], rows)
+    table(["", "first line", "exit", "own CPU", "x ours", "threads it made run (worst)"], rows)
     goal("first line", median(milliseconds(OURS, "first_line")), limit_ms, "ms")
     goal_fact(f"no thread's switch counts changed in {rounds} snapshots", not any(disturbed[OURS]))
 

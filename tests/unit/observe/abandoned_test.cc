@@ -65,8 +65,9 @@ TEST(Abandoned, ByAThreadOfTheGrandparent) {
 TEST(Abandoned, ByAnOwnerWhoseTidAStrangerHasNow) {
   LookBuilder look = NamesNobody();
   look.Thread(555, 500);
-  EXPECT_THAT(Edges(look.Build()), ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
-                                               "mutex 1:0x1000 abandoned by 555: tid reused"));
+  EXPECT_THAT(Edges(look.Build()),
+              ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
+                          "mutex 1:0x1000 abandoned by 555: owner's tid was reused"));
 }
 
 TEST(Abandoned, ByAnOwnerInTheWaitersNamespaceWhoeverHasTheTidOutside) {
@@ -179,7 +180,7 @@ TEST(AbandonedShared, ByAnOwnerWhoseTidAStrangerHasNow) {
   look.Process(500).unmapped_files = {kFile};
   EXPECT_THAT(Edges(look.Build()),
               ElementsAre("101 waits for mutex file 30:77+0x0 (still, certain)",
-                          "mutex file 30:77+0x0 abandoned by 555: tid reused"));
+                          "mutex file 30:77+0x0 abandoned by 555: owner's tid was reused"));
 }
 
 TEST(AbandonedShared, NotIfTheOwnerMayLiveInAnotherContainer) {

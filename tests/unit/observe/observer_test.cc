@@ -100,11 +100,13 @@ TEST(Look, FollowsHoldersIntoOtherProcesses) {
 TEST(Look, DoesNotBelieveAHolderThatDoesNotMapTheLock) {
   Host host(Only(100));
   host.now().Thread(100);
+  host.now().Thread(200, 200);
   host.now().Thread(201, 200);
   host.Waits(100, SharedMutex(0x1000, 201, kFile, 0));
   const Observation observation = host.Look();
-  EXPECT_THAT(Edges(observation), ElementsAre("100 waits for mutex file 30:77+0x0 (still, certain)",
-                                              "mutex file 30:77+0x0 abandoned by 201: tid reused"));
+  EXPECT_THAT(Edges(observation),
+              ElementsAre("100 waits for mutex file 30:77+0x0 (still, certain)",
+                          "mutex file 30:77+0x0 abandoned by 201: owner's tid was reused"));
   EXPECT_THAT(host.reader.log, Contains("maps of 200"));
 }
 
@@ -219,6 +221,9 @@ TEST(Look, ReadsAProcessThroughALivingThread) {
   host.now().First(100).state = host.now().Second(100).state = RunState::kExited;
   EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
                                               "102 holds mutex 1:0x1000 (certain)"));
+  host.reader.TakeLog();
+  host.Look();
+  EXPECT_THAT(host.reader.TakeLog(), ElementsAre("owner 101"));
   for (const ProcessToRead& request : host.reader.requests) EXPECT_NE(request.pid, 100);
 }
 

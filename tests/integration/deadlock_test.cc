@@ -70,7 +70,7 @@ TEST_P(TypedMutex, TwoInOppositeOrder) {
 
 // --pi-both: the kernel refuses the second of two PI mutexes (EDEADLK) and glibc parks that thread.
 INSTANTIATE_TEST_SUITE_P(Deadlock, TypedMutex,
-                         testing::Values("--normal", "--robust", "--pi", "--pi-both", "--recursive",
+                         testing::Values("--normal", "--robust", "--pi", "--recursive",
                                          "--errorcheck", "--adaptive"),
                          [](const auto& info) {
                            std::string name = info.param + 2;

@@ -65,7 +65,15 @@ TEST(Variant, DeletedAfterStart) {
 TEST(Variant, UnderAProfilersSignals) {
   const Target target("abba", {"--profiler"});
   target.AwaitAsleep({"audit", "io"});
-  for (int look = 0; look < 5; ++look) ExpectAnswer(LookAt(target.pid()), kHang, Cycle());
+  for (int look = 0; look < 5; ++look) {
+    Answer answer = LookAt(target.pid());
+    // A thread that a signal woke since its stack was read is marked so, and still accused rightly.
+    const std::string moved = " (stack moved)";
+    for (std::size_t at; (at = answer.findings.find(moved)) != std::string::npos;) {
+      answer.findings.erase(at, moved.size());
+    }
+    ExpectAnswer(answer, kHang, Cycle());
+  }
 }
 
 TEST(Variant, Stopped) {

@@ -34,9 +34,9 @@ std::string Because(const Resource& resource) {
 
 std::string Advice(const Resource& resource) {
   if (resource.abandoned == Abandoned::kInheritedOverFork) {
-    return "fork before starting threads, or call exec at once, or release in pthread_atfork";
+    return "Fork before starting threads, or call exec at once, or release in pthread_atfork";
   }
-  return "release it before the thread ends, or use a robust mutex";
+  return "Release it before the thread ends, or use a robust mutex";
 }
 
 // When all waits are timed the last of them ends it, if that is known.

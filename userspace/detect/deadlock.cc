@@ -119,11 +119,11 @@ class DeadlockDetector {
     const bool joins = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
       return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kJoin;
     });
-    if (joins) return "release the locks that a thread needs before waiting for its end";
+    if (joins) return "Release the locks that a thread needs before waiting for its end";
     if (knot.members.size() == 1) {
-      return "do not acquire again what the caller already holds, or use a recursive lock";
+      return "Do not acquire again what the caller already holds, or use a recursive lock";
     }
-    return "take these locks in one order everywhere";
+    return "Take these locks in one order everywhere";
   }
 
   DetectContext& context_;

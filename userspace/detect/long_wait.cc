@@ -99,17 +99,17 @@ class LongWaitWriter {
   }
 
   std::string Advice(const Root& root) const {
-    if (root.actor == kNoIndex) return "this lock keeps no owner: look for who else uses it";
+    if (root.actor == kNoIndex) return "This lock keeps no owner: look for who else uses it";
     const Actor& actor = graph_.actor(root.actor);
     switch (actor.state) {
       case RunState::kStopped:
-        return fmt::format("continue it: kill -CONT {}", actor.id.tid);
+        return fmt::format("Continue it: kill -CONT {}", actor.id.tid);
       case RunState::kTraced:
-        return "let the debugger continue it";
+        return "Let the debugger continue it";
       case RunState::kFrozen:
-        return "thaw its cgroup";
+        return "Thaw its cgroup";
       case RunState::kThrottled:
-        return "raise the CPU quota of its cgroup";
+        return "Raise the CPU quota of its cgroup";
       default:
         return "";
     }

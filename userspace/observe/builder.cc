@@ -38,6 +38,9 @@ void History::Sweep() {
 
 namespace {
 
+// By how much the scheduler's clock may be off CLOCK_MONOTONIC after calibration, generously.
+constexpr DurationNs kClockDoubt = 20 * kMillisecond;
+
 // How far up a process's parents are looked at.
 constexpr int kMaxAncestors = 64;
 // The futex words of one lock lie this close together: sizeof(pthread_rwlock_t) is 56.
@@ -343,6 +346,9 @@ class Builder {
     Evidence evidence = Evidence::kUnknown;
     bool word_matches = false;
     bool robust = false;
+    bool all_still = true;   // every waiter slept through
+    bool any_timed = false;
+    TimeNs latest_sleep = 0;  // of the waiter that fell asleep last
     std::string note;
     const TaskSample* waiter = nullptr;
     bool waiter_still = false;
@@ -362,8 +368,12 @@ class Builder {
     votes.ns_tid = reading.owner_ns_tid;
     votes.word_matches = votes.word_matches || reading.word_matches;
     votes.robust = votes.robust || reading.robust;
+    votes.any_timed = votes.any_timed || reading.timed;
+    votes.latest_sleep = std::max(votes.latest_sleep, waiter.off_cpu_since);
     const TaskSample* before = first_.ByTid(waiter.id.tid);
-    votes.waiter_still = votes.waiter_still || (before != nullptr && SleptThrough(*before, waiter));
+    const bool still = before != nullptr && SleptThrough(*before, waiter);
+    votes.waiter_still = votes.waiter_still || still;
+    votes.all_still = votes.all_still && still;
   }
 
   void SettleHolders(std::size_t index) {
@@ -375,6 +385,12 @@ class Builder {
     const TaskSample* owner = search.owner;
     if (owner == nullptr) {
       if (!search.doubtful) SettleAbandoned(resource, votes);
+      return;
+    }
+    if (IsTooYoungToOwn(*owner, resource, votes)) {
+      resource.abandoned_by = votes.ns_tid;
+      resource.abandoned = Abandoned::kTidReused;
+      resource.holders_known = true;
       return;
     }
     const auto actor = actors_.find(owner->id.tid);
@@ -391,6 +407,18 @@ class Builder {
     if (hold.evidence == Evidence::kCertain) keepers_[index] = KeeperOf(resource, *owner);
     out_.holds.push_back(std::move(hold));
     resource.holders_known = true;
+  }
+
+  // To own the lock it must have been unlocked in the owner's life time, and to unlock a mutex that
+  // somebody waits for is to wake a waiter: if all of them have slept since before the owner was
+  // born, it has another's tid and not the lock. (A waiter that was woken and gave up at its
+  // timeout would be an exception; nobody waits with a timeout here.)
+  bool IsTooYoungToOwn(const TaskSample& owner, const Resource& resource,
+                       const OwnerVotes& votes) const {
+    return resource.kind == ResourceKind::kMutex && !resource.id.shared && !votes.robust &&
+           votes.all_still && !votes.any_timed && votes.word_matches &&
+           votes.evidence == Evidence::kCertain &&
+           owner.id.start_time > votes.latest_sleep + kClockDoubt;
   }
 
   std::optional<Keeper> KeeperOf(const Resource& resource, const TaskSample& owner) const {

@@ -82,7 +82,11 @@ bool SameFutexCall(const TaskSample& a, const TaskSample& b) {
     const bool plain = task.syscall == SYS_futex || task.syscall == SYS_restart_syscall;
     return plain ? static_cast<std::int64_t>(task.arguments[1] & FUTEX_CMD_MASK) : -task.syscall;
   };
-  return command(a) == command(b);
+  // One that gives up by itself is another call than one that does not.
+  const auto timed = [](const TaskSample& task) {
+    return task.arguments[task.syscall == kFutexWait ? 4 : 3] != 0;
+  };
+  return command(a) == command(b) && timed(a) == timed(b);
 }
 
 bool SleptThrough(const TaskSample& first, const TaskSample& second) {

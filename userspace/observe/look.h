@@ -61,7 +61,8 @@ class SweepIndex {
 
 // True if the sample sleeps in a futex system call, in whatever variant.
 bool InFutexWait(const TaskSample& task);
-// True if both samples show the same futex call: same operation, same address.
+// True if both samples show the same futex call: same operation, same address, both with a timeout
+// or both without.
 bool SameFutexCall(const TaskSample& a, const TaskSample& b);
 // Asleep at both ends, with equal switch counts: it has not run in between.
 bool SleptThrough(const TaskSample& first, const TaskSample& second);

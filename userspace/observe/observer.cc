@@ -118,6 +118,12 @@ void MergeLosses(std::vector<Loss>& losses) {
   losses = std::move(merged);
 }
 
+// In the same futex call, made from the same place: what its stack said still holds.
+bool IsAtSamePlace(const TaskSample& a, const TaskSample& b) {
+  return SameFutexCall(a, b) && a.registers.pc() == b.registers.pc() &&
+         a.registers.sp() == b.registers.sp();
+}
+
 void Pause(DurationNs duration) {
   const timespec time{duration / kSecond, duration % kSecond};
   nanosleep(&time, nullptr);
@@ -251,9 +257,16 @@ void Observer::NoteSick(const SweepIndex& index, const ProcessRead& answer) {
 }
 
 void Observer::CountUnreadable(RawLook& look) {
+  const SweepIndex first(look.first);
+  const SweepIndex second(look.second);
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
       if (reading.read.not_seen.empty()) continue;
+      // Memory of a process that is about to end cannot be read either; only a wait that lasts
+      // hides something.
+      const TaskSample* before = first.ByTid(tid);
+      const TaskSample* now = second.ByTid(tid);
+      if (before == nullptr || now == nullptr || !SleptThrough(*before, *now)) continue;
       look.losses.push_back(
           {reading.read.not_seen, 1, true,
            "thread " + std::to_string(tid) + " of process " + std::to_string(pid)});
@@ -441,14 +454,16 @@ bool Observer::HasRestlessRing(const RawLook& look) const {
 Status Observer::LookCloser(const std::vector<WantedThread>& wanted, RawLook& look) {
   Result<Sweep> first = sweeper_.Full({});
   if (!first) return Fail(first.error());
-  const SweepIndex before(look.second);
+  // The readings are of the first sweep: who moved to another lock since then is not where its
+  // reading says, however still it sleeps there.
+  const SweepIndex before(look.first);
   const SweepIndex now(*first);
   for (auto& [pid, process] : look.readings) {
     std::erase_if(process.threads, [&](const auto& thread) {
       const TaskSample* then = before.ByTid(thread.first);
       const TaskSample* task = now.ByTid(thread.first);
       return then == nullptr || task == nullptr || then->id != task->id ||
-             !(SleptThrough(*then, *task) || SameFutexCall(*then, *task));
+             !(SleptThrough(*then, *task) || IsAtSamePlace(*then, *task));
     });
   }
   RefreshOwners(now, look);
@@ -512,6 +527,8 @@ void Observer::Remember(const RawLook& look, const Observation& observation) {
   last_look_ = look.second.end;
   cache_.clear();
   watched_.clear();
+  known_.clear();
+  for (const TaskSample& task : look.second.tasks) known_.insert(task.id.tid);
   if (idle_sites_.size() > kMaxIdleSites) idle_sites_.clear();
   const SweepIndex first(look.first);
   const SweepIndex second(look.second);
@@ -558,10 +575,14 @@ Result<bool> Observer::Watch(DurationNs settle) {
   bool changed = false;
   std::size_t watched_still = 0;
   for (const StillSample& still : sweep->still) {
+    // Passed over as too young by one sweep and as known by the next, when the clocks of two CPUs
+    // differ: only a look can say what it waits for.
+    if (known_.insert(still.tid).second) changed = true;
     const auto watched = watched_.find(still.tid);
     if (watched != watched_.end() && watched->second.switches == still.switches) ++watched_still;
   }
   for (const TaskSample& task : sweep->tasks) {
+    known_.insert(task.id.tid);
     const auto watched = watched_.find(task.id.tid);
     if (watched != watched_.end() && watched->second.id == task.id &&
         watched->second.switches == task.switches) {

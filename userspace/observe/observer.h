@@ -114,6 +114,7 @@ class Observer {
   std::unordered_set<IdleSite, IdleSiteHash> idle_sites_;
   std::unordered_map<pid_t, Watched> watched_;
   std::unordered_map<pid_t, Sleep> sick_;
+  std::unordered_set<pid_t> known_;  // tids that a sweep has reported in full
   std::unordered_set<pid_t> selected_;
   TimeNs last_look_ = 0;
 };

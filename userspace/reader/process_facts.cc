@@ -208,11 +208,9 @@ std::optional<DurationNs> SyscallTimeout(std::int64_t syscall,
     case SYS_nanosleep:
       return ReadTimespec(memory, arguments[0]);
     case SYS_clock_nanosleep: {
-      const auto value = ReadTimespec(memory, arguments[2]);
-      if (!value || (arguments[1] & TIMER_ABSTIME) == 0) return value;
-      timespec now{};
-      if (clock_gettime(static_cast<clockid_t>(arguments[0]), &now) != 0) return std::nullopt;
-      return *value - (now.tv_sec * kSecond + now.tv_nsec);
+      // An absolute one cannot be told relative to when the call began, which is not known here.
+      if ((arguments[1] & TIMER_ABSTIME) != 0) return std::nullopt;
+      return ReadTimespec(memory, arguments[2]);
     }
     case SYS_poll:
     case SYS_epoll_wait:

@@ -25,7 +25,7 @@ std::string DescribeSyscallObject(pid_t pid, std::int64_t syscall,
                                   const std::array<std::uint64_t, 6>& arguments);
 
 // After how long the call ends by itself: sleeps, polls and epoll waits. nullopt: no timeout, or
-// not readable. An absolute clock_nanosleep is relative to now.
+// not readable, or absolute.
 std::optional<DurationNs> SyscallTimeout(std::int64_t syscall,
                                          const std::array<std::uint64_t, 6>& arguments,
                                          Memory& memory);

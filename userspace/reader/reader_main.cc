@@ -156,6 +156,8 @@ class Server {
     wire::ReadResponse response;
     response.set_id(message.id());
     const Result<Target*> target = Find(request.pid);
+    // A process that has ended holds and waits for nothing: that is no loss.
+    if (!target && target.error().code == ErrorCode::kNotFound) return Finish(response);
     if (!target) {
       response.set_error(target.error().message);
       return Finish(response);

@@ -347,10 +347,7 @@ std::string Writer::Closing() const {
   text += ProofLines();
   const std::string end = EndingSentence(context_, finding_);
   std::string advice = CleanText(finding_.advice, kMaxLine);
-  if (!advice.empty()) {
-    if (advice[0] >= 'a' && advice[0] <= 'z') advice[0] = static_cast<char>(advice[0] - 'a' + 'A');
-    if (!advice.ends_with('.')) advice += '.';
-  }
+  if (!advice.empty() && !advice.ends_with('.')) advice += '.';
   if (Width(end) + Width(advice) + 3 <= kTextWidth) {
     if (end.empty() && advice.empty()) return text;
     return text + fmt::format("  {}{}{}\n", end, end.empty() || advice.empty() ? "" : " ", advice);

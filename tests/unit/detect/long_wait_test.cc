@@ -154,10 +154,10 @@ TEST(LongWait, AdvisesWhatLetsAHeldBackRootGoOn) {
   const auto advice = [](const std::string& state) {
     return Detect(testing::Observe("a: waits L\nb: holds L, " + state)).front().advice;
   };
-  EXPECT_EQ(advice("stopped"), "continue it: kill -CONT 1001");
-  EXPECT_EQ(advice("traced"), "let the debugger continue it");
-  EXPECT_EQ(advice("frozen"), "thaw its cgroup");
-  EXPECT_EQ(advice("throttled"), "raise the CPU quota of its cgroup");
+  EXPECT_EQ(advice("stopped"), "Continue it: kill -CONT 1001");
+  EXPECT_EQ(advice("traced"), "Let the debugger continue it");
+  EXPECT_EQ(advice("frozen"), "Thaw its cgroup");
+  EXPECT_EQ(advice("throttled"), "Raise the CPU quota of its cgroup");
   EXPECT_EQ(advice("runs"), "");
 }
 

@@ -86,18 +86,35 @@ TEST(Proof, OfAClosedWorld) {
   const std::string text = R"(
     closed
     lock C: condition unknown
-    main: joins worker
+    lock L: mutex unknown
+    main: waits L
     worker: waits C event
   )";
   const Lines certain = {
       "all 2 threads of the memory space slept through both looks (switch counts equal)",
       "each waits without a timeout for a wake-up that only they could give",
-      "main (1000) waits for the exit of worker (1001): this is not idleness",
+      "main (1000) waits for mutex L: this is not idleness",
   };
   EXPECT_EQ(ProofOf(text), certain);
   Lines probable = certain;
   probable.emplace_back("not certain: the process has a signal handler or a timer, which might");
   EXPECT_EQ(ProofOf(text + "worker: signal"), probable);
+}
+
+TEST(Proof, OfAClosedWorldThatOnlyJoins) {
+  const Lines probable = {
+      "all 2 threads of the memory space slept through both looks (switch counts equal)",
+      "each waits without a timeout for a wake-up that only they could give",
+      "main (1000) waits for the exit of worker (1001): this is not idleness",
+      "not certain: nobody waits for a lock; it may be meant to idle until killed",
+  };
+  EXPECT_EQ(ProofOf(R"(
+    closed
+    lock C: condition unknown
+    main: joins worker
+    worker: waits C event
+  )"),
+            probable);
 }
 
 TEST(Proof, OfALongRingIsBounded) {

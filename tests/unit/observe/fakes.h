@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -16,15 +17,17 @@ namespace ct::testing {
 
 class FakeSweeper final : public Sweeper {
  public:
-  // Answers with the look's first and second sweep in turn.
+  // Answers with the first and second sweep of `now` in turn, then with those of `later`.
   Result<Sweep> Full(const std::vector<WantedThread>& wanted) override {
     wanted_now = wanted;
-    const RawLook look = now.Look();
-    return full_sweeps++ % 2 == 0 ? look.first : look.second;
+    const int sweep = full_sweeps++;
+    const RawLook look = later && sweep >= 2 ? later->Look() : now.Look();
+    return sweep % 2 == 0 ? look.first : look.second;
   }
   Result<Sweep> Steady(DurationNs, const std::vector<WantedThread>&) override { return steady; }
 
   LookBuilder now;
+  std::optional<LookBuilder> later;
   Sweep steady;
   int full_sweeps = 0;
   std::vector<WantedThread> wanted_now;

@@ -137,6 +137,62 @@ TEST(Look, FindsWaitersForTheSameLockInOtherProcesses) {
                                               "holders of mutex file 30:77+0x0 unknown"));
 }
 
+// --- a closer look at a ring whose threads were all woken
+// -----------------------------------------
+
+class CloserLook : public ::testing::Test {
+ protected:
+  CloserLook() {
+    for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
+    host.Waits(101, Mutex(0x2000, 102));
+    host.Waits(102, Mutex(0x1000, 101));
+    for (const pid_t tid : {101, 102}) host.now().Moves(tid);
+    later = host.now();
+    for (const pid_t tid : {101, 102}) later.First(tid) = later.Second(tid);
+  }
+
+  Host host;
+  testing::LookBuilder later;  // both sleep through it
+};
+
+TEST_F(CloserLook, ProvesTheRing) {
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x2000 (still, certain)",
+                                              "102 waits for mutex 1:0x1000 (still, certain)",
+                                              "102 holds mutex 1:0x2000 (certain)",
+                                              "101 holds mutex 1:0x1000 (certain)"));
+}
+
+TEST_F(CloserLook, ReadsTheOwnersAnew) {
+  host.sweeper.later = later;
+  host.Look();
+  EXPECT_THAT(host.reader.log, AllOf(Contains("owner 101"), Contains("owner 102")));
+}
+
+// 102 got what it waited for, and sleeps at another lock before the closer look begins.
+TEST_F(CloserLook, ForgetsWhoMovedOnBeforeIt) {
+  host.now().Second(102).arguments[0] = 0x3000;
+  later.First(102).arguments[0] = later.Second(102).arguments[0] = 0x3000;
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x2000 (still, certain)",
+                                              "102 holds mutex 1:0x2000 (certain)"));
+}
+
+TEST_F(CloserLook, ForgetsWhoseWaitHasATimeoutNow) {
+  host.now().Second(102).arguments[3] = 0x7ffc'0000;
+  later.First(102).arguments[3] = later.Second(102).arguments[3] = 0x7ffc'0000;
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x2000 (still, certain)",
+                                              "102 holds mutex 1:0x2000 (certain)"));
+}
+
+TEST_F(CloserLook, ForgetsWhoCalledFromAnotherPlace) {
+  later.First(102).registers.dwarf[7] = later.Second(102).registers.dwarf[7] = 0x7ffc'0000;
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x2000 (still, certain)",
+                                              "102 holds mutex 1:0x2000 (certain)"));
+}
+
 // --- what is remembered -------------------------------------------------------------------------
 
 std::unique_ptr<Host> OneWaiter() {
@@ -199,7 +255,7 @@ TEST(SecondLook, AsksForTheFactsAgainAfterAnExec) {
   EXPECT_TRUE(host->reader.requests.front().want_process);
 }
 
-TEST(ManyLooks, KeepEachModuleOnce) {
+TEST(ManyLooks, NameTheSameModules) {
   const auto host = OneWaiter();
   for (int i = 0; i < 10; ++i) {
     host->now().First(101).switches += 2;

@@ -271,6 +271,14 @@ TEST(WaitAge, BeginsAnewIfNobodyKnowsWhoHeldIt) {
   EXPECT_EQ(AgeInSecondLook(look, WokenAMomentAgo(look)), 50 * kMillisecond);
 }
 
+// To try again after a timeout is to wait anew.
+TEST(WaitAge, BeginsAnewAtEachTryWithATimeout) {
+  LocatedWait timed = Mutex(0x1000, 102);
+  timed.reading.timed = true;
+  const LookBuilder look = OneWaiter(timed);
+  EXPECT_EQ(AgeInSecondLook(look, WokenAMomentAgo(look)), 50 * kMillisecond);
+}
+
 TEST(WaitAge, BeginsAnewForAnotherLock) {
   const LookBuilder look = OneWaiter(Mutex(0x1000, 102));
   LookBuilder later = WokenAMomentAgo(look);

@@ -30,11 +30,28 @@ Queue QueueAt(const DetectContext& context, ResourceIndex resource) {
   return queue;
 }
 
-// A queue that merely grows behind a sleeping holder is still; in one that moves, somebody has: a
-// fair queue of thirty lets only a few pass within a look.
-bool IsHot(const DetectContext& context, const Queue& queue) {
+// The one who has it now, where that is one and known.
+ActorIndex HolderOf(const WaitGraph& graph, ResourceIndex resource) {
+  const auto holds = graph.HoldersOf(resource);
+  if (holds.size() != 1 || graph.hold(holds.front()).evidence == Evidence::kUnknown) {
+    return kNoIndex;
+  }
+  return graph.hold(holds.front()).actor;
+}
+
+// True for a holder that works while others wait: the lock is what they all queue for.
+bool HolderRuns(const WaitGraph& graph, ResourceIndex resource) {
+  const ActorIndex holder = HolderOf(graph, resource);
+  if (holder == kNoIndex) return false;
+  const RunState state = graph.observation().actors[static_cast<std::size_t>(holder)].state;
+  return state == RunState::kRunning || state == RunState::kRunnable;
+}
+
+// A queue that merely grows behind a sleeping holder is still. In one that moves, somebody has: a
+// fair queue of thirty lets only a few pass within a look, and none if its holder runs right now.
+bool IsHot(const DetectContext& context, ResourceIndex resource, const Queue& queue) {
   return queue.waiters.size() >= std::max(1U, context.options.hot_lock_waiters) &&
-         queue.moved > 0;
+         (queue.moved > 0 || HolderRuns(context.graph, resource));
 }
 
 // The queue has been this long since the wait that made it so began.
@@ -49,24 +66,17 @@ TimeNs HotSince(const DetectContext& context, const Queue& queue) {
   return *nth;
 }
 
-// The one who has it now, where that is one and known.
-ActorIndex HolderOf(const WaitGraph& graph, ResourceIndex resource) {
-  const auto holds = graph.HoldersOf(resource);
-  if (holds.size() != 1 || graph.hold(holds.front()).evidence == Evidence::kUnknown) {
-    return kNoIndex;
-  }
-  return graph.hold(holds.front()).actor;
-}
-
 Finding Write(const DetectContext& context, ResourceIndex resource, Queue queue) {
   Finding finding;
   finding.kind = FindingKind::kHotLock;
   finding.evidence = queue.evidence;
   finding.ending = Ending::kMayEnd;
   finding.since = HotSince(context, queue);
-  finding.proof = {fmt::format("{} wait for {}; {} of them not since the look before",
-                               queue.waiters.size(), context.describe.Resource(resource),
-                               queue.moved)};
+  finding.proof = {fmt::format("{} wait for {}; {}", queue.waiters.size(),
+                               context.describe.Resource(resource),
+                               queue.moved > 0
+                                   ? fmt::format("{} of them not since the look before", queue.moved)
+                                   : "its holder runs")};
   finding.members = std::move(queue.waiters);
   std::sort(finding.members.begin(), finding.members.end());
   finding.resources = {resource};
@@ -81,7 +91,7 @@ std::vector<Finding> DetectHotLocks(DetectContext& context) {
   for (std::size_t i = 0; i < context.graph.resource_count(); ++i) {
     const auto resource = static_cast<ResourceIndex>(i);
     Queue queue = QueueAt(context, resource);
-    if (IsHot(context, queue)) found.push_back(Write(context, resource, std::move(queue)));
+    if (IsHot(context, resource, queue)) found.push_back(Write(context, resource, std::move(queue)));
   }
   return found;
 }

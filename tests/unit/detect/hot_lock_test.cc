@@ -6,8 +6,9 @@ namespace ct {
 namespace {
 
 // A holder and a queue of waiters for 0.3 s, some of whom moved between the looks.
-std::string Queue(int still, int moved, const std::string& words = "") {
-  std::string text = "holder: holds L, runs\n";
+std::string Queue(int still, int moved, const std::string& words = "",
+                  const std::string& holder = "") {
+  std::string text = "holder: holds L" + holder + "\n";
   for (int i = 0; i < still; ++i) text += "s" + std::to_string(i) + ": waits L 300ms\n";
   for (int i = 0; i < moved; ++i) {
     text += "m" + std::to_string(i) + ": waits L 50ms once " + words + "\n";
@@ -24,6 +25,11 @@ TEST(HotLock, NotAShortQueue) { EXPECT_EQ(testing::Findings(Queue(0, 7)), ""); }
 
 TEST(HotLock, NotAQueueThatStands) {
   EXPECT_EQ(testing::Findings(Queue(20, 0)), "");
+}
+
+TEST(HotLock, AQueueWhoseHolderRuns) {
+  EXPECT_EQ(testing::Findings(Queue(8, 0, "", ", runs")),
+            "HOT_LOCK certain, may end, for 300 ms | s0 s1 s2 s3 s4 s5 s6 s7 wait | root holder");
 }
 
 TEST(HotLock, NotAQueueForEvents) { EXPECT_EQ(testing::Findings(Queue(0, 20, "event")), ""); }

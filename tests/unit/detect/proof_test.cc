@@ -86,7 +86,7 @@ TEST(Proof, OfAClosedWorld) {
   const std::string text = R"(
     closed
     lock C: condition unknown
-    lock L: mutex unknown
+    lock L: unknown
     main: waits L
     worker: waits C event
   )";

@@ -1,6 +1,6 @@
 // HOT_LOCK: a queue at a lock that moves. Not a fault of anybody's, and what makes it slow.
 #include <algorithm>
-#include <optional>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -39,21 +39,6 @@ ActorIndex HolderOf(const WaitGraph& graph, ResourceIndex resource) {
   return graph.hold(holds.front()).actor;
 }
 
-// True for a holder that works while others wait: the lock is what they all queue for.
-bool HolderRuns(const WaitGraph& graph, ResourceIndex resource) {
-  const ActorIndex holder = HolderOf(graph, resource);
-  if (holder == kNoIndex) return false;
-  const RunState state = graph.observation().actors[static_cast<std::size_t>(holder)].state;
-  return state == RunState::kRunning || state == RunState::kRunnable;
-}
-
-// A queue that merely grows behind a sleeping holder is still. In one that moves, somebody has: a
-// fair queue of thirty lets only a few pass within a look, and none if its holder runs right now.
-bool IsHot(const DetectContext& context, ResourceIndex resource, const Queue& queue) {
-  return queue.waiters.size() >= std::max(1U, context.options.hot_lock_waiters) &&
-         (queue.moved > 0 || HolderRuns(context.graph, resource));
-}
-
 // The queue has been this long since the wait that made it so began.
 TimeNs HotSince(const DetectContext& context, const Queue& queue) {
   std::vector<TimeNs> since;
@@ -66,17 +51,32 @@ TimeNs HotSince(const DetectContext& context, const Queue& queue) {
   return *nth;
 }
 
-Finding Write(const DetectContext& context, ResourceIndex resource, Queue queue) {
+// How we know that the queue moves, a phrase; empty if it may as well grow behind a sleeping
+// holder. In a fair queue of thirty only a few pass within a look, and none while the holder works.
+std::string Movement(const DetectContext& context, ResourceIndex resource, const Queue& queue) {
+  if (queue.moved > 0) return fmt::format("{} of them not since the look before", queue.moved);
+  const Observation& observation = context.observation();
+  if (observation.resources[static_cast<std::size_t>(resource)].changed_hands) {
+    return "it changed hands meanwhile";
+  }
+  const ActorIndex holder = HolderOf(context.graph, resource);
+  if (holder == kNoIndex) return {};
+  const Actor& actor = observation.actors[static_cast<std::size_t>(holder)];
+  if (actor.state == RunState::kRunning || actor.state == RunState::kRunnable) {
+    return "its holder runs";
+  }
+  return actor.off_cpu_since > HotSince(context, queue) ? "its holder has run since" : "";
+}
+
+Finding Write(const DetectContext& context, ResourceIndex resource, Queue queue,
+              const std::string& movement) {
   Finding finding;
   finding.kind = FindingKind::kHotLock;
   finding.evidence = queue.evidence;
   finding.ending = Ending::kMayEnd;
   finding.since = HotSince(context, queue);
   finding.proof = {fmt::format("{} wait for {}; {}", queue.waiters.size(),
-                               context.describe.Resource(resource),
-                               queue.moved > 0
-                                   ? fmt::format("{} of them not since the look before", queue.moved)
-                                   : "its holder runs")};
+                               context.describe.Resource(resource), movement)};
   finding.members = std::move(queue.waiters);
   std::sort(finding.members.begin(), finding.members.end());
   finding.resources = {resource};
@@ -91,7 +91,10 @@ std::vector<Finding> DetectHotLocks(DetectContext& context) {
   for (std::size_t i = 0; i < context.graph.resource_count(); ++i) {
     const auto resource = static_cast<ResourceIndex>(i);
     Queue queue = QueueAt(context, resource);
-    if (IsHot(context, resource, queue)) found.push_back(Write(context, resource, std::move(queue)));
+    if (queue.waiters.size() < std::max(1U, context.options.hot_lock_waiters)) continue;
+    const std::string movement = Movement(context, resource, queue);
+    if (movement.empty()) continue;
+    found.push_back(Write(context, resource, std::move(queue), movement));
   }
   return found;
 }

@@ -78,6 +78,7 @@ struct Resource {
   // The Holds of this resource are all there are. False: someone else may hold it and release it,
   // so its waiters are never called stuck on its account.
   bool holders_known = false;
+  bool changed_hands = false;  // while we looked: whoever held it, it moves
   std::optional<std::uint32_t> capacity;  // counted resources, where readable
   Abandoned abandoned = Abandoned::kNo;
   pid_t abandoned_by = 0;  // the tid in the owner word, as the target sees it

@@ -4,47 +4,19 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/text.h"
+#include "observe/lock_owner.h"
 #include "observe/verdict.h"
 
 namespace ct {
 
-SpaceId History::Space(std::uint64_t kernel_identity) {
-  if (kernel_identity == 0) return 0;
-  return spaces_.try_emplace(kernel_identity, static_cast<SpaceId>(spaces_.size() + 1))
-      .first->second;
-}
-
-TimeNs History::WaitSince(const ThreadId& actor, const ResourceId& resource,
-                          const WaitSighting& sighting) {
-  const auto [entry, is_new] = waits_.try_emplace({actor, resource});
-  const WaitSighting before = entry->second.sighting;
-  entry->second = {sighting, true};
-  const bool same = before.switches_at_second == sighting.switches_at_first ||
-                    (sighting.keeper && before.keeper == sighting.keeper);
-  if (!is_new && same) entry->second.sighting.since = std::min(before.since, sighting.since);
-  return entry->second.sighting.since;
-}
-
-void History::Sweep() {
-  std::erase_if(waits_, [](const auto& entry) { return !entry.second.fresh; });
-  for (auto& [key, seen] : waits_) seen.fresh = false;
-}
-
 namespace {
-
-// By how much the scheduler's clock may be off CLOCK_MONOTONIC after calibration, generously.
-constexpr DurationNs kClockDoubt = 20 * kMillisecond;
-
-// How far up a process's parents are looked at.
-constexpr int kMaxAncestors = 64;
-// The futex words of one lock lie this close together: sizeof(pthread_rwlock_t) is 56.
-constexpr std::uint64_t kMaxLockSize = 64;
 
 bool IsLockLike(const WaitReading& reading) { return reading.purpose != WaitPurpose::kEvent; }
 
@@ -82,7 +54,8 @@ class Builder {
         options_(options),
         history_(history),
         first_(look.first),
-        second_(look.second) {
+        second_(look.second),
+        lock_owners_(look, first_, second_) {
     out_.begin = look.first.begin;
     out_.end = look.second.end;
     out_.realtime_offset = realtime_offset;
@@ -130,7 +103,7 @@ class Builder {
     }
     for (const TaskSample& task : look_.second.tasks) {
       const bool selected = look_.selected.contains(task.leader.tid);
-      if (task.state == RunState::kExited && !named_owners.contains(task.id.tid)) continue;
+      if (task.state == RunState::kExited) continue;
       if ((selected && options_.all_threads) || lock_spaces.contains(task.space) ||
           named_owners.contains(task.id.tid)) {
         AddActor(task);
@@ -188,7 +161,7 @@ class Builder {
       actor.syscall.name = SyscallName(task.syscall);
     }
     if (const ProcessReadings* readings = ReadingsOf(task); readings && readings->facts) {
-      actor.signal_may_interrupt = readings->facts->catches_signals;
+      actor.signal_may_interrupt = readings->facts_are_old || readings->facts->catches_signals;
     } else {
       actor.signal_may_interrupt = true;  // not known: never claim that nothing could
     }
@@ -288,7 +261,7 @@ class Builder {
     wait.timed = reading.timed;
     wait.private_futex = reading.private_futex || reading.kind == ResourceKind::kThreadExit;
     wait.deadline = DeadlineOf(before, reading);
-    NoteOwner(wait.resource, task, located);
+    readings_[static_cast<std::size_t>(wait.resource)].Note(task, wait.continuity, reading);
     out_.waits.push_back(std::move(wait));
   }
 
@@ -300,16 +273,10 @@ class Builder {
   }
 
   ResourceId IdOf(const TaskSample& task, const LocatedWait& located) {
+    if (located.reading.process_shared) return SharedId(located);
     ResourceId id;
-    id.shared = located.reading.process_shared;
-    if (id.shared) {
-      id.device = located.device;
-      id.inode = located.inode;
-      id.offset = located.offset;
-    } else {
-      id.space = history_.Space(task.space);
-      id.address = located.reading.object;
-    }
+    id.space = history_.Space(task.space);
+    id.address = located.reading.object;
     return id;
   }
 
@@ -322,11 +289,13 @@ class Builder {
       Resource resource;
       resource.id = id;
       out_.resources.push_back(std::move(resource));
-      owners_.emplace_back();
+      readings_.emplace_back();
+      described_.push_back(Evidence::kUnknown);
     }
     Resource& resource = out_.resources[static_cast<std::size_t>(entry->second)];
-    if (is_new || reading.evidence > owners_[static_cast<std::size_t>(entry->second)].described) {
-      owners_[static_cast<std::size_t>(entry->second)].described = reading.evidence;
+    Evidence& described = described_[static_cast<std::size_t>(entry->second)];
+    if (is_new || reading.evidence > described) {
+      described = reading.evidence;
       resource.kind = reading.kind;
       resource.implementation = reading.implementation;
       resource.type = reading.type;
@@ -337,192 +306,24 @@ class Builder {
     return entry->second;
   }
 
-  // What the waiters of one resource read in its owner word.
-  struct OwnerVotes {
-    Evidence described = Evidence::kUnknown;
-    bool disagree = false;
-    bool any = false;
-    pid_t ns_tid = 0;
-    Evidence evidence = Evidence::kUnknown;
-    bool word_matches = false;
-    bool robust = false;
-    bool all_still = true;   // every waiter slept through
-    bool any_timed = false;
-    TimeNs latest_sleep = 0;  // of the waiter that fell asleep last
-    std::string note;
-    const TaskSample* waiter = nullptr;
-    bool waiter_still = false;
-  };
-
-  void NoteOwner(ResourceIndex index, const TaskSample& waiter, const LocatedWait& located) {
-    OwnerVotes& votes = owners_[static_cast<std::size_t>(index)];
-    const WaitReading& reading = located.reading;
-    if (reading.owner_ns_tid == 0 || !reading.holders_known) return;
-    if (votes.any && votes.ns_tid != reading.owner_ns_tid) votes.disagree = true;
-    if (!votes.any || reading.evidence > votes.evidence) {
-      votes.evidence = reading.evidence;
-      votes.note = reading.evidence_note;
-      votes.waiter = &waiter;
-    }
-    votes.any = true;
-    votes.ns_tid = reading.owner_ns_tid;
-    votes.word_matches = votes.word_matches || reading.word_matches;
-    votes.robust = votes.robust || reading.robust;
-    votes.any_timed = votes.any_timed || reading.timed;
-    votes.latest_sleep = std::max(votes.latest_sleep, waiter.off_cpu_since);
-    const TaskSample* before = first_.ByTid(waiter.id.tid);
-    const bool still = before != nullptr && SleptThrough(*before, waiter);
-    votes.waiter_still = votes.waiter_still || still;
-    votes.all_still = votes.all_still && still;
-  }
-
   void SettleHolders(std::size_t index) {
     Resource& resource = out_.resources[index];
-    const OwnerVotes& votes = owners_[index];
-    // Readings that disagree were taken while the lock changed hands: nobody is accused.
-    if (!votes.any || votes.disagree) return;
-    const OwnerSearch search = FindOwner(resource, votes);
-    const TaskSample* owner = search.owner;
-    if (owner == nullptr) {
-      if (!search.doubtful) SettleAbandoned(resource, votes);
-      return;
-    }
-    if (IsTooYoungToOwn(*owner, resource, votes)) {
-      resource.abandoned_by = votes.ns_tid;
-      resource.abandoned = Abandoned::kTidReused;
-      resource.holders_known = true;
-      return;
-    }
-    const auto actor = actors_.find(owner->id.tid);
+    LockOwner found = lock_owners_.Settle(resource, readings_[index]);
+    resource.changed_hands = found.changed_hands;
+    resource.abandoned = found.abandoned;
+    resource.abandoned_by = found.abandoned_by;
+    if (found.abandoned != Abandoned::kNo) resource.holders_known = true;
+    if (found.owner == nullptr) return;
+    const auto actor = actors_.find(found.owner->id.tid);
     if (actor == actors_.end()) return;
     Hold hold;
     hold.actor = actor->second;
     hold.resource = static_cast<ResourceIndex>(index);
-    hold.evidence = votes.evidence;
-    hold.evidence_note = votes.note;
-    if (!votes.word_matches && resource.kind != ResourceKind::kThreadExit) {
-      hold.evidence = std::min(hold.evidence, Evidence::kProbable);
-      hold.evidence_note = "owner word read while the lock changed";
-    }
-    if (hold.evidence == Evidence::kCertain) keepers_[index] = KeeperOf(resource, *owner);
+    hold.evidence = found.evidence;
+    hold.evidence_note = std::move(found.note);
     out_.holds.push_back(std::move(hold));
     resource.holders_known = true;
-  }
-
-  // To own the lock it must have been unlocked in the owner's life time, and to unlock a mutex that
-  // somebody waits for is to wake a waiter: if all of them have slept since before the owner was
-  // born, it has another's tid and not the lock. (A waiter that was woken and gave up at its
-  // timeout would be an exception; nobody waits with a timeout here.)
-  bool IsTooYoungToOwn(const TaskSample& owner, const Resource& resource,
-                       const OwnerVotes& votes) const {
-    return resource.kind == ResourceKind::kMutex && !resource.id.shared && !votes.robust &&
-           votes.all_still && !votes.any_timed && votes.word_matches &&
-           votes.evidence == Evidence::kCertain &&
-           owner.id.start_time > votes.latest_sleep + kClockDoubt;
-  }
-
-  std::optional<Keeper> KeeperOf(const Resource& resource, const TaskSample& owner) const {
-    // A thread does not give its life away and take it again.
-    if (resource.kind == ResourceKind::kThreadExit) return Keeper{owner.id, 0};
-    const TaskSample* before = first_.ByTid(owner.id.tid);
-    if (before == nullptr || !SleptThrough(*before, owner)) return std::nullopt;
-    return Keeper{owner.id, owner.switches};
-  }
-
-  struct OwnerSearch {
-    const TaskSample* owner = nullptr;
-    bool doubtful = false;  // no owner is known, but somebody may be it
-  };
-
-  OwnerSearch FindOwner(const Resource& resource, const OwnerVotes& votes) const {
-    if (resource.id.shared) return FindOwnerOfShared(second_, resource, votes);
-    // A private lock's owner lives in the same memory (rule 10).
-    const TaskSample* owner = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
-    if (owner != nullptr && owner->space == votes.waiter->space) return {owner, false};
-    const auto all = second_.ByAnyNamespaceTid(votes.ns_tid);
-    return {nullptr, std::any_of(all.begin(), all.end(), [&](const TaskSample* task) {
-              return task->space == votes.waiter->space;
-            })};
-  }
-
-  // Whoever maps the lock's file may own it, from whatever pid namespace: two containers that share
-  // a file count their threads from 1 each.
-  OwnerSearch FindOwnerOfShared(const SweepIndex& index, const Resource& resource,
-                                const OwnerVotes& votes) const {
-    const MappedFile file{resource.id.device, resource.id.inode};
-    OwnerSearch search;
-    for (const TaskSample* task : index.ByAnyNamespaceTid(votes.ns_tid)) {
-      const ProcessReadings* readings = ReadingsOf(*task);
-      const bool maps_it = task->space == votes.waiter->space ||
-                           (readings != nullptr && readings->mapped_files.contains(file));
-      if (!maps_it && readings != nullptr && readings->unmapped_files.contains(file)) continue;
-      if (!maps_it || search.owner != nullptr) return {nullptr, true};
-      search.owner = task;
-    }
-    return search;
-  }
-
-  void SettleAbandoned(Resource& resource, const OwnerVotes& votes) {
-    // A robust lock is handed on by the kernel; a join's target that is gone has been joined.
-    if (votes.robust || resource.kind == ResourceKind::kThreadExit) return;
-    if (!votes.waiter_still || !votes.word_matches || votes.evidence != Evidence::kCertain) return;
-    // Gone at the second sweep only: it may have unlocked on its way out. The next look tells.
-    if (WasThereAtFirst(resource, votes)) return;
-    // Nor did it begin, lock, unlock and end between the two: to unlock is to wake a waiter.
-    if (SomeWaiterLeft(resource, *votes.waiter)) return;
-    resource.abandoned_by = votes.ns_tid;
-    resource.holders_known = true;
-    const TaskSample* stranger = second_.ByNamespaceTid(votes.waiter->pid_ns, votes.ns_tid);
-    if (stranger == nullptr) {
-      resource.abandoned = Abandoned::kOwnerExited;
-    } else if (!resource.id.shared && IsAncestor(*stranger, *votes.waiter)) {
-      resource.abandoned = Abandoned::kInheritedOverFork;
-    } else {
-      resource.abandoned = Abandoned::kTidReused;
-    }
-  }
-
-  bool WasThereAtFirst(const Resource& resource, const OwnerVotes& votes) const {
-    if (resource.id.shared) {
-      const OwnerSearch search = FindOwnerOfShared(first_, resource, votes);
-      return search.owner != nullptr || search.doubtful;
-    }
-    const auto all = first_.ByAnyNamespaceTid(votes.ns_tid);
-    return std::any_of(all.begin(), all.end(),
-                       [&](const TaskSample* task) { return task->space == votes.waiter->space; });
-  }
-
-  bool SomeWaiterLeft(const Resource& resource, const TaskSample& waiter) {
-    if (!leavers_) FindLeavers();
-    if (resource.id.shared) return leavers_->shared.contains(resource.id);
-    const auto next = leavers_->words.lower_bound({waiter.space, resource.id.address});
-    return next != leavers_->words.end() && next->first == waiter.space &&
-           next->second < resource.id.address + kMaxLockSize;
-  }
-
-  void FindLeavers() {
-    leavers_.emplace();
-    for (const TaskSample& before : look_.first.tasks) {
-      if (!InFutexWait(before)) continue;
-      const TaskSample* task = second_.ByTid(before.id.tid);
-      if (task != nullptr && SleptThrough(before, *task)) continue;
-      leavers_->words.insert({before.space, before.arguments[0]});
-      const ThreadReading* reading = ReadingOf(before);
-      if (reading == nullptr || !reading->read.wait) continue;
-      const LocatedWait& wait = *reading->read.wait;
-      if (wait.reading.process_shared) leavers_->shared.insert(IdOf(before, wait));
-    }
-  }
-
-  bool IsAncestor(const TaskSample& maybe, const TaskSample& of) const {
-    pid_t parent = of.parent_pid;
-    for (int i = 0; i < kMaxAncestors && parent > 1; ++i) {
-      if (parent == maybe.leader.tid) return true;
-      const TaskSample* next = second_.ByTid(parent);
-      if (next == nullptr) return false;
-      parent = next->parent_pid;
-    }
-    return false;
+    keepers_[index] = found.keeper;
   }
 
   // --- spaces and losses --------------------------------------------------------------------
@@ -565,18 +366,14 @@ class Builder {
   History& history_;
   SweepIndex first_;
   SweepIndex second_;
+  LockOwners lock_owners_;
   Observation out_;
   std::unordered_map<pid_t, ActorIndex> actors_;  // by tid
   std::unordered_map<pid_t, ProcessIndex> processes_;
   std::map<ResourceId, ResourceIndex> resources_;
-  std::vector<OwnerVotes> owners_;              // parallel to out_.resources
-  std::vector<std::optional<Keeper>> keepers_;  // parallel to out_.resources
-  // Threads in a futex wait at the first sweep that did not sleep through: where they waited.
-  struct Leavers {
-    std::set<std::pair<std::uint64_t, std::uint64_t>> words;  // memory space, futex word
-    std::set<ResourceId> shared;
-  };
-  std::optional<Leavers> leavers_;  // found when first asked for
+  std::vector<OwnerReadings> readings_;         // parallel to out_.resources
+  std::vector<Evidence> described_;             // parallel: of the reading that describes it
+  std::vector<std::optional<Keeper>> keepers_;  // parallel
   std::map<Module, ModuleIndex> modules_;
 };
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,19 +20,21 @@ constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 // A cgroup tree has some thousands of directories on a large host; more is somebody's joke.
 constexpr int kMaxDirectories = 200'000;
 
-// Calls `visit` for every directory below `root`, itself included, until it returns false.
+// Calls `visit` for every directory below `root`, itself included, until it returns false. Cgroups
+// come and go: one that vanishes meanwhile costs nobody else.
 template <class Visit>
 void WalkDirectories(const fs::path& root, Visit visit) {
-  std::error_code error;
-  if (!fs::is_directory(root, error) || !visit(root)) return;
-  int left = kMaxDirectories;
-  auto options = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator it(root, options, error), end; it != end && left > 0;
-       it.increment(error)) {
-    if (error) return;
-    if (!it->is_directory(error) || it->is_symlink(error)) continue;
-    --left;
-    if (!visit(it->path())) return;
+  std::vector<fs::path> left{root};
+  for (int i = 0; i < kMaxDirectories && !left.empty(); ++i) {
+    const fs::path directory = std::move(left.back());
+    left.pop_back();
+    if (!visit(directory)) return;
+    std::error_code error;
+    for (fs::directory_iterator it(directory, error), end; !error && it != end;
+         it.increment(error)) {
+      std::error_code vanished;
+      if (it->is_directory(vanished) && !it->is_symlink(vanished)) left.push_back(it->path());
+    }
   }
 }
 
@@ -172,6 +175,8 @@ Result<std::unordered_set<pid_t>> SelectProcesses(const Filter& filter,
     if (!found) return Fail(found.error());
     members = std::move(*found);
   }
+  // The kernel keeps 15 characters of a name (TASK_COMM_LEN, linux/sched.h).
+  const std::string comm = filter.comm.substr(0, 15);
   std::unordered_set<pid_t> selected;
   for (const TaskSample& task : tasks) {
     const pid_t pid = task.leader.tid;
@@ -179,7 +184,7 @@ Result<std::unordered_set<pid_t>> SelectProcesses(const Filter& filter,
         std::find(filter.pids.begin(), filter.pids.end(), pid) == filter.pids.end()) {
       continue;
     }
-    if (!filter.comm.empty() && task.leader_comm != filter.comm) continue;
+    if (!filter.comm.empty() && task.leader_comm != comm) continue;
     if (by_cgroup && !members.contains(pid)) continue;
     selected.insert(pid);
   }

@@ -16,6 +16,17 @@ std::uint64_t NamespaceKey(std::uint32_t pid_ns, pid_t ns_tid) {
 
 }  // namespace
 
+bool IsLockLike(const ThreadReading& reading) {
+  return reading.read.wait && reading.read.wait->reading.purpose != WaitPurpose::kEvent;
+}
+
+const ThreadReading* ReadingOf(const RawLook& look, const TaskSample& task) {
+  const auto process = look.readings.find(task.leader.tid);
+  if (process == look.readings.end()) return nullptr;
+  const auto thread = process->second.threads.find(task.id.tid);
+  return thread == process->second.threads.end() ? nullptr : &thread->second;
+}
+
 SweepIndex::SweepIndex(const Sweep& sweep) {
   by_tid_.reserve(sweep.tasks.size());
   by_ns_tid_.reserve(sweep.tasks.size());
@@ -87,6 +98,11 @@ bool SameFutexCall(const TaskSample& a, const TaskSample& b) {
     return task.arguments[task.syscall == kFutexWait ? 4 : 3] != 0;
   };
   return command(a) == command(b) && timed(a) == timed(b);
+}
+
+bool IsAtSamePlace(const TaskSample& a, const TaskSample& b) {
+  return SameFutexCall(a, b) && a.registers.pc() == b.registers.pc() &&
+         a.registers.sp() == b.registers.sp();
 }
 
 bool SleptThrough(const TaskSample& first, const TaskSample& second) {

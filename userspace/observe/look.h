@@ -22,10 +22,14 @@ struct ThreadReading {
   bool with_lines = false;  // the stack has file:line
 };
 
+// True if it waits for a lock, a semaphore's unit or a thread's end, not for an event.
+bool IsLockLike(const ThreadReading& reading);
+
 struct ProcessReadings {
   std::unordered_map<pid_t, ThreadReading> threads;  // by host tid
   std::vector<Module> modules;
   std::optional<ProcessFacts> facts;
+  bool facts_are_old = false;  // a thread has run since, and may have installed a signal handler
   // Of the files that hold a shared lock that it may own: those it maps, and those it does not.
   std::set<MappedFile> mapped_files;
   std::set<MappedFile> unmapped_files;
@@ -39,6 +43,9 @@ struct RawLook {
   std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
   std::vector<Loss> losses;
 };
+
+// A thread's reading, or nullptr if it was not read.
+const ThreadReading* ReadingOf(const RawLook& look, const TaskSample& task);
 
 // A thread's entry in a sweep, by host tid.
 class SweepIndex {
@@ -64,6 +71,8 @@ bool InFutexWait(const TaskSample& task);
 // True if both samples show the same futex call: same operation, same address, both with a timeout
 // or both without.
 bool SameFutexCall(const TaskSample& a, const TaskSample& b);
+// In the same futex call, made from the same place: what its stack said still holds.
+bool IsAtSamePlace(const TaskSample& a, const TaskSample& b);
 // Asleep at both ends, with equal switch counts: it has not run in between.
 bool SleptThrough(const TaskSample& first, const TaskSample& second);
 

@@ -39,8 +39,12 @@ void Judge(const Activity& activity, Process& process) {
     const bool spins = activity.spinning > 0 && activity.spinning == activity.active;
     process.verdict = spins ? Verdict::kSpinning : Verdict::kBusy;
     process.verdict_detail =
-        spins ? fmt::format("{} in user space without a system call", threads(activity.spinning))
+        spins ? fmt::format("{} on CPU all along, in no system call at either look",
+                            threads(activity.spinning))
               : fmt::format("{} of {} on CPU or ready", activity.active, activity.threads);
+    if (activity.lock_waits > 0) {
+      process.verdict_detail += fmt::format(", {} wait for a lock", activity.lock_waits);
+    }
   } else if (activity.lock_waits > 0) {
     process.verdict = Verdict::kBlocked;
     process.verdict_detail =

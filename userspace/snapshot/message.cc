@@ -174,6 +174,7 @@ void MessageBuilder::Add(const Resource& resource) {
   row.set_where(Intern(resource.where));
   row.set_rule(ToProto(resource.rule));
   row.set_holders_known(resource.holders_known);
+  row.set_changed_hands(resource.changed_hands);
   if (resource.capacity) row.set_capacity(*resource.capacity);
   row.set_abandoned(ToProto(resource.abandoned));
   row.set_abandoned_by(resource.abandoned_by);

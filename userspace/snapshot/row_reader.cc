@@ -282,6 +282,7 @@ Status RowReader::Read(const pb::Resource& row) {
   out.where = Text(row.where());
   out.rule = Enum<ReleaseRule>(row.rule());
   out.holders_known = row.holders_known();
+  out.changed_hands = row.changed_hands();
   if (row.has_capacity()) out.capacity = row.capacity();
   out.abandoned = Enum<Abandoned>(row.abandoned());
   out.abandoned_by = row.abandoned_by();

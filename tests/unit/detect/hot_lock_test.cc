@@ -23,13 +23,23 @@ TEST(HotLock, AQueueThatMoves) {
 
 TEST(HotLock, NotAShortQueue) { EXPECT_EQ(testing::Findings(Queue(0, 7)), ""); }
 
-TEST(HotLock, NotAQueueThatStands) {
-  EXPECT_EQ(testing::Findings(Queue(20, 0)), "");
-}
+TEST(HotLock, NotAQueueThatStands) { EXPECT_EQ(testing::Findings(Queue(20, 0)), ""); }
 
 TEST(HotLock, AQueueWhoseHolderRuns) {
   EXPECT_EQ(testing::Findings(Queue(8, 0, "", ", runs")),
             "HOT_LOCK certain, may end, for 300 ms | s0 s1 s2 s3 s4 s5 s6 s7 wait | root holder");
+}
+
+TEST(HotLock, AQueueWhoseHolderRanSince) {
+  EXPECT_EQ(testing::Findings(Queue(8, 0, "", ", ran=2ms")),
+            "HOT_LOCK certain, may end, for 300 ms | s0 s1 s2 s3 s4 s5 s6 s7 wait | root holder");
+  EXPECT_EQ(testing::Findings(Queue(8, 0, "", ", ran=400ms")), "") << "it grew behind a sleeper";
+}
+
+TEST(HotLock, AQueueAtALockThatChangesHands) {
+  EXPECT_EQ(
+      testing::Findings("lock L: unknown moves\n" + Queue(8, 0).substr(Queue(8, 0).find('\n'))),
+      "HOT_LOCK certain, may end, for 300 ms | s0 s1 s2 s3 s4 s5 s6 s7 wait");
 }
 
 TEST(HotLock, NotAQueueForEvents) { EXPECT_EQ(testing::Findings(Queue(0, 20, "event")), ""); }

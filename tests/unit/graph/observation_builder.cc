@@ -96,6 +96,8 @@ class Parser {
         lock.rule = ReleaseRule::kAllHolders;
       } else if (word == "unknown") {
         lock.holders_known = false;
+      } else if (word == "moves") {
+        lock.changed_hands = true;
       } else if (word == "exited") {
         lock.abandoned = Abandoned::kOwnerExited;
       } else if (word == "forked") {
@@ -196,6 +198,8 @@ class Parser {
       actor.state = RunState::kThrottled;
     } else if (word == "uninterruptible") {
       actor.state = RunState::kUninterruptible;
+    } else if (word.starts_with("ran=")) {
+      actor.off_cpu_since = kNow - Duration(word.substr(4)).value_or(0);
     } else if (word == "signal") {
       actor.signal_may_interrupt = true;
     } else if (word == "task") {

@@ -6,6 +6,7 @@
 //       semaphore, condition, rwlock, pool   its kind
 //       all                   ReleaseRule::kAllHolders
 //       unknown               holders_known = false
+//       moves                 changed_hands = true
 //       capacity=3   exited, forked, reused (abandoned)   robust
 //   NAME: CLAUSE, CLAUSE...   a thread
 //       holds L WORDS         probable, doubtful (Evidence::kUnknown), shared
@@ -14,6 +15,7 @@
 //                             on); event; public (not a private futex); an age: 2s, 300ms
 //       joins NAME WORDS      as waits, for the exit of that thread
 //       runs, runnable, stopped, traced, frozen, throttled, uninterruptible
+//       ran=2ms               asleep since then
 //       signal                a signal handler or timer may interrupt it
 //       task                  a runtime's task instead of a thread
 //

@@ -157,6 +157,15 @@ TEST(SelectProcesses, ByTheNameOfTheFirstThread) {
   EXPECT_THAT(Selected(filter), IsEmpty()) << "t101 is a thread of t100";
 }
 
+// The kernel cuts names, and nobody remembers at which letter.
+TEST(SelectProcesses, ByANameLongerThanTheKernelKeeps) {
+  std::vector<TaskSample> tasks = ThreeProcesses();
+  for (TaskSample& task : tasks) task.leader_comm = "billing-service";
+  Filter filter;
+  filter.comm = "billing-service-eu-west";
+  EXPECT_EQ(SelectProcesses(filter, tasks).value().size(), 3U);
+}
+
 TEST(SelectProcesses, ByAllThatIsAskedForAtOnce) {
   Filter filter;
   filter.pids = {100, 200};

@@ -25,9 +25,21 @@ TEST(Holders, AreNobodyIfTheWaitersDisagree) {
   for (const pid_t tid : {101, 102, 103, 104}) look.Thread(tid);
   look.Waits(101, Mutex(0x1000, 103));
   look.Waits(102, Mutex(0x1000, 104));
-  EXPECT_THAT(Edges(look.Build()), ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
-                                               "102 waits for mutex 1:0x1000 (still, certain)",
-                                               "holders of mutex 1:0x1000 unknown"));
+  const Observation observation = look.Build();
+  EXPECT_THAT(Edges(observation), ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
+                                              "102 waits for mutex 1:0x1000 (still, certain)",
+                                              "holders of mutex 1:0x1000 unknown"));
+  EXPECT_TRUE(observation.resources.at(0).changed_hands);
+}
+
+TEST(Holders, AreNobodyWhileTheLockIsFree) {
+  LookBuilder look;
+  look.Thread(101);
+  WaitReading& reading = look.Waits(101, Mutex(0x1000, 0)).reading;
+  reading.owner_format = OwnerFormat::kTid;
+  EXPECT_FALSE(look.Build().resources.at(0).changed_hands) << "its word is as the waiter left it";
+  reading.word_matches = false;
+  EXPECT_TRUE(look.Build().resources.at(0).changed_hands);
 }
 
 TEST(Holders, AreWhomTheReadingsNameThatNameSomebody) {

@@ -193,6 +193,32 @@ TEST_F(CloserLook, ForgetsWhoCalledFromAnotherPlace) {
                                               "102 holds mutex 1:0x2000 (certain)"));
 }
 
+// 102 was awake at the first sweep: nobody has read what it waits for.
+TEST(WholeLook, IsRepeatedForAHolderThatWasAwake) {
+  Host host;
+  for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
+  host.Waits(101, Mutex(0x2000, 102));
+  host.Waits(102, Mutex(0x1000, 101));
+  testing::LookBuilder later = host.now();
+  host.now().First(102).asleep = false;
+  host.now().First(102).state = RunState::kRunning;
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), ElementsAre("101 waits for mutex 1:0x2000 (still, certain)",
+                                              "102 waits for mutex 1:0x1000 (still, certain)",
+                                              "102 holds mutex 1:0x2000 (certain)",
+                                              "101 holds mutex 1:0x1000 (certain)"));
+  EXPECT_EQ(host.sweeper.full_sweeps, 4);
+}
+
+TEST(WholeLook, IsNotRepeatedForAHolderThatWorks) {
+  Host host;
+  for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
+  host.Waits(101, Mutex(0x2000, 102));
+  host.now().Runs(102);
+  host.Look();
+  EXPECT_EQ(host.sweeper.full_sweeps, 2);
+}
+
 // --- what is remembered -------------------------------------------------------------------------
 
 std::unique_ptr<Host> OneWaiter() {

@@ -9,7 +9,7 @@ namespace {
 using testing::LookBuilder;
 using testing::Mutex;
 
-// "busy: 1 of 2 on CPU or ready, 50 %" of the one process.
+// "busy: 1 of 2 on CPU or ready, 1 wait for a lock, 50 %" of the one process.
 std::string VerdictOf(const LookBuilder& look) {
   const Observation observation = look.Build({.all_threads = true, .kernel_symbol = {}});
   const Process& process = observation.processes.at(0);
@@ -49,7 +49,7 @@ TEST(Verdict, IsBusyWhenSomebodyRuns) {
   look.Waits(101, Mutex(0x1000, 102));
   look.RunsAtSecond(102);
   BurnsCpu(look, 102, 2 * kMillisecond);
-  EXPECT_EQ(VerdictOf(look), "busy: 1 of 2 on CPU or ready, 50 %");
+  EXPECT_EQ(VerdictOf(look), "busy: 1 of 2 on CPU or ready, 1 wait for a lock, 50 %");
 }
 
 TEST(Verdict, IsSpinningWhenWhoRunsHasRunAllAlong) {
@@ -58,7 +58,8 @@ TEST(Verdict, IsSpinningWhenWhoRunsHasRunAllAlong) {
   look.Thread(102);
   look.Runs(101);
   BurnsCpu(look, 101, 4 * kMillisecond);
-  EXPECT_EQ(VerdictOf(look), "spinning: 1 thread in user space without a system call, 100 %");
+  EXPECT_EQ(VerdictOf(look),
+            "spinning: 1 thread on CPU all along, in no system call at either look, 100 %");
 }
 
 TEST(Verdict, IsNotSpinningInASystemCall) {

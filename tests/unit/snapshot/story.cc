@@ -267,6 +267,7 @@ Told ClosedWorld() {
   const auto semaphore = s.Mutex("sem_t", "gate");
   s.resource(semaphore).kind = ResourceKind::kSemaphore;
   s.resource(semaphore).holders_known = false;
+  s.resource(semaphore).changed_hands = true;
   Finding finding;
   finding.kind = FindingKind::kProbableDeadlock;
   finding.evidence = Evidence::kProbable;

@@ -1,0 +1,84 @@
+// Who owns a lock: from what its waiters read in its owner word, and from who lived at both ends of
+// the look.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "model/observation.h"
+#include "observe/history.h"
+#include "observe/look.h"
+
+namespace ct {
+
+// A lock in a mapped file is that place of the file.
+ResourceId SharedId(const LocatedWait& located);
+
+// What the waiters of one lock read in its owner word.
+struct OwnerReadings {
+  bool any = false;
+  bool disagree = false;
+  bool word_moved = false;  // one found the lock free, or taken anew
+  pid_t ns_tid = 0;
+  Evidence evidence = Evidence::kUnknown;
+  std::string note;
+  bool word_matches = false;
+  bool robust = false;
+  bool any_timed = false;
+  bool all_still = true;      // every waiter slept through
+  bool waiter_still = false;  // one did
+  TimeNs latest_sleep = 0;    // of the waiter that fell asleep last
+  const TaskSample* waiter = nullptr;
+
+  void Note(const TaskSample& reader, Continuity continuity, const WaitReading& reading);
+};
+
+struct LockOwner {
+  const TaskSample* owner = nullptr;  // at the second sweep; nullptr: not known, or not alive
+  Evidence evidence = Evidence::kUnknown;
+  std::string note;
+  std::optional<Keeper> keeper;  // set if it certainly kept the lock over the whole look
+  Abandoned abandoned = Abandoned::kNo;
+  pid_t abandoned_by = 0;
+  bool changed_hands = false;  // Resource::changed_hands
+};
+
+class LockOwners {
+ public:
+  // Borrows all three; `first` and `second` are of look.first and look.second.
+  LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
+
+  LockOwner Settle(const Resource& resource, const OwnerReadings& readings);
+
+ private:
+  struct Search {
+    const TaskSample* owner = nullptr;
+    bool doubtful = false;  // no owner is known, but somebody may be it
+  };
+  // Threads in a futex wait at the first sweep that did not sleep through: where they waited.
+  struct Leavers {
+    std::set<std::pair<std::uint64_t, std::uint64_t>> words;  // memory space, futex word
+    std::set<ResourceId> shared;
+  };
+
+  Search FindOwner(const Resource& resource, const OwnerReadings& readings) const;
+  Search FindOwnerOfShared(const SweepIndex& index, const Resource& resource,
+                           const OwnerReadings& readings) const;
+  bool IsTooYoungToOwn(const TaskSample& owner, const Resource& resource,
+                       const OwnerReadings& readings) const;
+  std::optional<Keeper> KeeperOf(const Resource& resource, const TaskSample& owner) const;
+  void SettleAbandoned(const Resource& resource, const OwnerReadings& readings, LockOwner& found);
+  bool WasThereAtFirst(const Resource& resource, const OwnerReadings& readings) const;
+  bool SomeWaiterLeft(const Resource& resource, const TaskSample& waiter);
+  void FindLeavers();
+  bool IsAncestor(const TaskSample& maybe, const TaskSample& of) const;
+
+  const RawLook& look_;
+  const SweepIndex& first_;
+  const SweepIndex& second_;
+  std::optional<Leavers> leavers_;  // found when first asked for
+};
+
+}  // namespace ct

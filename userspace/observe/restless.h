@@ -1,0 +1,18 @@
+// Looks that prove nothing because the threads in question were awake for a moment. A profiler's
+// signals wake every thread a hundred times a second; whoever waits for a lock soon sleeps again,
+// so that a shorter look, or the same one again, proves what it is.
+#pragma once
+
+#include "observe/look.h"
+
+namespace ct {
+
+// True if threads wait for each other in a ring and were all woken during the look. Their locks
+// have been read: only the sweeps have to be repeated.
+bool HasRestlessRing(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
+
+// True if a lock's holder was awake when locks were read, so that nobody knows what it waits for,
+// and sleeps in a futex call at the second sweep.
+bool HasMissedHolder(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
+
+}  // namespace ct

@@ -17,6 +17,7 @@ constexpr std::array kDecoders = std::to_array<Decoder>({
     DecodeAbseil,
     DecodeRustStd,
     DecodeGlibcMutex,
+    DecodeGlibcRefusedMutex,
     DecodeMuslMutex,
     DecodeGlibcJoin,
     DecodeGlibcStdio,

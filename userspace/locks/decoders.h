@@ -31,6 +31,7 @@ using Decoder = std::optional<WaitReading> (*)(const DecodeContext&);
 
 // glibc (checked on 2.36, layouts valid for 2.31-2.42 on x86-64)
 std::optional<WaitReading> DecodeGlibcMutex(const DecodeContext& context);
+std::optional<WaitReading> DecodeGlibcRefusedMutex(const DecodeContext& context);
 std::optional<WaitReading> DecodeGlibcRwLock(const DecodeContext& context);
 std::optional<WaitReading> DecodeGlibcJoin(const DecodeContext& context);
 std::optional<WaitReading> DecodeGlibcStdio(const DecodeContext& context);

@@ -1,10 +1,10 @@
-// pthread_mutex_t of glibc. Layout and values: sysdeps/nptl/bits/struct_mutex.h and
-// nptl/pthreadP.h, the same from 2.31 to 2.42 on x86-64.
+// pthread_mutex_t of glibc.
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "locks/decoders.h"
+#include "locks/glibc_mutex_image.h"
 #include "locks/user_types.h"
 
 namespace ct {
@@ -12,25 +12,9 @@ namespace {
 
 constexpr std::uint64_t kOwnerOffset = 8;
 
-constexpr std::uint32_t kTypeMask = 3;
-constexpr std::uint32_t kKindRobust = 16;
-constexpr std::uint32_t kKindInheritPriority = 32;
-constexpr std::uint32_t kKindProtectPriority = 64;
-constexpr std::uint32_t kKindShared = 128;
-// PTHREAD_MUTEX_ELISION_NP and PTHREAD_MUTEX_NO_ELISION_NP; nothing above them is used.
-constexpr std::uint32_t kKindBits = 0x3f3;
-
 constexpr std::uint32_t kLockedWithWaiters = 2;
 constexpr std::uint32_t kCeilingShift = 19;  // PTHREAD_MUTEX_PRIO_CEILING_SHIFT
 constexpr std::uint32_t kFutexWaiters = 0x80000000;
-
-struct MutexImage {
-  std::uint32_t lock;
-  std::uint32_t count;  // of a recursive mutex
-  std::uint32_t owner;
-  std::uint32_t users;  // 0 while free: what tells a mutex from other words that happen to fit
-  std::uint32_t kind;
-};
 
 // Which of glibc's three ways to wait for a mutex the futex call is.
 enum class Protocol { kNormal, kRobust, kPriorityInheritance };
@@ -57,24 +41,6 @@ std::optional<Protocol> ProtocolOf(const FutexCall& call, const MutexImage& imag
   return Protocol::kNormal;
 }
 
-std::string TypeName(std::uint32_t kind) {
-  std::string attributes;
-  const auto add = [&](bool present, const char* name) {
-    if (!present) return;
-    if (!attributes.empty()) attributes += ", ";
-    attributes += name;
-  };
-  add((kind & kTypeMask) == 1, "recursive");
-  add((kind & kTypeMask) == 2, "error-checking");
-  add((kind & kTypeMask) == 3, "adaptive");
-  add((kind & kKindRobust) != 0, "robust");
-  add((kind & kKindInheritPriority) != 0, "priority inheritance");
-  add((kind & kKindProtectPriority) != 0, "priority ceiling");
-  // A robust mutex has this bit whether its user asked for it or not.
-  add((kind & kKindShared) != 0 && (kind & kKindRobust) == 0, "process-shared");
-  return attributes.empty() ? "pthread_mutex_t" : "pthread_mutex_t (" + attributes + ")";
-}
-
 // The function whose frames prove that this is a mutex; empty if the frames are unknown.
 // nullopt: the frames are those of something else.
 std::optional<std::string> ProvingFunction(const DecodeContext& context) {
@@ -93,6 +59,24 @@ std::optional<std::string> ProvingFunction(const DecodeContext& context) {
 
 }  // namespace
 
+std::string MutexTypeName(std::uint32_t kind) {
+  std::string attributes;
+  const auto add = [&](bool present, const char* name) {
+    if (!present) return;
+    if (!attributes.empty()) attributes += ", ";
+    attributes += name;
+  };
+  add((kind & kTypeMask) == 1, "recursive");
+  add((kind & kTypeMask) == 2, "error-checking");
+  add((kind & kTypeMask) == 3, "adaptive");
+  add((kind & kKindRobust) != 0, "robust");
+  add((kind & kKindInheritPriority) != 0, "priority inheritance");
+  add((kind & kKindProtectPriority) != 0, "priority ceiling");
+  // A robust mutex has this bit whether its user asked for it or not.
+  add((kind & kKindShared) != 0 && (kind & kKindRobust) == 0, "process-shared");
+  return attributes.empty() ? "pthread_mutex_t" : "pthread_mutex_t (" + attributes + ")";
+}
+
 std::optional<WaitReading> DecodeGlibcMutex(const DecodeContext& context) {
   const auto function = ProvingFunction(context);
   if (!function) return std::nullopt;
@@ -104,7 +88,7 @@ std::optional<WaitReading> DecodeGlibcMutex(const DecodeContext& context) {
   WaitReading reading =
       ReadingOf(context, ResourceKind::kMutex, Implementation::kGlibc, context.call.word);
   reading.purpose = WaitPurpose::kAcquire;
-  reading.type = UserType(context, WaitApi::kMutex, TypeName(image->kind));
+  reading.type = UserType(context, WaitApi::kMutex, MutexTypeName(image->kind));
   reading.robust = (image->kind & kKindRobust) != 0;
   if (*protocol == Protocol::kNormal) {
     reading.owner_format = OwnerFormat::kTid;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -42,6 +43,10 @@ struct RawLook {
   std::unordered_set<pid_t> selected;                   // tgids that the filter names
   std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
   std::vector<Loss> losses;
+  // Somebody in question was awake for a moment: the same look again may see more.
+  bool restless = false;
+  // One of those who seem to wait for each other, which could not be proven for that reason.
+  std::optional<pid_t> restless_ring;
 };
 
 // A thread's reading, or nullptr if it was not read.

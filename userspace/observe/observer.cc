@@ -14,8 +14,12 @@ namespace {
 // Each takes about a millisecond, and a thread that is woken 200 times a second sleeps through
 // most.
 constexpr int kCloserLooks = 5;
-// Each takes as long as a look without what is remembered.
-constexpr int kWholeLooks = 3;
+// A look that missed a thread which was awake for a moment is taken again so often, and for so
+// long.
+constexpr int kWholeLooks = 8;
+constexpr DurationNs kLookAgainFor = 150 * kMillisecond;
+// On a busy CPU a thread that a signal woke waits for its turn for some milliseconds.
+constexpr DurationNs kLookAgainAfter = 3 * kMillisecond;
 
 // Equal reasons become one line with a count and the first example.
 void MergeLosses(std::vector<Loss>& losses) {
@@ -95,8 +99,8 @@ Status Observer::LookCloser(const std::vector<WantedThread>& wanted, RawLook& lo
     std::erase_if(process.threads, [&](const auto& thread) {
       const TaskSample* then = before.ByTid(thread.first);
       const TaskSample* task = now.ByTid(thread.first);
-      return then == nullptr || task == nullptr || then->id != task->id ||
-             !(SleptThrough(*then, *task) || IsAtSamePlace(*then, *task));
+      const bool same = then != nullptr && task != nullptr && then->id == task->id;
+      return !same || !(SleptThrough(*then, *task) || IsAtSamePlace(*then, *task));
     });
   }
   look_reader_.RefreshOwners(now, look);
@@ -135,10 +139,22 @@ Result<RawLook> Observer::LookOnce() {
   Result<Sweep> second = sweeper_.Full(wanted);
   if (!second) return Fail(second.error());
   look.second = std::move(*second);
-  for (int i = 0; i < kCloserLooks; ++i) {
-    if (!HasRestlessRing(look, SweepIndex(look.first), SweepIndex(look.second))) break;
+  std::vector<pid_t> ring = FindRestlessRing(look, SweepIndex(look.first), SweepIndex(look.second));
+  for (int i = 0; i < kCloserLooks && !ring.empty(); ++i) {
     if (Status status = LookCloser(wanted, look); !status) return Fail(status.error());
+    const SweepIndex closer(look.first);
+    // What somebody waits for who was awake just now is not known any more.
+    if (std::any_of(ring.begin(), ring.end(), [&](pid_t tid) {
+          const TaskSample* task = closer.ByTid(tid);
+          return task != nullptr && !task->asleep;
+        })) {
+      break;
+    }
+    ring = FindRestlessRing(look, closer, SweepIndex(look.second));
   }
+  if (!ring.empty()) look.restless_ring = ring.front();
+  look.restless =
+      look.restless_ring || HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second));
   const bool any_left =
       std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
         return task.state != RunState::kExited && look.selected.contains(task.leader.tid);
@@ -151,8 +167,9 @@ Result<Observation> Observer::Look() {
   const TimeNs begin = MonotonicNow();
   const DurationNs cpu_begin = ProcessCpuTime();
   Result<RawLook> look = LookOnce();
-  for (int i = 1; i < kWholeLooks && look; ++i) {
-    if (!HasMissedHolder(*look, SweepIndex(look->first), SweepIndex(look->second))) break;
+  for (int i = 1; i < kWholeLooks && look && look->restless; ++i) {
+    if (MonotonicNow() - begin > kLookAgainFor) break;
+    Pause(kLookAgainAfter);
     look = LookOnce();
   }
   if (!look) return Fail(look.error());
@@ -163,6 +180,10 @@ Result<Observation> Observer::Look() {
   const SweepIndex first(look->first);
   const SweepIndex second(look->second);
   CountUnreadable(first, second, *look);
+  if (look->restless_ring) {
+    look->losses.push_back({"threads seem to wait for each other, and were woken during every look",
+                            1, true, "thread " + std::to_string(*look->restless_ring)});
+  }
   MergeLosses(look->losses);
   Observation observation = BuildObservation(*look, build, RealtimeOffset(), history_);
   observation.filter = options_.filter.Text();

@@ -12,30 +12,56 @@ const TaskSample* HolderFor(const SweepIndex& index, pid_t tid, const ThreadRead
   return index.ByNamespaceTid(waiter->pid_ns, reading.read.wait->reading.owner_ns_tid);
 }
 
-}  // namespace
-
-bool HasRestlessRing(const RawLook& look, const SweepIndex& first, const SweepIndex& second) {
-  std::unordered_map<pid_t, pid_t> holder_of;  // of what a restless thread waits for
+// By waiter: the holder of what it waits for. A thread waits for one lock, which has one holder.
+std::unordered_map<pid_t, pid_t> HoldersByWaiter(const RawLook& look, const SweepIndex& first,
+                                                 const SweepIndex& second) {
+  std::unordered_map<pid_t, pid_t> holder_of;
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
-      const TaskSample* before = first.ByTid(tid);
-      const TaskSample* now = second.ByTid(tid);
-      if (before == nullptr || now == nullptr || SleptThrough(*before, *now)) continue;
       const TaskSample* holder = HolderFor(second, tid, reading);
-      if (holder != nullptr) holder_of[tid] = holder->id.tid;
+      if (holder != nullptr && first.ByTid(tid) != nullptr) holder_of[tid] = holder->id.tid;
     }
   }
-  // Each thread has one holder at most: walk, and remember which walk came by.
+  return holder_of;
+}
+
+}  // namespace
+
+std::vector<pid_t> FindRestlessRing(const RawLook& look, const SweepIndex& first,
+                                    const SweepIndex& second) {
+  const std::unordered_map<pid_t, pid_t> holder_of = HoldersByWaiter(look, first, second);
+  const auto ring_of = [&](pid_t member) {
+    std::vector<pid_t> ring;
+    do {
+      ring.push_back(member);
+      member = holder_of.at(member);
+    } while (member != ring.front());
+    return ring;
+  };
+  const auto is_proven = [&](const std::vector<pid_t>& ring) {
+    bool any_still = false;
+    for (const pid_t member : ring) {
+      const TaskSample& before = *first.ByTid(member);
+      const TaskSample& now = *second.ByTid(member);
+      const bool still = SleptThrough(before, now);
+      if (!still && !SameFutexCall(before, now)) return false;
+      any_still |= still;
+    }
+    return any_still;
+  };
+  // Walk, and remember which walk came by.
   std::unordered_map<pid_t, pid_t> visited;
   for (const auto& [start, unused] : holder_of) {
     for (pid_t at = start; holder_of.contains(at); at = holder_of.at(at)) {
       const auto [mark, is_new] = visited.try_emplace(at, start);
       if (is_new) continue;
-      if (mark->second == start) return true;
+      if (mark->second != start) break;
+      std::vector<pid_t> ring = ring_of(at);
+      if (!is_proven(ring)) return ring;
       break;
     }
   }
-  return false;
+  return {};
 }
 
 bool HasMissedHolder(const RawLook& look, const SweepIndex& first, const SweepIndex& second) {

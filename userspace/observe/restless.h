@@ -3,13 +3,17 @@
 // so that a shorter look, or the same one again, proves what it is.
 #pragma once
 
+#include <vector>
+
 #include "observe/look.h"
 
 namespace ct {
 
-// True if threads wait for each other in a ring and were all woken during the look. Their locks
-// have been read: only the sweeps have to be repeated.
-bool HasRestlessRing(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
+// The threads of a ring of waits that the look does not prove: all were woken meanwhile, or one was
+// awake at its end. Their locks have been read: only the sweeps have to be repeated. Empty if there
+// is none.
+std::vector<pid_t> FindRestlessRing(const RawLook& look, const SweepIndex& first,
+                                    const SweepIndex& second);
 
 // True if a lock's holder was awake when locks were read, so that nobody knows what it waits for,
 // and sleeps in a futex call at the second sweep.

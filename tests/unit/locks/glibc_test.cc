@@ -136,6 +136,74 @@ TEST_F(GlibcMutex, PriorityInheritanceIsReadFromTheWordThatTheKernelKeeps) {
   EXPECT_EQ(reading->evidence, Evidence::kCertain);
 }
 
+// A thread that glibc parked on a word of its own stack: see glibc_refused_mutex.cc.
+struct GlibcRefusedMutex : GlibcTest {
+  static constexpr std::uint64_t kStack = 0x7fff0000;
+  static constexpr std::uint64_t kFrameEnd = kStack + 0x80;
+
+  GlibcRefusedMutex() {
+    scene.frames = Frames({"__futex_abstimed_wait_common", "__pthread_mutex_lock_full", "worker"});
+    scene.thread.ns_tid = 813;
+    scene.thread.registers.dwarf[kRsp] = kStack;
+    scene.thread.registers.dwarf[kR14] = kObject + 16;
+    scene.thread.cfa = cfa;
+    scene.memory.Map(kStack, 0x200);
+    WriteMutex(0x80000000u | kOwner, kOwner, 1, kInherit);
+    scene.Futex(kStack + 0x34, kWaitBitsetPrivateRealtime, 0);
+  }
+  std::array<std::uint64_t, 3> cfa{kStack + 0x40, kFrameEnd, kFrameEnd + 0x80};
+};
+
+TEST_F(GlibcRefusedMutex, IsTheOneThatARegisterPointsInto) {
+  const auto reading = scene.Decode();
+  EXPECT_EQ(reading->kind, ResourceKind::kMutex);
+  EXPECT_EQ(reading->type, "pthread_mutex_t (priority inheritance)");
+  EXPECT_EQ(reading->object, kObject);
+  EXPECT_EQ(reading->futex_word, kObject);
+  EXPECT_EQ(reading->purpose, WaitPurpose::kAcquire);
+  EXPECT_EQ(reading->owner_ns_tid, kOwner);
+  EXPECT_TRUE(reading->holders_known);
+  EXPECT_EQ(reading->evidence, Evidence::kProbable);
+  EXPECT_EQ(reading->evidence_note,
+            "the kernel refused the wait as a deadlock; the mutex is what the frames of "
+            "pthread_mutex_lock_full refer to");
+}
+
+TEST_F(GlibcRefusedMutex, IsTheOneThatTheFramesPointTo) {
+  scene.thread.registers.dwarf[kR14] = 0;
+  scene.memory.Write<std::uint64_t>(kFrameEnd - 16, kObject);
+  EXPECT_EQ(scene.Decode()->object, kObject);
+  scene.memory.Write<std::uint64_t>(kFrameEnd - 16, 0);
+  scene.memory.Write<std::uint64_t>(kFrameEnd + 16, kObject);
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex) << "that is the caller's frame";
+}
+
+TEST_F(GlibcRefusedMutex, IsUnknownIfTwoAreReferredTo) {
+  constexpr std::uint64_t kOther = kObject + 64;
+  scene.memory.WriteAll<std::uint32_t>(kOther, {0x80000000u | 1, 0, 1, 1, kInherit});
+  scene.thread.registers.dwarf[kRbx] = kOther;
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex);
+}
+
+TEST_F(GlibcRefusedMutex, IsOfSomebodyElseWhoLives) {
+  for (const pid_t owner : {0, 813, 4711}) {
+    WriteMutex(0x80000000u | static_cast<std::uint32_t>(owner), owner, 1, kInherit);
+    EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex) << owner;
+  }
+}
+
+TEST_F(GlibcRefusedMutex, InheritsPriority) {
+  WriteMutex(0x80000000u | kOwner, kOwner, 1, 0);
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex);
+}
+
+TEST_F(GlibcRefusedMutex, ParksOnTheFunctionsOwnStackWithoutATimeout) {
+  scene.Futex(kFrameEnd + 0x40, kWaitBitsetPrivateRealtime, 0);
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex) << "somebody else's word";
+  scene.Futex(kStack + 0x34, kWaitBitsetPrivateRealtime, 0, kStack + 0x40);
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex) << "a timeout";
+}
+
 TEST_F(GlibcMutex, PriorityCeilingIsInTheWord) {
   const std::uint32_t word = (10u << 19) | 2;
   WriteMutex(word, kOwner, 1, kCeiling);

@@ -163,6 +163,27 @@ TEST_F(CloserLook, ProvesTheRing) {
                                               "101 holds mutex 1:0x1000 (certain)"));
 }
 
+TEST_F(CloserLook, ProvesARingOneOfWhoseThreadsWasAwakeAtTheEnd) {
+  for (const pid_t tid : {101, 102}) host.now().Second(tid) = host.now().First(tid);
+  host.now().RunsAtSecond(102);
+  host.sweeper.later = later;
+  EXPECT_THAT(Edges(host.Look()), Contains("102 waits for mutex 1:0x1000 (still, certain)"));
+}
+
+TEST_F(CloserLook, IsNotTakenAtARingThatIsProven) {
+  host.now().Second(101) = host.now().First(101);
+  host.Look();
+  EXPECT_EQ(host.sweeper.full_sweeps, 2) << "101 slept through, and 102 is where it was";
+}
+
+TEST_F(CloserLook, SaysWhatItCouldNotProve) {
+  const Observation observation = host.Look();
+  ASSERT_EQ(observation.losses.size(), 1U);
+  EXPECT_EQ(observation.losses[0].reason,
+            "threads seem to wait for each other, and were woken during every look");
+  EXPECT_TRUE(observation.losses[0].relevant);
+}
+
 TEST_F(CloserLook, ReadsTheOwnersAnew) {
   host.sweeper.later = later;
   host.Look();

@@ -90,7 +90,7 @@ TEST(Deadlock, OfPriorityInheritanceMutexesAlone) {
     answer.findings.erase(at, probably.size());
   }
   ExpectAnswer(answer, kHang,
-               Lines({"DEADLOCK probable, never ends",
+               Lines({"PROBABLE_DEADLOCK probable, never ends",
                       Waits({"backward", "mutex g_first", "forward",
                              LineOf("typed_mutex.cc", "backward waits")}),
                       Waits({"forward", "mutex g_second", "backward",

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "detect/context.h"
+#include "graph/knots.h"
+#include "graph/stuck_set.h"
 
 namespace ct {
 
@@ -41,14 +43,25 @@ std::vector<std::string> Proof(const DetectContext& context, const ClosedWorld& 
     proof.emplace_back("not certain: the process has a signal handler or a timer, which might");
   }
   if (world.only_joins) {
-    proof.emplace_back("not certain: nobody waits for a lock; it may be meant to idle until killed");
+    proof.emplace_back(
+        "not certain: nobody waits for a lock; it may be meant to idle until killed");
   }
   return proof;
 }
 
+// Those of it who seem to wait for each other: where to look first. Empty if nobody does.
+std::vector<RingStep> LikelyRing(const DetectContext& context, const ClosedWorld& world) {
+  for (const Knot& knot : FindKnots(context.graph, StuckSet(context.graph, StuckRules::Likely()))) {
+    if (std::binary_search(world.threads.begin(), world.threads.end(), knot.members.front())) {
+      return knot.ring;
+    }
+  }
+  return {};
+}
+
 Finding Accuse(const DetectContext& context, const ClosedWorld& world) {
   Finding finding;
-  const bool certain = !world.signal_may_interrupt && !world.only_joins;
+  const bool certain = world.IsCertain();
   finding.kind = certain ? FindingKind::kDeadlock : FindingKind::kProbableDeadlock;
   finding.evidence = certain ? Evidence::kCertain : Evidence::kProbable;
   finding.ending = world.signal_may_interrupt ? Ending::kUnlessSignalled : Ending::kNever;
@@ -56,6 +69,7 @@ Finding Accuse(const DetectContext& context, const ClosedWorld& world) {
   finding.members = world.threads;
   finding.resources = context.ResourcesOf(world.threads);
   finding.proof = Proof(context, world);
+  finding.ring = LikelyRing(context, world);
   return finding;
 }
 

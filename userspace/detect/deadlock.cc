@@ -4,6 +4,7 @@
 
 #include "detect/context.h"
 #include "detect/deadlock_proof.h"
+#include "graph/closed_world.h"
 #include "graph/knots.h"
 #include "graph/stuck_set.h"
 
@@ -44,6 +45,7 @@ class DeadlockDetector {
     const StuckRules likely = StuckRules::Likely();
     Look({proven, FindingKind::kDeadlock, Evidence::kCertain});
     Look({proven.WithTimed(), FindingKind::kDeadlock, Evidence::kCertain});
+    FindCertainWorlds();
     Look({likely, FindingKind::kProbableDeadlock, Evidence::kProbable});
     Look({likely.WithTimed(), FindingKind::kProbableDeadlock, Evidence::kProbable});
     // After all members are known, so that no knot is told as behind another.
@@ -57,6 +59,19 @@ class DeadlockDetector {
   }
 
  private:
+  // A space that is certainly stuck is told as such: who in it seems to hold what is told there.
+  void FindCertainWorlds() {
+    in_certain_world_.assign(graph_.actor_count(), false);
+    for (const ClosedWorld& world : FindClosedWorlds(graph_)) {
+      const bool told = std::any_of(world.threads.begin(), world.threads.end(),
+                                    [&](auto actor) { return context_.IsExplained(actor); });
+      if (told || !world.IsCertain()) continue;
+      for (const ActorIndex actor : world.threads) {
+        in_certain_world_[static_cast<std::size_t>(actor)] = true;
+      }
+    }
+  }
+
   void Look(const Level& level) {
     const StuckSet stuck(graph_, level.rules);
     if (stuck.actors().empty()) return;
@@ -82,8 +97,10 @@ class DeadlockDetector {
 
   std::optional<Finding> Judge(const Knot& knot, const Level& level,
                                const std::vector<bool>& untimed) const {
-    const bool told = std::any_of(knot.members.begin(), knot.members.end(),
-                                  [this](ActorIndex actor) { return context_.IsExplained(actor); });
+    const bool told =
+        std::any_of(knot.members.begin(), knot.members.end(), [this](ActorIndex actor) {
+          return context_.IsExplained(actor) || IsInCertainWorld(actor);
+        });
     if (told || !SomebodyWasStill(graph_, knot.members)) return std::nullopt;
     Finding finding;
     finding.kind = level.kind;
@@ -102,6 +119,10 @@ class DeadlockDetector {
     }
     finding.advice = Advice(knot);
     return finding;
+  }
+
+  bool IsInCertainWorld(ActorIndex actor) const {
+    return !in_certain_world_.empty() && in_certain_world_[static_cast<std::size_t>(actor)];
   }
 
   // A timed wait somewhere in a knot need not end it: the others may be one without it.
@@ -129,6 +150,7 @@ class DeadlockDetector {
   DetectContext& context_;
   const WaitGraph& graph_;
   std::vector<Finding> found_;
+  std::vector<bool> in_certain_world_;  // by actor; empty while only what is proven is looked at
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "detect/deadlock_proof.h"
 
 #include <algorithm>
-#include <set>
 #include <cstddef>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -98,10 +98,10 @@ class ProofWriter {
     for (std::size_t step = 0; step < std::min(finding_.ring.size(), kMaxSteps); ++step) {
       const Wait& wait = WaitAt(step);
       const Hold& hold = graph_.hold(finding_.ring[step].held_by_next);
-      lines_.push_back(fmt::format(
-          "{} waits for {}{}, held by {}{}{}", ActorAt(step), ResourceAt(step),
-          Describe::Doubt(wait.evidence, ""), describe_.Actor(hold.actor), AndOthers(wait.resource),
-          Describe::Doubt(hold.evidence, "")));
+      lines_.push_back(fmt::format("{} waits for {}{}, held by {}{}{}", ActorAt(step),
+                                   ResourceAt(step), Describe::Doubt(wait.evidence, ""),
+                                   describe_.Actor(hold.actor), AndOthers(wait.resource),
+                                   Describe::Doubt(hold.evidence, "")));
     }
     if (finding_.ring.size() > kMaxSteps) {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
@@ -135,8 +135,9 @@ class ProofWriter {
       if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
     }
     reasons.erase("");
-    lines_.push_back("not certain: " + (reasons.empty() ? "a part of it is inferred"
-                                                        : fmt::format("{}", fmt::join(reasons, "; "))));
+    lines_.push_back("not certain: " + (reasons.empty()
+                                            ? "a part of it is inferred"
+                                            : fmt::format("{}", fmt::join(reasons, "; "))));
   }
 
   void WriteOtherMembers() {

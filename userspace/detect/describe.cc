@@ -1,8 +1,8 @@
 #include "detect/describe.h"
 
-#include <fmt/format.h>
-
 #include <string_view>
+
+#include <fmt/format.h>
 
 #include "model/names.h"
 

@@ -15,6 +15,9 @@ struct ClosedWorld {
   // Nobody wants a lock, somebody waits for a thread of it to end: a lost wake-up, or a program
   // whose main thread only waits for workers that nobody will ever give work.
   bool only_joins = false;
+
+  // It can never go on, whoever in it holds what.
+  [[nodiscard]] bool IsCertain() const { return !signal_may_interrupt && !only_joins; }
 };
 
 // The spaces of which every thread slept through the interval in an untimed wait that only the

@@ -262,6 +262,7 @@ class Builder {
     wait.private_futex = reading.private_futex || reading.kind == ResourceKind::kThreadExit;
     wait.deadline = DeadlineOf(before, reading);
     readings_[static_cast<std::size_t>(wait.resource)].Note(task, wait.continuity, reading);
+    NoteReferrers(task, reading.object, readings_[static_cast<std::size_t>(wait.resource)]);
     out_.waits.push_back(std::move(wait));
   }
 
@@ -306,6 +307,27 @@ class Builder {
     return entry->second;
   }
 
+  void NoteReferrers(const TaskSample& waiter, std::uint64_t lock, OwnerReadings& readings) const {
+    const ProcessReadings& process = *ReadingsOf(waiter);
+    const auto found = process.referrers.find(lock);
+    if (found == process.referrers.end()) return;
+    readings.referrers = &found->second;
+    readings.referrers_of = &waiter;
+  }
+
+  void AddHold(std::size_t resource, const TaskSample& holder, Evidence evidence,
+               std::string note) {
+    const auto actor = actors_.find(holder.id.tid);
+    if (actor == actors_.end()) return;
+    Hold hold;
+    hold.actor = actor->second;
+    hold.resource = static_cast<ResourceIndex>(resource);
+    hold.evidence = evidence;
+    hold.evidence_note = std::move(note);
+    out_.holds.push_back(std::move(hold));
+    out_.resources[resource].holders_known = true;
+  }
+
   void SettleHolders(std::size_t index) {
     Resource& resource = out_.resources[index];
     LockOwner found = lock_owners_.Settle(resource, readings_[index]);
@@ -313,17 +335,14 @@ class Builder {
     resource.abandoned = found.abandoned;
     resource.abandoned_by = found.abandoned_by;
     if (found.abandoned != Abandoned::kNo) resource.holders_known = true;
-    if (found.owner == nullptr) return;
-    const auto actor = actors_.find(found.owner->id.tid);
-    if (actor == actors_.end()) return;
-    Hold hold;
-    hold.actor = actor->second;
-    hold.resource = static_cast<ResourceIndex>(index);
-    hold.evidence = found.evidence;
-    hold.evidence_note = std::move(found.note);
-    out_.holds.push_back(std::move(hold));
-    resource.holders_known = true;
-    keepers_[index] = found.keeper;
+    if (found.owner != nullptr) {
+      AddHold(index, *found.owner, found.evidence, std::move(found.note));
+      keepers_[index] = found.keeper;
+      return;
+    }
+    for (ProbableHolder& holder : lock_owners_.Referrers(readings_[index])) {
+      AddHold(index, *holder.task, Evidence::kProbable, std::move(holder.note));
+    }
   }
 
   // --- spaces and losses --------------------------------------------------------------------

@@ -76,6 +76,23 @@ LockOwner LockOwners::Settle(const Resource& resource, const OwnerReadings& read
   return found;
 }
 
+std::vector<ProbableHolder> LockOwners::Referrers(const OwnerReadings& readings) const {
+  std::vector<ProbableHolder> holders;
+  if (readings.any || readings.referrers == nullptr) return holders;
+  for (const pid_t ns_tid : *readings.referrers) {
+    const TaskSample* task = second_.ByNamespaceTid(readings.referrers_of->pid_ns, ns_tid);
+    const TaskSample* before = task == nullptr ? nullptr : first_.ByTid(task->id.tid);
+    if (before == nullptr || task->space != readings.referrers_of->space ||
+        !SleptThrough(*before, *task)) {
+      return {};
+    }
+    holders.push_back({task, readings.referrers->size() == 1
+                                 ? "the only stack that refers to the lock"
+                                 : "one of the stacks that refer to the lock"});
+  }
+  return holders;
+}
+
 // To own the lock it must have been unlocked in the owner's life time, and to unlock a mutex that
 // somebody waits for is to wake a waiter: if all of them have slept since before the owner was
 // born, it has another's tid and not the lock. (A waiter that was woken and gave up at its

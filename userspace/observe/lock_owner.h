@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "model/observation.h"
 #include "observe/history.h"
@@ -31,8 +32,17 @@ struct OwnerReadings {
   bool waiter_still = false;  // one did
   TimeNs latest_sleep = 0;    // of the waiter that fell asleep last
   const TaskSample* waiter = nullptr;
+  // ProcessReadings::referrers of this lock, read by `referrers_of`; nullptr: not searched for.
+  const std::vector<pid_t>* referrers = nullptr;
+  const TaskSample* referrers_of = nullptr;
 
   void Note(const TaskSample& reader, Continuity continuity, const WaitReading& reading);
+};
+
+// One who seems to hold a lock that keeps no owner.
+struct ProbableHolder {
+  const TaskSample* task = nullptr;  // at the second sweep
+  std::string note;
 };
 
 struct LockOwner {
@@ -51,6 +61,9 @@ class LockOwners {
   LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
 
   LockOwner Settle(const Resource& resource, const OwnerReadings& readings);
+  // Whose stacks refer to a lock of which Settle knows nothing; empty unless all of these slept on
+  // since they were read.
+  [[nodiscard]] std::vector<ProbableHolder> Referrers(const OwnerReadings& readings) const;
 
  private:
   struct Search {

@@ -30,6 +30,9 @@ struct ProcessReadings {
   std::unordered_map<pid_t, ThreadReading> threads;  // by host tid
   std::vector<Module> modules;
   std::optional<ProcessFacts> facts;
+  // By address of a lock that keeps no owner: the threads (ns_tid) whose stacks refer to it, where
+  // every stack of the space could be read.
+  std::map<std::uint64_t, std::vector<pid_t>> referrers;
   bool facts_are_old = false;  // a thread has run since, and may have installed a signal handler
   // Of the files that hold a shared lock that it may own: those it maps, and those it does not.
   std::set<MappedFile> mapped_files;

@@ -16,6 +16,20 @@ constexpr int kMaxRounds = 32;
 // owner stays unknown.
 constexpr std::size_t kMaxOwnerCandidates = 64;
 
+// Stacks are searched for this many locks of a process at most; where more wait for long, the
+// process is not short of news.
+constexpr std::size_t kMaxReferredLocks = 8;
+// A lock to which more stacks refer is one that everybody knows.
+constexpr std::size_t kMaxReferrers = 4;
+
+// A lock whose memory does not say who holds it now.
+bool KeepsNoOwner(const LocatedWait& wait) {
+  const WaitReading& reading = wait.reading;
+  if (reading.process_shared || reading.owner_ns_tid != 0) return false;
+  return reading.kind == ResourceKind::kRwLock ||
+         (reading.kind == ResourceKind::kMutex && reading.owner_format == OwnerFormat::kNone);
+}
+
 ThreadToRead ToRead(const TaskSample& task) {
   ThreadToRead thread;
   thread.tid = task.id.tid;
@@ -85,7 +99,8 @@ void Merge(ProcessRead answer, bool with_lines, ProcessReadings& into, std::vect
 
 }  // namespace
 
-LookReader::LookReader(Reader& reader, bool all_waits) : reader_(reader), all_waits_(all_waits) {}
+LookReader::LookReader(Reader& reader, bool all_waits, DurationNs long_wait)
+    : reader_(reader), all_waits_(all_waits), long_wait_(long_wait) {}
 
 std::vector<const TaskSample*> LookReader::FirstSuspects(const RawLook& look) const {
   std::vector<const TaskSample*> suspects;
@@ -114,6 +129,12 @@ std::vector<const TaskSample*> LookReader::HoldersOf(const SweepIndex& index,
       const TaskSample* holder =
           index.ByNamespaceTid(waiter->pid_ns, reading.read.wait->reading.owner_ns_tid);
       if (holder != nullptr) holders.push_back(holder);
+      const auto referrers = process.referrers.find(reading.read.wait->reading.object);
+      if (referrers == process.referrers.end()) continue;
+      for (const pid_t ns_tid : referrers->second) {
+        const TaskSample* referrer = index.ByNamespaceTid(waiter->pid_ns, ns_tid);
+        if (referrer != nullptr) holders.push_back(referrer);
+      }
     }
   }
   return holders;
@@ -238,7 +259,48 @@ void LookReader::ReadLocks(const SweepIndex& index, RawLook& look) {
     known = now;
   }
   CheckSharedOwners(index, look);
+  FindReferrers(index, look);
   ReadThreads(index, NearLocks(index, look), Detail::kLines, look);
+}
+
+// The holder of a lock that keeps no owner has its guard object on its stack, and that has the
+// lock's address. To search all stacks costs something: only for waits that are long already. A
+// thread that runs might be the holder, too, and its stack cannot be read.
+void LookReader::FindReferrers(const SweepIndex& index, RawLook& look) {
+  for (auto& [pid, process] : look.readings) {
+    std::map<std::uint64_t, std::vector<pid_t>> waiters;
+    const TaskSample* any = nullptr;
+    for (const auto& [tid, reading] : process.threads) {
+      const TaskSample* waiter = index.ByTid(tid);
+      if (waiter == nullptr || !IsLockLike(reading) || !KeepsNoOwner(*reading.read.wait)) continue;
+      if (look.first.begin - waiter->off_cpu_since < long_wait_) continue;
+      waiters[reading.read.wait->reading.object];
+      any = waiter;
+    }
+    if (any == nullptr || waiters.size() > kMaxReferredLocks) continue;
+    const std::vector<const TaskSample*>& tasks = index.OfSpace(any->space);
+    if (std::any_of(tasks.begin(), tasks.end(), [&](const TaskSample* task) {
+          return !task->asleep || !task->has_registers || IsSick(*task);
+        })) {
+      continue;
+    }
+    for (const auto& [tid, reading] : process.threads) {
+      const TaskSample* waiter = index.ByTid(tid);
+      if (waiter == nullptr || !reading.read.wait) continue;
+      const auto lock = waiters.find(reading.read.wait->reading.object);
+      if (lock != waiters.end()) lock->second.push_back(waiter->ns_tid);
+    }
+    ProcessToRead request;
+    request.pid = ReadablePid(index, *any);
+    for (const TaskSample* task : tasks) request.stacks.push_back({task->ns_tid, task->registers});
+    for (auto& [address, tids] : waiters) request.referrers.push_back({address, std::move(tids)});
+    ProcessRead answer = reader_.Read(request);
+    for (ReferrersFound& found : answer.referrers) {
+      const bool few = !found.ns_tids.empty() && found.ns_tids.size() <= kMaxReferrers;
+      if (found.complete && few) process.referrers[found.address] = std::move(found.ns_tids);
+    }
+    look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
+  }
 }
 
 // A tid in a shared lock's owner word means somebody who has the lock's file mapped, in whatever

@@ -11,8 +11,9 @@ namespace ct {
 
 class LookReader {
  public:
-  // Borrows `reader` for its lifetime. `all_waits`: idle threads too.
-  LookReader(Reader& reader, bool all_waits);
+  // Borrows `reader` for its lifetime. `all_waits`: idle threads too. `long_wait`: how old a wait
+  // is for whose holder every stack is searched.
+  LookReader(Reader& reader, bool all_waits, DurationNs long_wait);
 
   // Reads the locks of look.selected's waiters into look.readings, then those of their holders,
   // wherever these are, until nobody new is named; and the lines of all who are near a lock. What
@@ -43,12 +44,14 @@ class LookReader {
   std::vector<const TaskSample*> SharedWaiters(const RawLook& look) const;
   std::vector<const TaskSample*> LockedInSpaces(const SweepIndex& index, const RawLook& look,
                                                 const std::vector<const TaskSample*>& near) const;
+  void FindReferrers(const SweepIndex& index, RawLook& look);
   void CheckSharedOwners(const SweepIndex& index, RawLook& look);
   void NoteSick(const SweepIndex& index, const ProcessRead& answer);
   bool IsSick(const TaskSample& task) const;
 
   Reader& reader_;
   bool all_waits_;
+  DurationNs long_wait_;
   std::unordered_map<pid_t, Sleep> sick_;
 };
 

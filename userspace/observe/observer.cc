@@ -64,7 +64,7 @@ Observer::Observer(Sweeper& sweeper, Reader& reader, ObserverOptions options)
     : sweeper_(sweeper),
       reader_(reader),
       options_(std::move(options)),
-      look_reader_(reader, options_.all_waits),
+      look_reader_(reader, options_.all_waits, options_.long_wait),
       watch_(options_.long_wait) {}
 
 tl::unexpected<Error> Observer::NothingMatches() const {

@@ -1,10 +1,6 @@
 #include "reader/process_facts.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +10,11 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/syscall.h>
 
 namespace ct {
 namespace {
@@ -46,8 +47,8 @@ std::string ReadCgroup(pid_t pid) {
     const bool unified = text.starts_with("0::");
     const bool systemd = text.find(":name=systemd:") != std::string_view::npos;
     if (!unified && !systemd) continue;
-    const std::string path(text.substr(text.find('/') == std::string_view::npos ? text.size()
-                                                                                : text.find('/')));
+    const std::string path(
+        text.substr(text.find('/') == std::string_view::npos ? text.size() : text.find('/')));
     if (path.size() > best.size()) best = path;
   }
   return best;

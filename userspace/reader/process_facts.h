@@ -2,12 +2,12 @@
 // Runs in the reader process. Nothing here opens a file of the target.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "reader/reader.h"

@@ -1,11 +1,12 @@
 #include "reader/protocol.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include <sys/socket.h>
 
 namespace ct {
 namespace {
@@ -14,6 +15,10 @@ namespace {
 template <class Enum>
 Enum Bounded(std::uint32_t value, Enum last) {
   return value <= static_cast<std::uint32_t>(last) ? static_cast<Enum>(value) : Enum{};
+}
+
+void CopyRegisters(const google::protobuf::RepeatedField<std::uint64_t>& from, Registers& to) {
+  std::copy_n(from.begin(), std::min<std::size_t>(from.size(), to.dwarf.size()), to.dwarf.begin());
 }
 
 Status ReceiveBytes(int fd, TimeNs deadline, char* into, std::size_t size) {
@@ -100,6 +105,16 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
     to.set_device(file.device);
     to.set_inode(file.inode);
   }
+  for (const StackToScan& stack : request.stacks) {
+    wire::StackRequest& to = *message.add_stacks();
+    to.set_ns_tid(stack.ns_tid);
+    for (const std::uint64_t value : stack.registers.dwarf) to.add_registers(value);
+  }
+  for (const ReferrersToFind& find : request.referrers) {
+    wire::ReferrersRequest& to = *message.add_referrers();
+    to.set_address(find.address);
+    to.mutable_waiters()->Assign(find.waiters.begin(), find.waiters.end());
+  }
   for (const OwnerToRead& owner : request.owners) {
     wire::OwnerRequest& to = *message.add_owners();
     to.set_tid(owner.tid);
@@ -121,9 +136,7 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
     std::copy_n(from.arguments().begin(),
                 std::min<std::size_t>(from.arguments().size(), thread.arguments.size()),
                 thread.arguments.begin());
-    std::copy_n(from.registers().begin(),
-                std::min<std::size_t>(from.registers().size(), thread.registers.dwarf.size()),
-                thread.registers.dwarf.begin());
+    CopyRegisters(from.registers(), thread.registers);
     thread.registers.thread_pointer = from.thread_pointer();
     thread.want_lock = from.want_lock();
     thread.want_stack = from.want_stack();
@@ -134,6 +147,15 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   }
   for (const wire::File& from : message.files()) {
     request.files.push_back({from.device(), from.inode()});
+  }
+  for (const wire::StackRequest& from : message.stacks()) {
+    StackToScan stack;
+    stack.ns_tid = from.ns_tid();
+    CopyRegisters(from.registers(), stack.registers);
+    request.stacks.push_back(stack);
+  }
+  for (const wire::ReferrersRequest& from : message.referrers()) {
+    request.referrers.push_back({from.address(), {from.waiters().begin(), from.waiters().end()}});
   }
   for (const wire::OwnerRequest& from : message.owners()) {
     request.owners.push_back({from.tid(), FromWire(from.reading())});

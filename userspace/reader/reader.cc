@@ -1,15 +1,16 @@
 #include "reader/reader.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "base/text.h"
 #include "base/unique_fd.h"
@@ -149,8 +150,7 @@ class ProcessReader final : public Reader {
     const auto base = static_cast<ModuleIndex>(result.modules.size());
     for (;;) {
       wire::ReadResponse part;
-      if (Status status =
-              ReceiveMessage(child_.fd(), MonotonicNow() + options_.patience, part);
+      if (Status status = ReceiveMessage(child_.fd(), MonotonicNow() + options_.patience, part);
           !status) {
         return status;
       }
@@ -163,8 +163,8 @@ class ProcessReader final : public Reader {
   Status Take(const wire::ReadResponse& part, const ProcessToRead& request, ModuleIndex base,
               ProcessRead& result) {
     if (!part.error().empty()) {
-      AddLoss(result, "process not readable", fmt::format("process {}: {}", request.pid,
-                                                          CleanText(part.error())),
+      AddLoss(result, "process not readable",
+              fmt::format("process {}: {}", request.pid, CleanText(part.error())),
               std::max<std::size_t>(1, request.threads.size()));
       return {};
     }
@@ -190,11 +190,14 @@ class ProcessReader final : public Reader {
       CleanWait(owner.wait);
       result.owners.push_back(std::move(owner));
     }
+    for (const wire::ReferrersReading& from : part.referrers()) {
+      result.referrers.push_back(
+          {from.address(), {from.ns_tids().begin(), from.ns_tids().end()}, from.complete()});
+    }
     if (part.has_process()) {
-      result.process = ProcessFacts{CleanText(part.process().executable()),
-                                    CleanText(part.process().cgroup()),
-                                    CleanText(part.process().language()),
-                                    part.process().catches_signals()};
+      result.process =
+          ProcessFacts{CleanText(part.process().executable()), CleanText(part.process().cgroup()),
+                       CleanText(part.process().language()), part.process().catches_signals()};
     }
     for (const wire::File& file : part.mapped_files()) {
       result.mapped_files.push_back({file.device(), file.inode()});

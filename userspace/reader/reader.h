@@ -3,14 +3,14 @@
 // deadline; a thread whose page never comes costs a counted loss, not the tracer.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -49,6 +49,17 @@ struct OwnerToRead {
   LocatedWait wait;
 };
 
+// A sleeping thread's live stack.
+struct StackToScan {
+  pid_t ns_tid = 0;
+  Registers registers;
+};
+
+struct ReferrersToFind {
+  std::uint64_t address = 0;   // of a lock that keeps no owner
+  std::vector<pid_t> waiters;  // ns_tid: their stacks refer to it anyway
+};
+
 struct SpaceThread {
   pid_t ns_tid = 0;
   std::uint64_t thread_pointer = 0;  // 0: not known
@@ -65,17 +76,19 @@ struct ProcessToRead {
   std::vector<ThreadToRead> threads;
   std::vector<SpaceThread> space_threads;  // every live thread of the memory space
   std::vector<OwnerToRead> owners;         // decoded before; who holds them now?
+  std::vector<StackToScan> stacks;         // for all of `referrers`
+  std::vector<ReferrersToFind> referrers;
   bool source_lines = false;
   std::uint32_t max_frames = 512;
   bool want_process = false;
-  std::vector<MappedFile> files;           // does it map these?
+  std::vector<MappedFile> files;  // does it map these?
 };
 
 struct ThreadRead {
   pid_t tid = 0;
-  std::optional<LocatedWait> wait;  // unset: in no futex wait
-  Stack stack;                      // frames name ProcessRead::modules
-  std::string syscall_object;       // see Syscall::object
+  std::optional<LocatedWait> wait;            // unset: in no futex wait
+  Stack stack;                                // frames name ProcessRead::modules
+  std::string syscall_object;                 // see Syscall::object
   std::optional<DurationNs> syscall_timeout;  // relative to the call's start
   bool gone = false;
   // What of it could not be read, as a Loss's reason; empty: nothing is missing.
@@ -87,6 +100,12 @@ struct OwnerRead {
   pid_t tid = 0;
   bool confirmed = false;
   LocatedWait wait;
+};
+
+struct ReferrersFound {
+  std::uint64_t address = 0;
+  std::vector<pid_t> ns_tids;
+  bool complete = false;  // every stack was read to its end
 };
 
 // What a process's own files say about it.
@@ -102,9 +121,10 @@ struct ProcessRead {
   std::vector<ThreadRead> threads;  // those that could be read
   std::vector<Module> modules;
   std::vector<OwnerRead> owners;
+  std::vector<ReferrersFound> referrers;
   std::optional<ProcessFacts> process;
   std::vector<MappedFile> mapped_files;  // those asked for that it does map
-  std::vector<pid_t> blocked;  // threads on which the reader had to be killed
+  std::vector<pid_t> blocked;            // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };
 

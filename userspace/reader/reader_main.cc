@@ -3,10 +3,6 @@
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +12,12 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "locks/guard_scan.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "target/target.h"
@@ -33,10 +35,10 @@ constexpr rlim_t kMaxAddressSpace = 4ULL << 30;
 // did before.
 bool KeepOnlyReadingCapabilities() {
   const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> keep(cap_init(),
-                                                                               &cap_free);
+                                                                                &cap_free);
   std::vector<cap_value_t> wanted = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
   wanted.push_back(CAP_IS_SUPPORTED(CAP_CHECKPOINT_RESTORE) ? CAP_CHECKPOINT_RESTORE
-                                                           : CAP_SYS_ADMIN);
+                                                            : CAP_SYS_ADMIN);
   const int count = static_cast<int>(wanted.size());
   return keep && cap_set_flag(keep.get(), CAP_PERMITTED, count, wanted.data(), CAP_SET) == 0 &&
          cap_set_flag(keep.get(), CAP_EFFECTIVE, count, wanted.data(), CAP_SET) == 0 &&
@@ -49,15 +51,39 @@ bool ForbidHarmfulSyscalls() {
   const std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, decltype(&seccomp_release)> filter(
       seccomp_init(SCMP_ACT_ALLOW), &seccomp_release);
   if (!filter) return false;
-  for (const int syscall :
-       {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_writev),
-        SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(kill), SCMP_SYS(tkill),
-        SCMP_SYS(pidfd_send_signal), SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(mount),
-        SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(setns),
-        SCMP_SYS(unshare), SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(kexec_load),
-        SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename),
-        SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat),
-        SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat)}) {
+  for (const int syscall : {SCMP_SYS(execve),
+                            SCMP_SYS(execveat),
+                            SCMP_SYS(ptrace),
+                            SCMP_SYS(process_vm_writev),
+                            SCMP_SYS(bpf),
+                            SCMP_SYS(perf_event_open),
+                            SCMP_SYS(kill),
+                            SCMP_SYS(tkill),
+                            SCMP_SYS(pidfd_send_signal),
+                            SCMP_SYS(socket),
+                            SCMP_SYS(connect),
+                            SCMP_SYS(mount),
+                            SCMP_SYS(umount2),
+                            SCMP_SYS(pivot_root),
+                            SCMP_SYS(chroot),
+                            SCMP_SYS(setns),
+                            SCMP_SYS(unshare),
+                            SCMP_SYS(init_module),
+                            SCMP_SYS(finit_module),
+                            SCMP_SYS(kexec_load),
+                            SCMP_SYS(fork),
+                            SCMP_SYS(vfork),
+                            SCMP_SYS(unlink),
+                            SCMP_SYS(unlinkat),
+                            SCMP_SYS(rename),
+                            SCMP_SYS(renameat),
+                            SCMP_SYS(renameat2),
+                            SCMP_SYS(link),
+                            SCMP_SYS(linkat),
+                            SCMP_SYS(symlink),
+                            SCMP_SYS(symlinkat),
+                            SCMP_SYS(mkdir),
+                            SCMP_SYS(mkdirat)}) {
     if (seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), syscall, 0) != 0) return false;
   }
   return seccomp_load(filter.get()) == 0;
@@ -86,7 +112,7 @@ bool DropPrivileges() {
 
 class RequestThreads final : public ThreadDirectory {
  public:
-  RequestThreads(pid_t pid, const std::vector<SpaceThread>& threads) : pid_(pid) {
+  explicit RequestThreads(const std::vector<SpaceThread>& threads) {
     for (const SpaceThread& thread : threads) {
       tids_.insert(thread.ns_tid);
       if (thread.thread_pointer != 0) by_pointer_.emplace(thread.thread_pointer, thread.ns_tid);
@@ -104,7 +130,6 @@ class RequestThreads final : public ThreadDirectory {
   }
 
  private:
-  pid_t pid_;
   std::unordered_set<pid_t> tids_;
   std::unordered_map<std::uint64_t, pid_t> by_pointer_;
 };
@@ -162,7 +187,7 @@ class Server {
       response.set_error(target.error().message);
       return Finish(response);
     }
-    const RequestThreads threads(request.pid, request.space_threads);
+    const RequestThreads threads(request.space_threads);
     sent_modules_ = 0;
     for (const ThreadToRead& thread : request.threads) {
       wire::ReadResponse part;
@@ -177,6 +202,9 @@ class Server {
       to.set_tid(owner.tid);
       to.set_confirmed(RefreshOwner(wait.reading, (*target)->memory(), threads));
       ToWire(wait, *to.mutable_reading());
+    }
+    for (const ReferrersToFind& find : request.referrers) {
+      Find(**target, request.stacks, find, *response.add_referrers());
     }
     for (const MappedFile& file : request.files) {
       const std::span<const Mapping> mappings = (*target)->mappings();
@@ -242,6 +270,22 @@ class Server {
     }
     read.stack = std::move(unwound.stack);
     return read;
+  }
+
+  static void Find(Target& target, const std::vector<StackToScan>& stacks,
+                   const ReferrersToFind& find, wire::ReferrersReading& to) {
+    std::vector<ThreadStack> others;
+    for (const StackToScan& stack : stacks) {
+      if (std::find(find.waiters.begin(), find.waiters.end(), stack.ns_tid) != find.waiters.end()) {
+        continue;
+      }
+      const Mapping* mapping = target.FindMapping(stack.registers.sp());
+      others.push_back({stack.ns_tid, mapping == nullptr ? 0 : mapping->end, stack.registers});
+    }
+    const ReferrerScan scan = FindReferrers(find.address, others, target.memory());
+    to.set_address(find.address);
+    to.mutable_ns_tids()->Assign(scan.referrers.begin(), scan.referrers.end());
+    to.set_complete(scan.truncated + scan.unreadable + scan.not_scanned == 0);
   }
 
   static LocatedWait Locate(Target& target, WaitReading reading) {

@@ -202,7 +202,7 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   const std::string doubt = DoubtOf(hold.evidence);
   if (context_.HasResource(hold.resource) &&
       context_.graph.resource(hold.resource).kind == ResourceKind::kThreadExit) {
-    return {fmt::format("{} is its end", labels_.Of(hold.resource)), "", doubt};
+    return {fmt::format("its exit is {}", labels_.Of(hold.resource)), "", doubt};
   }
   if (hold.acquired_at != kNoIndex) {
     const Place& place = context_.frames.Innermost(hold.acquired_at);

@@ -97,6 +97,22 @@ TEST(ClosedWorld, ARingInItSaysMoreAndSaysItAlone) {
             "DEADLOCK certain, never, for 10.0 s | a>M b>L");
 }
 
+// Who seems to hold what makes it no less certain, and is told.
+TEST(ClosedWorld, WithAProbableRingInIt) {
+  const Observation observation = testing::Observe(R"(
+    closed
+    a: holds L probable, waits M
+    b: holds M probable, waits L
+    main: joins a
+  )");
+  const std::vector<Finding> findings = Detect(observation);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].kind, FindingKind::kDeadlock);
+  EXPECT_EQ(findings[0].evidence, Evidence::kCertain);
+  EXPECT_EQ(findings[0].members.size(), 3U);
+  EXPECT_EQ(findings[0].ring.size(), 2U);
+}
+
 TEST(ClosedWorld, ThreadsThatShareMemoryAcrossProcessesAreOneSpace) {
   Observation vforked = testing::Observe(R"(
     closed

@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "kernel/sweep.h"
 #include "observe/observer.h"
 #include "reader/reader.h"
@@ -59,6 +62,13 @@ class FakeReader final : public Reader {
     if (refresh_fails && !request.owners.empty()) {
       answer.losses.push_back({"process not readable", 1, true, "process"});
     }
+    for (const ReferrersToFind& find : request.referrers) {
+      const std::set<pid_t> waiters(find.waiters.begin(), find.waiters.end());
+      log.push_back(
+          fmt::format("referrers of {:#x} but {}", find.address, fmt::join(waiters, " ")));
+      const auto found = referrers.find(find.address);
+      if (found != referrers.end()) answer.referrers.push_back({find.address, found->second, true});
+    }
     for (const MappedFile& file : request.files) {
       log.push_back("maps of " + std::to_string(request.pid));
       if (maps[request.pid].contains(file)) answer.mapped_files.push_back(file);
@@ -73,6 +83,7 @@ class FakeReader final : public Reader {
 
   std::map<pid_t, LocatedWait> waits;  // by waiter
   std::map<pid_t, std::set<MappedFile>> maps;
+  std::map<std::uint64_t, std::vector<pid_t>> referrers;  // by address of a lock
   bool refresh_fails = false;
   std::vector<std::string> log;
   std::vector<ProcessToRead> requests;

@@ -137,6 +137,63 @@ TEST(Look, FindsWaitersForTheSameLockInOtherProcesses) {
                                               "holders of mutex file 30:77+0x0 unknown"));
 }
 
+// --- locks that keep no owner: whose stack refers to them?
+
+class Referrers : public ::testing::Test {
+ protected:
+  Referrers() {
+    for (const pid_t tid : {100, 101, 102, 103}) host.now().Thread(tid);
+    host.Waits(101, Mutex(0x1000, 0));
+    host.Waits(102, Mutex(0x1000, 0));
+    for (const pid_t tid : {101, 102}) Sleeps(tid, 2 * kSecond);
+    host.reader.referrers[0x1000] = {103};
+  }
+  void Sleeps(pid_t tid, DurationNs duration) {
+    const TimeNs since = host.now().FirstSweep().begin - duration;
+    host.now().First(tid).off_cpu_since = host.now().Second(tid).off_cpu_since = since;
+  }
+  std::vector<std::string> Look() { return Edges(host.Look()); }
+
+  Host host;
+};
+
+TEST_F(Referrers, AreProbableHolders) {
+  EXPECT_THAT(Look(), Contains("103 holds mutex 1:0x1000 (probable)"));
+  EXPECT_THAT(host.reader.log, Contains("referrers of 0x1000 but 101 102"));
+  EXPECT_THAT(host.reader.log, Contains("lines 103"));
+}
+
+TEST_F(Referrers, AreAllWhoMayHoldIt) {
+  host.reader.referrers[0x1000] = {100, 103};
+  EXPECT_THAT(Look(), AllOf(Contains("100 holds mutex 1:0x1000 (probable)"),
+                            Contains("103 holds mutex 1:0x1000 (probable)")));
+}
+
+TEST_F(Referrers, AreNobodyIfEverybodyRefersToIt) {
+  host.reader.referrers[0x1000] = {100, 103, 104, 105, 106};
+  EXPECT_THAT(Look(), Contains("holders of mutex 1:0x1000 unknown"));
+}
+
+TEST_F(Referrers, AreNobodyWhoRanSince) {
+  host.now().Moves(103);
+  EXPECT_THAT(Look(), Contains("holders of mutex 1:0x1000 unknown"));
+}
+
+TEST_F(Referrers, AreNotLookedForWhileSomebodyRuns) {
+  host.now().Runs(100);
+  EXPECT_THAT(Look(), Contains("holders of mutex 1:0x1000 unknown"));
+}
+
+TEST_F(Referrers, AreNotLookedForIfTheWaitIsShort) {
+  for (const pid_t tid : {101, 102}) Sleeps(tid, kSecond / 2);
+  EXPECT_THAT(Look(), Contains("holders of mutex 1:0x1000 unknown"));
+}
+
+TEST_F(Referrers, AreNotLookedForIfTheLockNamesItsOwner) {
+  for (const pid_t tid : {101, 102}) host.reader.waits[tid] = Mutex(0x1000, 100);
+  EXPECT_THAT(Look(), Contains("100 holds mutex 1:0x1000 (certain)"));
+}
+
 // --- a closer look at a ring whose threads were all woken
 // -----------------------------------------
 

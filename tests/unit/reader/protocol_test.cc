@@ -86,6 +86,8 @@ TEST(Protocol, CarriesEveryFieldOfARequest) {
   request.max_frames = 12;
   request.want_process = true;
   request.files.push_back({8, 9});
+  request.stacks.push_back({3, thread.registers});
+  request.referrers.push_back({0x1000, {3, 4}});
   wire::ReadRequest message;
   ToWire(request, message);
   const ProcessToRead back = FromWire(message);
@@ -105,6 +107,12 @@ TEST(Protocol, CarriesEveryFieldOfARequest) {
   EXPECT_TRUE(back.source_lines && back.want_process);
   EXPECT_EQ(back.max_frames, 12U);
   EXPECT_EQ(back.files, request.files);
+  ASSERT_EQ(back.stacks.size(), 1U);
+  EXPECT_EQ(back.stacks[0].ns_tid, 3);
+  EXPECT_EQ(back.stacks[0].registers.dwarf, thread.registers.dwarf);
+  ASSERT_EQ(back.referrers.size(), 1U);
+  EXPECT_EQ(back.referrers[0].address, 0x1000U);
+  EXPECT_EQ(back.referrers[0].waiters, request.referrers[0].waiters);
 }
 
 TEST(Protocol, DoesNotBelieveEnumsOfTheReader) {

@@ -11,7 +11,7 @@
 namespace ct {
 
 ExitStatus PrintError(const Error& error) {
-  fprintf(stderr, "concurrency-tracer: %s\n", error.message.c_str());
+  if (!error.message.empty()) fprintf(stderr, "concurrency-tracer: %s\n", error.message.c_str());
   return ExitStatusOf(error);
 }
 
@@ -19,6 +19,8 @@ bool WantsColor() { return isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == n
 
 Status PrintText(const std::string& text) {
   if (fwrite(text.data(), 1, text.size(), stdout) != text.size() || fflush(stdout) != 0) {
+    // "show | head" has read all that it wants: no reason to complain.
+    if (errno == EPIPE) return Fail(ErrorCode::kIo, "");
     return FailErrno("writing to standard output", errno);
   }
   return {};

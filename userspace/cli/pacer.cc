@@ -12,7 +12,9 @@ DurationNs Pacer::Next(DurationNs asked, DurationNs now, double cpu_share) {
   return now;
 }
 
-void Pacer::BeginStep() {
+void Pacer::BeginStep(DurationNs reader_cpu) {
+  // What the first look took, before the first step, is nobody's steady cost.
+  last_reader_cpu_ = std::max(last_reader_cpu_, reader_cpu);
   if (steps_ == 0) {
     window_begin_ = MonotonicNow();
     window_cpu_ = ProcessCpuTime() + last_reader_cpu_;

@@ -15,7 +15,7 @@ class Pacer {
 
   // Around one step of the loop. `reader_cpu`: CPU time of the reader process since it started.
   // Returns a line for the user when the pace changes, empty otherwise.
-  void BeginStep();
+  void BeginStep(DurationNs reader_cpu);
   std::string EndStep(DurationNs reader_cpu);
 
   // Of one core, averaged over kSteps steps.

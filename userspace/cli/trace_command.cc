@@ -90,7 +90,7 @@ class Trace {
   }
 
   Status Step() {
-    pacer_.BeginStep();
+    pacer_.BeginStep(last_.observation.cost.reader_cpu);
     const Result<bool> changed = session_->observer().Watch(pacer_.interval());
     if (!changed) return Fail(changed.error());
     ++sweeps_;

@@ -11,9 +11,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct ct_sweep_request request = {};
 
 /* Set before loading: the helper came in 5.15; without it registers are found
- * through task->stack, as 5.10's own task_pt_regs() does. */
-const volatile bool has_task_pt_regs = true;
-const volatile bool has_task_stack = true; /* helper of 5.9 */
+ * through task->stack, as 5.10's own task_pt_regs() does. Not bool: the skeleton
+ * would name it _Bool, which is no word of C++. */
+const volatile ct_u8 has_task_pt_regs = true;
+const volatile ct_u8 has_task_stack = true; /* helper of 5.9 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -128,7 +128,11 @@ std::vector<std::string> Functions(const UnwoundStack& stack) {
 pthread_mutex_t g_test_mutex = PTHREAD_MUTEX_INITIALIZER;
 pthread_mutex_t g_test_table[4];
 
+#if __has_attribute(noipa)
 #define CT_NOINLINE __attribute__((noinline, noipa))
+#else  // clang
+#define CT_NOINLINE __attribute__((noinline))
+#endif
 
 CT_NOINLINE void BlockOnMutex() {
   pthread_mutex_lock(&g_test_mutex);

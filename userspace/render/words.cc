@@ -13,7 +13,6 @@ namespace ct {
 namespace {
 
 constexpr std::size_t kMaxName = 64;
-constexpr std::size_t kMaxNote = 160;
 
 // The timed wait that gives up first.
 const Wait* WaitThatEnds(const TextContext& context, const Finding& finding) {

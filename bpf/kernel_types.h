@@ -13,8 +13,8 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define bool  _Bool
-#define true  1
+#define bool _Bool
+#define true 1
 #define false 0
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -125,18 +125,18 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 /* include/linux/sched.h */
-#define PF_EXITING	   0x00000004
-#define PF_FROZEN	   0x00010000 /* before 6.1, commit f5d39b020809 */
-#define PF_KTHREAD	   0x00200000
-#define TASK_FROZEN	   0x00008000 /* since 6.1, same commit */
+#define PF_EXITING  0x00000004
+#define PF_FROZEN   0x00010000 /* before 6.1, commit f5d39b020809 */
+#define PF_KTHREAD  0x00200000
+#define TASK_FROZEN 0x00008000 /* since 6.1, same commit */
 /* include/linux/sched/jobctl.h */
 #define JOBCTL_TRAP_FREEZE (1UL << 23)
 /* arch/x86/include/asm/segment.h: __USER32_CS, __USER_CS */
-#define USER32_CS	   0x23
-#define USER_CS		   0x33
+#define USER32_CS 0x23
+#define USER_CS	  0x33
 /* arch/x86/include/asm/page_64_types.h without KASAN */
-#define X86_THREAD_SIZE	   16384
-/* arch/x86/include/asm/thread_info.h: TOP_OF_KERNEL_STACK_PADDING with CONFIG_X86_FRED, since 6.9 */
-#define X86_FRED_PADDING   16
+#define X86_THREAD_SIZE 16384
+/* TOP_OF_KERNEL_STACK_PADDING, arch/x86/include/asm/thread_info.h: CONFIG_X86_FRED, since 6.9 */
+#define X86_FRED_PADDING 16
 
 #endif /* CT_KERNEL_TYPES_H */

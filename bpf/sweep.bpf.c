@@ -223,8 +223,8 @@ static __always_inline void write_end(struct seq_file *seq)
 	end.kind = CT_RECORD_SWEEP_END;
 	end.visited = visited;
 	end.ended = bpf_ktime_get_ns();
-	end.tracer_arrival = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(),
-					   sched_info.last_arrival);
+	end.tracer_arrival =
+	    BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), sched_info.last_arrival);
 	visited = 0;
 	bpf_seq_write(seq, &end, sizeof(end));
 }

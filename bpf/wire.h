@@ -28,10 +28,10 @@ typedef __u64 ct_u64;
 #endif
 
 enum ct_limits {
-	CT_COMM_LENGTH = 16,	       /* TASK_COMM_LEN, include/linux/sched.h */
-	CT_KERNEL_STACK_DEPTH = 24,    /* frames of a kernel stack that are kept */
-	CT_WANTED_THREADS = 65536,     /* threads that can be asked for by tid */
-	CT_REGISTERS = 17,	       /* x86-64, by DWARF number: rax .. r15, rip */
+	CT_COMM_LENGTH = 16,	    /* TASK_COMM_LEN, include/linux/sched.h */
+	CT_KERNEL_STACK_DEPTH = 24, /* frames of a kernel stack that are kept */
+	CT_WANTED_THREADS = 65536,  /* threads that can be asked for by tid */
+	CT_REGISTERS = 17,	    /* x86-64, by DWARF number: rax .. r15, rip */
 	CT_SYSCALL_ARGUMENTS = 6,
 };
 
@@ -70,9 +70,9 @@ enum ct_task_flags {
 	CT_TASK_ON_RQ = 1u << 1,
 	CT_TASK_FROZEN = 1u << 2,
 	CT_TASK_THROTTLED = 1u << 3,
-	CT_TASK_COMPAT = 1u << 4,     /* 32-bit: no registers */
-	CT_TASK_REGISTERS = 1u << 5,  /* registers, syscall and arguments are set */
-	CT_TASK_EXITING = 1u << 6,    /* dead or dying; no memory any more */
+	CT_TASK_COMPAT = 1u << 4,    /* 32-bit: no registers */
+	CT_TASK_REGISTERS = 1u << 5, /* registers, syscall and arguments are set */
+	CT_TASK_EXITING = 1u << 6,   /* dead or dying; no memory any more */
 };
 
 /* One thread, at one moment. Times are on the scheduler's clock unless said otherwise. */
@@ -86,16 +86,16 @@ struct ct_task_record {
 	ct_u32 ns_tgid;
 	ct_u32 pid_ns; /* inode of that namespace */
 	ct_u32 parent_tgid;
-	ct_u64 space;	       /* address of its mm: an identity, never shown */
-	ct_u64 start_time;     /* CLOCK_MONOTONIC */
+	ct_u64 space;	   /* address of its mm: an identity, never shown */
+	ct_u64 start_time; /* CLOCK_MONOTONIC */
 	ct_u64 leader_start_time;
 	ct_u64 voluntary_switches;
 	ct_u64 involuntary_switches;
-	ct_u64 off_cpu_since;  /* last_arrival + the run time of that arrival */
-	ct_u64 cpu_time;       /* se.sum_exec_runtime, ns */
-	ct_u32 space_users;    /* mm->mm_users */
-	ct_u32 group_threads;  /* signal->nr_threads */
-	ct_u64 syscall;	       /* orig_ax; ~0 = none */
+	ct_u64 off_cpu_since; /* last_arrival + the run time of that arrival */
+	ct_u64 cpu_time;      /* se.sum_exec_runtime, ns */
+	ct_u32 space_users;   /* mm->mm_users */
+	ct_u32 group_threads; /* signal->nr_threads */
+	ct_u64 syscall;	      /* orig_ax; ~0 = none */
 	ct_u64 arguments[CT_SYSCALL_ARGUMENTS];
 	ct_u64 registers[CT_REGISTERS];
 	ct_u64 thread_pointer;

@@ -2,7 +2,6 @@
 // account's; `audit` takes them the other way round. Once both hold one, everybody else who needs
 // either waits behind them, and the service hangs with no error and no CPU.
 #include <pthread.h>
-#include <sys/prctl.h>
 
 #include <chrono>
 #include <csignal>
@@ -11,6 +10,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/prctl.h>
 
 namespace {
 

@@ -1,7 +1,8 @@
 #include "base/clock.h"
 
-#include <fmt/format.h>
 #include <time.h>
+
+#include <fmt/format.h>
 
 namespace ct {
 namespace {

@@ -1,8 +1,9 @@
 // The subcommands. Each adds itself to the command line and returns what runs it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
+
+#include <CLI/CLI.hpp>
 
 namespace ct {
 

@@ -10,7 +10,7 @@
 namespace ct {
 
 enum ExitStatus : int {
-  kExitNothing = 0,   // nothing found
+  kExitNothing = 0,  // nothing found
   kExitError = 1,
   kExitUsage = 2,
   kExitNotSeen = 3,   // nothing found, but something relevant could not be read

@@ -1,8 +1,9 @@
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstring>
+
+#include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
 #include "cli/exit_status.h"

@@ -1,10 +1,10 @@
 #include "cli/options.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <charconv>
 #include <string_view>
+
+#include <fmt/format.h>
 
 namespace ct {
 
@@ -67,7 +67,8 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
           "Processes to start from: 1,2 (their lock holders are followed wherever they are)")
       ->delimiter(',')
       ->type_name("PID[,PID...]");
-  command.add_option("--comm", options.filter.comm, "Processes of this name (as in /proc/PID/comm)")
+  command
+      .add_option("--comm", options.filter.comm, "Processes of this name (as in /proc/PID/comm)")
       ->type_name("NAME");
   command.add_option("--cgroup", options.filter.cgroup, "Processes in this cgroup and below it")
       ->type_name("PATH");
@@ -82,8 +83,8 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
 void AddFormatOptions(CLI::App& command, OutputOptions& options) {
   command.add_option("--format", options.format, "text or json (protobuf's JSON of the snapshot)")
       ->check(CLI::IsMember({"text", "json"}));
-  command.add_flag_callback("--json", [&options] { options.format = "json"; },
-                            "The same as --format json");
+  command.add_flag_callback(
+      "--json", [&options] { options.format = "json"; }, "The same as --format json");
 }
 
 }  // namespace ct

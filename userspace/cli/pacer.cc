@@ -1,8 +1,8 @@
 #include "cli/pacer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+
+#include <fmt/format.h>
 
 namespace ct {
 
@@ -32,8 +32,8 @@ std::string Pacer::EndStep(DurationNs reader_cpu) {
   if (next == interval_) return {};
   const bool slower = next > interval_;
   interval_ = next;
-  return fmt::format("sweeps {} every {}: they took {:.1f} % of a core", slower ? "now only" : "again",
-                     FormatDuration(next), 100 * share);
+  return fmt::format("sweeps {} every {}: they took {:.1f} % of a core",
+                     slower ? "now only" : "again", FormatDuration(next), 100 * share);
 }
 
 }  // namespace ct

@@ -1,10 +1,11 @@
 #include "cli/session.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
+
+#include <sys/utsname.h>
 
 #include "detect/detect.h"
 

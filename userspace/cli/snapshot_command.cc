@@ -1,6 +1,6 @@
-#include <fmt/format.h>
-
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "cli/commands.h"
 #include "cli/print.h"
@@ -25,8 +25,7 @@ constexpr DurationNs kVerdictPause = 100 * kMillisecond;
 std::string FileFor(const SnapshotOptions& options, const Answer& answer) {
   if (!options.file.empty()) return options.file;
   const Observation& observation = answer.observation;
-  const pid_t pid =
-      options.target.filter.pids.size() == 1 ? options.target.filter.pids.front() : 0;
+  const pid_t pid = options.target.filter.pids.size() == 1 ? options.target.filter.pids.front() : 0;
   return DefaultFileName(observation.host.name, pid, observation.end + observation.realtime_offset);
 }
 
@@ -46,9 +45,8 @@ int Run(const SnapshotOptions& options) {
   if (Status status = WriteFile(file, Encode(answer->observation, answer->findings)); !status) {
     return PrintError(status.error());
   }
-  const std::string line =
-      fmt::format("snapshot  {}   {}, target not stopped\n", file,
-                  FormatDuration(answer->observation.cost.total));
+  const std::string line = fmt::format("snapshot  {}   {}, target not stopped\n", file,
+                                       FormatDuration(answer->observation.cost.total));
   // JSON stays JSON on standard output.
   if (options.output.format == "json") {
     fputs(line.c_str(), stderr);
@@ -70,8 +68,9 @@ Command AddSnapshotCommand(CLI::App& app, bool write_file) {
   AddTargetOptions(*command, options->target);
   AddFormatOptions(*command, options->output);
   if (write_file) {
-    command->add_option("-o,--output", options->file,
-                        "Where to (default: ct-HOST-PID-TIME.pb in the current directory)")
+    command
+        ->add_option("-o,--output", options->file,
+                     "Where to (default: ct-HOST-PID-TIME.pb in the current directory)")
         ->type_name("FILE");
   }
   command->add_flag("--all", options->all, "List idle waits too, and every thread");

@@ -1,10 +1,11 @@
-#include <fmt/format.h>
 #include <signal.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+
+#include <fmt/format.h>
 
 #include "cli/commands.h"
 #include "cli/pacer.h"
@@ -162,14 +163,13 @@ class Trace {
       const Finding& finding = last_.findings[index];
       if (!IsHang(finding.kind) || finding.members.empty()) continue;
       const Observation& observation = last_.observation;
-      const Actor& member =
-          observation.actors[static_cast<std::size_t>(finding.members.front())];
+      const Actor& member = observation.actors[static_cast<std::size_t>(finding.members.front())];
       const pid_t pid =
           member.process == kNoIndex
               ? member.id.tid
               : observation.processes[static_cast<std::size_t>(member.process)].id.tid;
-      if (Status status = Save(DefaultFileName(
-              observation.host.name, pid, observation.end + observation.realtime_offset));
+      if (Status status = Save(DefaultFileName(observation.host.name, pid,
+                                               observation.end + observation.realtime_offset));
           !status) {
         return status;
       }

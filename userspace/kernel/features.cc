@@ -1,12 +1,6 @@
 #include "kernel/features.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <linux/btf.h>
-#include <sys/capability.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <linux/btf.h>
+#include <sys/capability.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "base/unique_fd.h"
 
@@ -32,7 +33,7 @@ bool Has(cap_t capabilities, cap_value_t capability) {
 // for them before 5.8 (CAP_BPF, CAP_PERFMON) and 5.9 (CAP_CHECKPOINT_RESTORE), and still does.
 std::vector<std::string> MissingCapabilities() {
   const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> own(cap_get_proc(),
-                                                                              &cap_free);
+                                                                               &cap_free);
   if (!own) return {"capabilities (cannot be read)"};
   std::vector<std::string> missing;
   const bool admin = Has(own.get(), CAP_SYS_ADMIN);
@@ -60,8 +61,7 @@ std::optional<std::string> ReadBtfNames() {
   std::string names(header.str_len, '\0');
   std::size_t done = 0;
   while (done < names.size()) {
-    const off_t at = static_cast<off_t>(header.hdr_len) + header.str_off +
-                     static_cast<off_t>(done);
+    const off_t at = static_cast<off_t>(header.hdr_len) + header.str_off + static_cast<off_t>(done);
     const ssize_t got = pread(file.get(), names.data() + done, names.size() - done, at);
     if (got <= 0) return std::nullopt;
     done += static_cast<std::size_t>(got);
@@ -94,7 +94,7 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
   utsname system{};
   uname(&system);
   features.x86_64 = std::string(system.machine) == "x86_64";
-  struct stat pid_namespace{};
+  struct stat pid_namespace {};
   features.init_pid_namespace =
       stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino == kInitPidNamespace;
   const std::optional<std::string> names = ReadBtfNames();

@@ -1,12 +1,5 @@
 #include "kernel/sweep.h"
 
-// The generated skeleton names its types.
-#include "bpf/wire.h"
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <fmt/format.h>
-#include <sweep.skel.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +8,14 @@
 #include <cstring>
 #include <span>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
 #include "base/unique_fd.h"
+#include "bpf/wire.h"
+
+#include <sweep.skel.h>
 
 namespace ct {
 namespace {

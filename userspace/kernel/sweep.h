@@ -26,8 +26,8 @@ struct TaskSample {
   std::uint32_t space_users = 0;    // who could touch that memory: threads of all sharing processes
   std::uint32_t group_threads = 0;  // of its process
   RunState state = RunState::kUnknown;
-  bool asleep = false;  // off the run queue: it does not run and has not been woken
-  bool compat = false;  // 32-bit: no registers
+  bool asleep = false;         // off the run queue: it does not run and has not been woken
+  bool compat = false;         // 32-bit: no registers
   std::uint64_t switches = 0;  // voluntary + involuntary
   TimeNs off_cpu_since = 0;
   DurationNs cpu_time = 0;

@@ -96,8 +96,7 @@ void RefineLock(const DecodeContext& context, WaitReading& reading) {
   reading.type = recursive ? "threading.RLock" : threading_lock ? "CPython lock" : "PyMutex";
   // A Condition, an Event, a Queue and a thread's join all wait by acquiring a lock of their own:
   // only Python's frames tell an idle worker from one that wants a lock.
-  reading.purpose =
-      threading_lock && !recursive ? WaitPurpose::kEvent : WaitPurpose::kAcquire;
+  reading.purpose = threading_lock && !recursive ? WaitPurpose::kEvent : WaitPurpose::kAcquire;
   reading.evidence_note = "keeps no owner, frames in ";
   reading.evidence_note += parked ? "_PyMutex_LockTimed" : "PyThread_acquire_lock_timed";
 }

@@ -13,9 +13,9 @@
 
 #include "model/edge.h"
 #include "model/frame.h"
+#include "model/registers.h"
 #include "model/resource.h"
 #include "target/memory.h"
-#include "model/registers.h"
 
 namespace ct {
 

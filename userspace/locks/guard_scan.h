@@ -10,8 +10,8 @@
 
 #include <sys/types.h>
 
-#include "target/memory.h"
 #include "model/registers.h"
+#include "target/memory.h"
 
 namespace ct {
 

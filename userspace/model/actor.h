@@ -1,13 +1,13 @@
 // Actors: who can wait and hold. A thread today, a runtime's task tomorrow.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
+
+#include <sys/types.h>
 
 #include "base/clock.h"
 #include "model/frame.h"
@@ -47,7 +47,7 @@ inline bool IsHeldBack(RunState state) {
 struct Syscall {
   std::int32_t number = -1;  // -1: not in a system call
   std::string name;          // "futex", "epoll_wait"; empty with number -1
-  std::string object;        // what it acts on: "socket 10.0.0.4:5432", "file /var/lib/x"; may be empty
+  std::string object;  // what it acts on: "socket 10.0.0.4:5432", "file /var/lib/x"; may be empty
   // When it ends by itself: a sleep's or a poll's timeout. Unset: no timeout, or not known.
   std::optional<TimeNs> deadline;
   bool operator==(const Syscall&) const = default;
@@ -64,18 +64,18 @@ enum class Verdict : std::uint8_t {
 };
 
 struct Process {
-  ThreadId id;                 // of the thread group leader
-  pid_t ns_pid = 0;            // as the process itself sees it (innermost pid namespace)
-  std::uint32_t pid_ns = 0;    // inode of that namespace
+  ThreadId id;               // of the thread group leader
+  pid_t ns_pid = 0;          // as the process itself sees it (innermost pid namespace)
+  std::uint32_t pid_ns = 0;  // inode of that namespace
   pid_t parent_pid = 0;
   SpaceId space = 0;
-  std::string name;            // comm of the leader
-  std::string executable;      // path as the target sees it; may be empty
-  std::string cgroup;          // path below the cgroup root; may be empty
-  std::string unit;            // systemd unit taken from the cgroup; may be empty
-  std::string language;        // "c", "c++", "python 3.11", "java", ...; empty if unknown
-  std::uint32_t threads = 0;   // live threads
-  double cpu_percent = 0;      // of one CPU, over the interval
+  std::string name;           // comm of the leader
+  std::string executable;     // path as the target sees it; may be empty
+  std::string cgroup;         // path below the cgroup root; may be empty
+  std::string unit;           // systemd unit taken from the cgroup; may be empty
+  std::string language;       // "c", "c++", "python 3.11", "java", ...; empty if unknown
+  std::uint32_t threads = 0;  // live threads
+  double cpu_percent = 0;     // of one CPU, over the interval
   Verdict verdict = Verdict::kUnknown;
   std::string verdict_detail;  // "on what": one phrase
   bool selected = false;       // named by the filter (everything is, without one)
@@ -86,7 +86,7 @@ enum class ActorKind : std::uint8_t { kThread, kTask };
 
 struct Actor {
   ActorKind kind = ActorKind::kThread;
-  ThreadId id;  // a task: of the thread that runs its loop
+  ThreadId id;             // a task: of the thread that runs its loop
   std::uint64_t task = 0;  // a task: its identity inside the process
   std::string name;        // comm, or the task's name
   ProcessIndex process = kNoIndex;

@@ -37,7 +37,7 @@ struct Wait {
   AccessMode mode = AccessMode::kExclusive;
   WaitPurpose purpose = WaitPurpose::kEvent;
   Evidence evidence = Evidence::kUnknown;
-  std::string evidence_note;  // how it is known, one phrase: "owner word, frames in pthread_mutex_lock"
+  std::string evidence_note;  // how it is known: "owner word, frames in pthread_mutex_lock"
   Continuity continuity = Continuity::kSeenOnce;
   TimeNs since = 0;                // began at or before this
   std::optional<TimeNs> deadline;  // set: the wait ends by itself then

@@ -26,7 +26,7 @@ enum class Ending : std::uint8_t {
   kMayEnd,           // an ordinary wait
 };
 
-// One step of a ring, in order: the actor waits for the resource, which the next step's actor holds.
+// One step of a ring, in order: the actor waits for the resource that the next step's actor holds.
 struct RingStep {
   WaitIndex wait = kNoIndex;
   HoldIndex held_by_next = kNoIndex;
@@ -45,7 +45,7 @@ struct Finding {
   // root. ABANDONED_LOCK, HOT_LOCK: the waiters.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
-  std::vector<ResourceIndex> resources;    // what they wait for
+  std::vector<ResourceIndex> resources;  // what they wait for
   // Others who are not part of it and cannot go on before it ends (each once, by actor).
   std::vector<ActorIndex> blocked_behind;
   // LONG_WAIT: the waits from the oldest waiter to the root, and the root.
@@ -62,6 +62,5 @@ struct Finding {
   bool ended = false;
   bool operator==(const Finding&) const = default;
 };
-
 
 }  // namespace ct

@@ -48,8 +48,8 @@ struct Frame {
 
 // Why a stack ends where it ends. Only kComplete may be read as "the whole stack".
 enum class StackEnd : std::uint8_t {
-  kComplete,    // the last frame's return address is undefined: the thread's start
-  kTooDeep,     // our frame limit
+  kComplete,  // the last frame's return address is undefined: the thread's start
+  kTooDeep,   // our frame limit
   kNoUnwindInfo,
   kUnreadable,  // memory of the target could not be read
   kMoved,       // the thread ran while we read: frames may not belong together

@@ -35,10 +35,10 @@ struct Host {
 
 // What looking cost.
 struct Cost {
-  DurationNs sweep = 0;         // kernel and user time of the sweeps in this interval
-  DurationNs read = 0;          // wall time of the reader's answers
-  DurationNs total = 0;         // from the command's start to this observation
-  DurationNs cpu = 0;           // CPU time of the tracer's process
+  DurationNs sweep = 0;  // kernel and user time of the sweeps in this interval
+  DurationNs read = 0;   // wall time of the reader's answers
+  DurationNs total = 0;  // from the command's start to this observation
+  DurationNs cpu = 0;    // CPU time of the tracer's process
   DurationNs reader_cpu = 0;
   std::uint64_t resident_bytes = 0;
   std::uint64_t reader_resident_bytes = 0;
@@ -58,16 +58,16 @@ struct Space {
 struct Observation {
   Host host;
   std::string tool_version;
-  TimeNs begin = 0;                 // first sweep
-  TimeNs end = 0;                   // last sweep: every state below is as of here
-  DurationNs realtime_offset = 0;   // add to any TimeNs for ns since the epoch
-  std::string filter;               // what was asked for, as text; empty = the whole host
+  TimeNs begin = 0;                // first sweep
+  TimeNs end = 0;                  // last sweep: every state below is as of here
+  DurationNs realtime_offset = 0;  // add to any TimeNs for ns since the epoch
+  std::string filter;              // what was asked for, as text; empty = the whole host
 
   std::vector<Space> spaces;
   std::vector<Process> processes;
   std::vector<Actor> actors;
   std::vector<Resource> resources;
-  std::vector<Wait> waits;          // at most one per actor
+  std::vector<Wait> waits;  // at most one per actor
   std::vector<Hold> holds;
   std::vector<Stack> stacks;
   std::vector<Module> modules;

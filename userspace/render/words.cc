@@ -110,8 +110,6 @@ std::string ShortProcess(const Process& process) {
   return fmt::format("{} ({})", CleanText(process.name, kMaxName), process.id.tid);
 }
 
-std::string DoubtOf(Evidence evidence) {
-  return Describe::Doubt(evidence, "");
-}
+std::string DoubtOf(Evidence evidence) { return Describe::Doubt(evidence, ""); }
 
 }  // namespace ct

@@ -7,8 +7,8 @@
 
 #include <elfutils/libdw.h>
 
-#include "target/memory.h"
 #include "model/registers.h"
+#include "target/memory.h"
 
 namespace ct {
 

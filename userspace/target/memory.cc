@@ -1,10 +1,10 @@
 #include "target/memory.h"
 
-#include <algorithm>
-#include <cerrno>
-
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 
 namespace ct {
 

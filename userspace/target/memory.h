@@ -11,9 +11,9 @@
 #include <string>
 #include <type_traits>
 
-#include "base/unique_fd.h"
-
 #include <sys/types.h>
+
+#include "base/unique_fd.h"
 
 namespace ct {
 

@@ -13,9 +13,9 @@
 
 #include "base/result.h"
 #include "model/frame.h"
+#include "model/registers.h"
 #include "target/mapping.h"
 #include "target/memory.h"
-#include "model/registers.h"
 
 namespace ct {
 

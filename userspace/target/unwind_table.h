@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "target/elf_image.h"
 #include "model/registers.h"
+#include "target/elf_image.h"
 
 namespace ct {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "model/frame.h"
-#include "target/memory.h"
 #include "model/registers.h"
+#include "target/memory.h"
 #include "target/unwind_table.h"
 
 namespace ct {

@@ -49,7 +49,9 @@ struct Refusal {
 
 TEST(PlanSweep, RefusesWithOneClearLine) {
   const Refusal refusals[] = {
-      {[](KernelFeatures& f) { f.missing_capabilities = {"CAP_BPF", "CAP_SYS_PTRACE"}; },
+      {[](KernelFeatures& f) {
+         f.missing_capabilities = {"CAP_BPF", "CAP_SYS_PTRACE"};
+       },
        ErrorCode::kPermission, "run this as root: CAP_BPF, CAP_SYS_PTRACE are missing"},
       {[](KernelFeatures& f) { f.btf = false; }, ErrorCode::kUnsupported, "CONFIG_DEBUG_INFO_BTF"},
       {[](KernelFeatures& f) { f.task_iterator = false; }, ErrorCode::kUnsupported, "Linux 5.8"},

@@ -318,8 +318,8 @@ TEST_F(OnSemaphore, PythonLockSince313StandsBeforeTheWaitersSemaphore) {
 }
 
 TEST_F(OnSemaphore, PythonRLockIsALock) {
-  scene.frames = Frames({"sem_wait", "PyThread_acquire_lock_timed", "acquire_timed",
-                         "rlock_acquire"});
+  scene.frames =
+      Frames({"sem_wait", "PyThread_acquire_lock_timed", "acquire_timed", "rlock_acquire"});
   const auto reading = scene.Decode();
   EXPECT_EQ(reading->type, "threading.RLock");
   EXPECT_EQ(reading->purpose, WaitPurpose::kAcquire);

@@ -11,31 +11,52 @@ namespace {
 KernelFeatures Everything() {
   KernelFeatures features;
   features.btf = features.task_iterator = features.task_pt_regs = features.task_stack = true;
-  features.init_pid_namespace = features.x86_64 = true;
+  features.task_walk = features.init_pid_namespace = features.x86_64 = true;
   return features;
 }
 
 TEST(PlanSweep, UsesWhatThereIs) {
-  const Result<SweepPlan> plan = PlanSweep(Everything());
+  const Result<SweepPlan> plan = PlanSweep(Everything(), true);
   ASSERT_TRUE(plan);
   EXPECT_TRUE(plan->registers_by_helper);
   EXPECT_TRUE(plan->kernel_stacks);
+  EXPECT_TRUE(plan->walk);
   EXPECT_TRUE(plan->degradations.empty());
 }
 
 TEST(PlanSweep, FallsBackWithoutTheRegisterHelper) {
   KernelFeatures features = Everything();
   features.task_pt_regs = false;  // 5.10
-  const Result<SweepPlan> plan = PlanSweep(features);
+  const Result<SweepPlan> plan = PlanSweep(features, true);
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->registers_by_helper);
   EXPECT_TRUE(plan->degradations.empty());  // nothing is lost by it
 }
 
+TEST(PlanSweep, TellsThatSteadySweepsAreDear) {
+  KernelFeatures features = Everything();
+  features.task_walk = false;  // before 6.7
+  const Result<SweepPlan> plan = PlanSweep(features, true);
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->walk);
+  EXPECT_THAT(plan->degradations, testing::ElementsAre(testing::HasSubstr("sweeps cost more")));
+}
+
+TEST(PlanSweep, OfASnapshotHasNoUseForTheWalk) {
+  for (const bool task_walk : {false, true}) {
+    KernelFeatures features = Everything();
+    features.task_walk = task_walk;
+    const Result<SweepPlan> plan = PlanSweep(features, false);
+    ASSERT_TRUE(plan);
+    EXPECT_FALSE(plan->walk);
+    EXPECT_TRUE(plan->degradations.empty());
+  }
+}
+
 TEST(PlanSweep, TellsWhatIsDegraded) {
   KernelFeatures features = Everything();
   features.task_stack = false;
-  const Result<SweepPlan> plan = PlanSweep(features);
+  const Result<SweepPlan> plan = PlanSweep(features, true);
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->kernel_stacks);
   EXPECT_THAT(plan->degradations, testing::ElementsAre(testing::HasSubstr("no kernel stacks")));
@@ -49,7 +70,9 @@ struct Refusal {
 
 TEST(PlanSweep, RefusesWithOneClearLine) {
   const Refusal refusals[] = {
-      {[](KernelFeatures& f) { f.missing_capabilities = {"CAP_BPF", "CAP_SYS_PTRACE"}; },
+      {[](KernelFeatures& f) {
+         f.missing_capabilities = {"CAP_BPF", "CAP_SYS_PTRACE"};
+       },
        ErrorCode::kPermission, "run this as root: CAP_BPF, CAP_SYS_PTRACE are missing"},
       {[](KernelFeatures& f) { f.btf = false; }, ErrorCode::kUnsupported, "CONFIG_DEBUG_INFO_BTF"},
       {[](KernelFeatures& f) { f.task_iterator = false; }, ErrorCode::kUnsupported, "Linux 5.8"},
@@ -60,7 +83,7 @@ TEST(PlanSweep, RefusesWithOneClearLine) {
   for (const Refusal& refusal : refusals) {
     KernelFeatures features = Everything();
     refusal.take(features);
-    const Result<SweepPlan> plan = PlanSweep(features);
+    const Result<SweepPlan> plan = PlanSweep(features, true);
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().code, refusal.code);
     EXPECT_THAT(plan.error().message, testing::HasSubstr(refusal.says));
@@ -75,10 +98,12 @@ TEST(ProbeFeatures, RefusesToForgetWhatItDoesNotKnow) {
 }
 
 TEST(ProbeFeatures, CanBeForcedDown) {
-  const Result<KernelFeatures> features = ProbeFeatures({"task_pt_regs", "task_stack"});
+  const Result<KernelFeatures> features =
+      ProbeFeatures({"task_pt_regs", "task_stack", "task_walk"});
   ASSERT_TRUE(features);
   EXPECT_FALSE(features->task_pt_regs);
   EXPECT_FALSE(features->task_stack);
+  EXPECT_FALSE(features->task_walk);
 }
 
 }  // namespace

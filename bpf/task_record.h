@@ -125,11 +125,15 @@ static __always_inline void read_ids(struct ct_task_record *record, struct task_
 	BPF_CORE_READ_STR_INTO(&record->leader_comm, leader, comm);
 }
 
-/* Returns what the record needs of `off_cpu_since`; see ct_task_record. */
+/* Returns what the record needs of `off_cpu_since`; see ct_task_record. Who waits for a CPU for the
+ * first time has been off it since it began, on a clock that is good enough for that. */
 static __always_inline __u64 off_cpu_since(struct task_struct *task)
 {
-	return task->sched_info.last_arrival +
-	       (task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime);
+	__u64 arrival = task->sched_info.last_arrival;
+
+	if (!arrival)
+		return task->start_time;
+	return arrival + (task->se.sum_exec_runtime - task->se.prev_sum_exec_runtime);
 }
 
 /* All of a TASK record; `since` is off_cpu_since(task). */

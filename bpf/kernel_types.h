@@ -124,6 +124,14 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
+/* include/uapi/linux/bpf.h: the state of an open-coded iterator, opaque, on the program's stack */
+struct bpf_iter_task {
+	__u64 opaque[3];
+} __attribute__((aligned(8)));
+
+/* kernel/bpf/task_iter.c, an enum without a name: BPF_TASK_ITER_ALL_THREADS */
+#define TASK_ITER_ALL_THREADS 1
+
 /* include/linux/sched.h */
 #define PF_EXITING  0x00000004
 #define PF_FROZEN   0x00010000 /* before 6.1, commit f5d39b020809 */

@@ -133,6 +133,15 @@ struct ct_sweep_end_record {
 	ct_u64 tracer_arrival;
 };
 
+/* What a walk leaves besides the records in its two arrays. */
+struct ct_walk_result {
+	struct ct_sweep_end_record end;
+	ct_u32 still; /* records in each array */
+	ct_u32 tasks;
+	ct_u32 overflow; /* 1: an array was full, and the walk ended there */
+	ct_u32 pad;
+};
+
 CT_ASSERT(sizeof(struct ct_sweep_request) == 24, "ct_sweep_request");
 CT_ASSERT(sizeof(struct ct_task_record) == 328, "ct_task_record");
 CT_ASSERT(CT_OFFSET(struct ct_task_record, space) == 32, "ct_task_record.space");
@@ -142,5 +151,7 @@ CT_ASSERT(sizeof(struct ct_still_record) == 24, "ct_still_record");
 CT_ASSERT(sizeof(struct ct_kernel_stack_record) == 8 + 8 * CT_KERNEL_STACK_DEPTH,
 	  "ct_kernel_stack_record");
 CT_ASSERT(sizeof(struct ct_sweep_end_record) == 24, "ct_sweep_end_record");
+CT_ASSERT(sizeof(struct ct_walk_result) == 40, "ct_walk_result");
+CT_ASSERT(CT_OFFSET(struct ct_walk_result, overflow) == 32, "ct_walk_result.overflow");
 
 #endif /* CT_WIRE_H */

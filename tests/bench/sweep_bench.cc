@@ -1,8 +1,9 @@
 // What one sweep of the host costs.
 //
-//   sweep_bench --mode=steady|full --sweeps=N --pause=MILLISECONDS
+//   sweep_bench --mode=steady|iterated|full --sweeps=N --pause=MILLISECONDS
 //
-// One line a sweep: wall ns, CPU ns, threads visited, records of still sleepers, full records.
+// `iterated` is `steady` without the walk, as on kernels before 6.7. One line a sweep: wall ns, CPU
+// ns, threads visited, records of still sleepers, full records, 1 if it was made by the walk.
 // `--pause` is slept before each sweep: at 250 the caches are as cold as in a trace at 4 Hz.
 #include <time.h>
 
@@ -37,9 +38,11 @@ int Main(int argc, char** argv) {
   const bool full = HasOption(argc, argv, "--mode=full");
   const long sweeps = NumberOption(argc, argv, "--sweeps", 20);
   const DurationNs pause = NumberOption(argc, argv, "--pause", 0) * kMillisecond;
-  const Result<KernelFeatures> features = ProbeFeatures({});
+  const Result<KernelFeatures> features =
+      ProbeFeatures(HasOption(argc, argv, "--mode=iterated") ? std::vector<std::string>{"task_walk"}
+                                                             : std::vector<std::string>{});
   if (!features) return PrintError(features.error());
-  const Result<SweepPlan> plan = PlanSweep(*features);
+  const Result<SweepPlan> plan = PlanSweep(*features, true);
   if (!plan) return PrintError(plan.error());
   const Result<std::unique_ptr<Sweeper>> sweeper = Sweeper::Load(*plan);
   if (!sweeper) return PrintError(sweeper.error());
@@ -53,8 +56,8 @@ int Main(int argc, char** argv) {
     const DurationNs wall_used = MonotonicNow() - wall;
     if (!sweep) return PrintError(sweep.error());
     if (i < 0) continue;
-    fmt::print("{} {} {} {} {}\n", wall_used, cpu_used, sweep->visited, sweep->still.size(),
-               sweep->tasks.size());
+    fmt::print("{} {} {} {} {} {}\n", wall_used, cpu_used, sweep->visited, sweep->still.size(),
+               sweep->tasks.size(), sweep->walked ? 1 : 0);
   }
   return 0;
 }

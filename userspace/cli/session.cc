@@ -42,13 +42,13 @@ void MarkDeadlocked(Answer& answer) {
 const char* ToolVersion() { return CT_VERSION; }
 
 Result<std::unique_ptr<Session>> Session::Start(const TargetOptions& target, bool all_waits,
-                                                DurationNs verdict_pause) {
+                                                DurationNs verdict_pause, bool steady) {
   std::unique_ptr<Session> session(new Session);
   session->begin_ = MonotonicNow();
   session->target_ = target;
   const Result<KernelFeatures> features = ProbeFeatures(target.without);
   if (!features) return Fail(features.error());
-  const Result<SweepPlan> plan = PlanSweep(*features);
+  const Result<SweepPlan> plan = PlanSweep(*features, steady);
   if (!plan) return Fail(plan.error());
   if (Status status = CheckFilter(target.filter); !status) return Fail(status.error());
 
@@ -80,6 +80,9 @@ Result<Answer> Session::Look() {
   answer.observation.host = host_;
   answer.observation.tool_version = ToolVersion();
   answer.observation.degradations = degradations_;
+  const std::vector<std::string> since = sweeper_->degradations();
+  answer.observation.degradations.insert(answer.observation.degradations.end(), since.begin(),
+                                         since.end());
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
   answer.findings = Detect(answer.observation, detect);

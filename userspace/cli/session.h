@@ -23,9 +23,10 @@ struct Answer {
 class Session {
  public:
   // Starts the reader process, then loads the BPF side. kPermission, kUnsupported, kNotFound (a
-  // filter that names nothing) with one line for the user.
+  // filter that names nothing) with one line for the user. `steady`: observer().Watch() will be
+  // called many times.
   static Result<std::unique_ptr<Session>> Start(const TargetOptions& target, bool all_waits,
-                                                DurationNs verdict_pause);
+                                                DurationNs verdict_pause, bool steady);
 
   // One look, with its findings.
   Result<Answer> Look();

@@ -31,7 +31,7 @@ std::string FileFor(const SnapshotOptions& options, const Answer& answer) {
 
 int Run(const SnapshotOptions& options) {
   Result<std::unique_ptr<Session>> session =
-      Session::Start(options.target, options.all, kVerdictPause);
+      Session::Start(options.target, options.all, kVerdictPause, false);
   if (!session) return PrintError(session.error());
   const Result<Answer> answer = (*session)->Look();
   if (!answer) return PrintError(answer.error());

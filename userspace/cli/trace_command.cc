@@ -62,7 +62,7 @@ class Trace {
 
   int Run() {
     const Interrupts interrupts;
-    Result<std::unique_ptr<Session>> session = Session::Start(options_.target, false, 0);
+    Result<std::unique_ptr<Session>> session = Session::Start(options_.target, false, 0, true);
     if (!session) return PrintError(session.error());
     session_ = std::move(*session);
     begin_ = MonotonicNow();

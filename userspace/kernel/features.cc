@@ -78,7 +78,7 @@ bool HasName(const std::string& names, std::string_view name) {
 }  // namespace
 
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
-  constexpr std::array kKnown = {"task_pt_regs", "task_stack"};
+  constexpr std::array kKnown = {"task_pt_regs", "task_stack", "task_walk"};
   for (const std::string& name : without) {
     if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
       return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
@@ -103,11 +103,14 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
     features.task_iterator = HasName(*names, "bpf_iter__task");
     features.task_pt_regs = HasName(*names, "BPF_FUNC_task_pt_regs") && wanted("task_pt_regs");
     features.task_stack = HasName(*names, "BPF_FUNC_get_task_stack") && wanted("task_stack");
+    features.task_walk = HasName(*names, "bpf_iter_task_new") &&
+                         HasName(*names, "BPF_TASK_ITER_ALL_THREADS") &&
+                         HasName(*names, "bpf_rcu_read_lock") && wanted("task_walk");
   }
   return features;
 }
 
-Result<SweepPlan> PlanSweep(const KernelFeatures& features) {
+Result<SweepPlan> PlanSweep(const KernelFeatures& features, bool steady) {
   if (!features.missing_capabilities.empty()) {
     return Fail(ErrorCode::kPermission,
                 fmt::format("run this as root: {} {} missing",
@@ -134,8 +137,14 @@ Result<SweepPlan> PlanSweep(const KernelFeatures& features) {
   SweepPlan plan;
   plan.registers_by_helper = features.task_pt_regs;
   plan.kernel_stacks = features.task_stack;
+  plan.walk = steady && features.task_walk;
   if (!plan.kernel_stacks) {
     plan.degradations.emplace_back("no kernel stacks: the kernel has no bpf_get_task_stack");
+  }
+  if (steady && !features.task_walk) {
+    plan.degradations.emplace_back(
+        "sweeps cost more than they could: the kernel has no bpf_iter_task_new (it came with "
+        "Linux 6.7)");
   }
   return plan;
 }

@@ -2,6 +2,7 @@
 // Features are probed for behaviour, never by version; the plan is a pure function of them.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,22 +15,31 @@ struct KernelFeatures {
   bool task_iterator = false;  // bpf_iter/task: struct bpf_iter__task in BTF (5.8)
   bool task_pt_regs = false;   // helper bpf_task_pt_regs (5.15, commit dd6e10fbd9fb)
   bool task_stack = false;     // helper bpf_get_task_stack (5.9, commit fa28dcb82a38)
+  // kfuncs bpf_iter_task_new (6.7, commit c68a78ffe2cb) and bpf_rcu_read_lock (6.2, 9bb00b2895cb)
+  bool task_walk = false;
   bool init_pid_namespace = false;
   bool x86_64 = false;
   std::vector<std::string> missing_capabilities;  // "CAP_BPF", ...
 };
 
 // Looks at the running kernel; takes about a millisecond. `without` names features to pretend
-// absent ("task_pt_regs", "task_stack"), so that tests can force every fallback.
+// absent ("task_pt_regs", "task_stack", "task_walk"), so that tests can force every fallback.
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without);
 
 struct SweepPlan {
   bool registers_by_helper = true;  // false: found through task->stack
   bool kernel_stacks = true;
+  bool walk = false;  // steady sweeps by kernel/walk.h where it loads; false: all by the iterator
+  // Records that one walk has room for; the iterator makes a sweep with more. A walk holds one RCU
+  // read lock and, on a kernel without preemption, its CPU: about 15 ms for so many, where the
+  // iterator lets others run in between. 2.9 MB in all.
+  std::uint32_t walk_still = 32'768;      // sleepers already known: 6 ms without a pause
+  std::uint32_t walk_tasks = 4'096;       // in full
   std::vector<std::string> degradations;  // one line each, for the user
 };
 
-// The plan, or one clear line that says why there can be none.
-Result<SweepPlan> PlanSweep(const KernelFeatures& features);
+// The plan, or one clear line that says why there can be none. `steady`: many steady sweeps will
+// follow, for which it is worth 30 ms to load what makes them cheap.
+Result<SweepPlan> PlanSweep(const KernelFeatures& features, bool steady);
 
 }  // namespace ct

@@ -6,79 +6,32 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "base/unique_fd.h"
 #include "bpf/wire.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/task_sample.h"
+#include "kernel/walk.h"
 
 #include <sweep.skel.h>
 
 namespace ct {
 namespace {
 
-// include/linux/sched.h
-constexpr std::uint32_t kTaskInterruptible = 0x0001;
-constexpr std::uint32_t kTaskUninterruptible = 0x0002;
-constexpr std::uint32_t kTaskStopped = 0x0004;
-constexpr std::uint32_t kTaskTraced = 0x0008;
-// x86-64 user addresses have 47 bits; orig_ax of a thread outside a system call is -1.
-constexpr std::uint64_t kMaxSyscall = 1'000'000;
-
 // How late a thread may appear to have left its CPU on the scheduler's clock and still count as
 // already reported: clocks of two CPUs differ, and a sweep takes time. A thread inside this margin
 // is simply reported in full twice.
 constexpr DurationNs kClockMargin = 5 * kMillisecond;
 
-RunState StateOf(const ct_task_record& record) {
-  if (record.flags & CT_TASK_EXITING) return RunState::kExited;
-  if (record.state & kTaskTraced) return RunState::kTraced;
-  if (record.state & kTaskStopped) return RunState::kStopped;
-  if (record.flags & CT_TASK_FROZEN) return RunState::kFrozen;
-  if (record.flags & CT_TASK_ON_CPU) return RunState::kRunning;
-  if (record.state & kTaskUninterruptible) return RunState::kUninterruptible;
-  if (record.state & kTaskInterruptible) return RunState::kSleeping;
-  if (record.flags & CT_TASK_THROTTLED) return RunState::kThrottled;
-  return RunState::kRunnable;
-}
-
-std::string CommOf(const char (&comm)[CT_COMM_LENGTH]) {
-  return std::string(comm, strnlen(comm, sizeof(comm)));
-}
-
-TaskSample Parse(const ct_task_record& record) {
-  TaskSample task;
-  task.id = {static_cast<pid_t>(record.tid), static_cast<TimeNs>(record.start_time)};
-  task.leader = {static_cast<pid_t>(record.tgid), static_cast<TimeNs>(record.leader_start_time)};
-  task.ns_tid = static_cast<pid_t>(record.ns_tid);
-  task.ns_tgid = static_cast<pid_t>(record.ns_tgid);
-  task.pid_ns = record.pid_ns;
-  task.parent_pid = static_cast<pid_t>(record.parent_tgid);
-  task.space = record.space;
-  task.space_users = record.space_users;
-  task.group_threads = record.group_threads;
-  task.state = StateOf(record);
-  task.asleep = !(record.flags & (CT_TASK_ON_CPU | CT_TASK_ON_RQ)) &&
-                task.state != RunState::kExited && task.state != RunState::kThrottled;
-  task.compat = record.flags & CT_TASK_COMPAT;
-  task.switches = record.voluntary_switches + record.involuntary_switches;
-  task.off_cpu_since = static_cast<TimeNs>(record.off_cpu_since);
-  task.cpu_time = static_cast<DurationNs>(record.cpu_time);
-  task.has_registers = record.flags & CT_TASK_REGISTERS;
-  if (task.has_registers) {
-    task.syscall = record.syscall < kMaxSyscall ? static_cast<std::int64_t>(record.syscall) : -1;
-    std::copy(std::begin(record.arguments), std::end(record.arguments), task.arguments.begin());
-    std::copy(std::begin(record.registers), std::end(record.registers),
-              task.registers.dwarf.begin());
-    task.registers.thread_pointer = record.thread_pointer;
-  }
-  task.comm = CommOf(record.comm);
-  task.leader_comm = CommOf(record.leader_comm);
-  return task;
-}
+// After a walk that had no room for all: what it cost in vain stays small beside the sweeps.
+constexpr int kWalkRest = 16;
 
 // Cuts the iterator's byte stream into records.
 class RecordParser {
@@ -129,14 +82,11 @@ class RecordParser {
   void Take(std::uint16_t kind, const std::byte* bytes) {
     switch (kind) {
       case CT_RECORD_TASK:
-        sweep_.tasks.push_back(Parse(Copy<ct_task_record>(bytes)));
+        sweep_.tasks.push_back(ParseTask(Copy<ct_task_record>(bytes)));
         break;
-      case CT_RECORD_STILL: {
-        const auto still = Copy<ct_still_record>(bytes);
-        sweep_.still.push_back({static_cast<pid_t>(still.tid), still.switches,
-                                static_cast<TimeNs>(still.off_cpu_since)});
+      case CT_RECORD_STILL:
+        sweep_.still.push_back(ParseStill(Copy<ct_still_record>(bytes)));
         break;
-      }
       case CT_RECORD_KERNEL_STACK: {
         const auto stack = Copy<ct_kernel_stack_record>(bytes);
         if (!sweep_.tasks.empty() && sweep_.tasks.back().id.tid == static_cast<pid_t>(stack.tid)) {
@@ -167,12 +117,49 @@ struct SkeletonDeleter {
   void operator()(sweep_bpf* skeleton) const { sweep_bpf__destroy(skeleton); }
 };
 
+// How often a thread has left its CPU.
+struct Switches {
+  long voluntary = 0;
+  long involuntary = 0;
+  static Switches OfThisThread() {
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    return {usage.ru_nvcsw, usage.ru_nivcsw};
+  }
+};
+
 // The offset from the scheduler's clock to CLOCK_MONOTONIC: the tracer sleeps, reads the clock as
-// soon as it wakes, and the sweep's last record says when the scheduler gave it the CPU. Being
-// woken late makes a sample too large and being preempted makes it too small, both by far more
-// than the clocks drift between two sweeps, so the median of a few is right.
+// soon as it wakes, and the sweep's last record says when the scheduler gave it the CPU. That is
+// the same moment only if it did sleep and has not left the CPU since: on a busy host, a sweep in
+// which it had to wait for its turn would be wrong by that time. The median of a few drops what an
+// interrupt or a hypervisor took in between.
 class ClockOffset {
  public:
+  // Sleeps for a moment; returns the time after it.
+  TimeNs Begin() {
+    before_ = Switches::OfThisThread();
+    const timespec moment{0, 20'000};
+    nanosleep(&moment, nullptr);
+    woken_ = MonotonicNow();
+    return woken_;
+  }
+
+  // The end of what Begin began. False if the sample tells nothing.
+  bool End(TimeNs tracer_arrival) {
+    const Switches now = Switches::OfThisThread();
+    const bool kept_cpu = now.voluntary == before_.voluntary + 1 &&  // the sleep itself
+                          now.involuntary == before_.involuntary;
+    if (kept_cpu) Add(woken_ - tracer_arrival);
+    return kept_cpu;
+  }
+
+  // Better than nothing, if no sample ever tells anything.
+  void AddWorst(TimeNs tracer_arrival) { Add(woken_ - tracer_arrival); }
+
+  [[nodiscard]] bool is_known() const { return next_ > 0; }
+  [[nodiscard]] DurationNs median() const { return median_; }
+
+ private:
   void Add(DurationNs sample) {
     samples_[next_++ % samples_.size()] = sample;
     auto sorted = samples_;
@@ -180,38 +167,81 @@ class ClockOffset {
     std::sort(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(count));
     median_ = sorted[count / 2];
   }
-  [[nodiscard]] DurationNs median() const { return median_; }
 
- private:
+  Switches before_;
+  TimeNs woken_ = 0;
   std::array<DurationNs, 5> samples_{};
   std::size_t next_ = 0;
   DurationNs median_ = 0;
 };
 
+// So many first sweeps are tried for a clock that can be trusted; each takes a millisecond or so.
+constexpr int kFirstSweeps = 20;
+
 class BpfSweeper final : public Sweeper {
  public:
-  explicit BpfSweeper(sweep_bpf* skeleton, bool kernel_stacks)
+  BpfSweeper(sweep_bpf* skeleton, bool kernel_stacks)
       : skeleton_(skeleton), kernel_stacks_(kernel_stacks) {}
 
+  // Without it the iterator answers the same.
+  void AddWalk(const SweepPlan& plan) {
+    Result<std::unique_ptr<Walk>> walk = Walk::Load(plan);
+    if (!walk) return StopWalking(walk.error().message);
+    walk_ = std::move(*walk);
+  }
+
   Result<Sweep> Full(const std::vector<WantedThread>& wanted) override {
-    skeleton_->bss->request.flags = CT_SWEEP_FULL;
-    return Run(wanted);
+    ct_sweep_request request{};
+    request.flags = CT_SWEEP_FULL;
+    return Iterate(request, wanted);
   }
 
   Result<Sweep> Steady(DurationNs settle, const std::vector<WantedThread>& wanted) override {
-    ct_sweep_request& request = skeleton_->bss->request;
-    request.flags = 0;
+    ct_sweep_request request{};
     const TimeNs young_after = MonotonicNow() - offset_.median() - settle;
-    request.known_before = previous_young_after_ == 0
-                               ? 0
-                               : static_cast<std::uint64_t>(previous_young_after_ - kClockMargin);
     request.young_after = static_cast<std::uint64_t>(young_after);
-    Result<Sweep> sweep = Run(wanted);
+    if (previous_young_after_ != 0) {
+      request.known_before = static_cast<std::uint64_t>(previous_young_after_ - kClockMargin);
+    }
+    std::optional<Sweep> walked = TryWalk(request, wanted);
+    Result<Sweep> sweep = walked ? std::move(*walked) : Iterate(request, wanted);
     if (sweep) previous_young_after_ = young_after;
     return sweep;
   }
 
+  [[nodiscard]] std::vector<std::string> degradations() const override { return degradations_; }
+
  private:
+  // nullopt where only the iterator will do.
+  std::optional<Sweep> TryWalk(const ct_sweep_request& request,
+                               const std::vector<WantedThread>& wanted) {
+    // The first sweep reports everybody in full, for which there is no room.
+    if (!walk_ || !wanted.empty() || request.known_before == 0) return std::nullopt;
+    if (walk_rest_ > 0) {
+      --walk_rest_;
+      return std::nullopt;
+    }
+    Sweep sweep;
+    sweep.begin = offset_.Begin();
+    const Result<std::optional<TimeNs>> tracer_arrival = walk_->Run(request, sweep);
+    if (!tracer_arrival) {
+      StopWalking(tracer_arrival.error().message);
+      return std::nullopt;
+    }
+    if (!*tracer_arrival) {
+      walk_rest_ = kWalkRest;
+      return std::nullopt;
+    }
+    offset_.End(**tracer_arrival);
+    ToMonotonic(sweep);
+    return sweep;
+  }
+
+  void StopWalking(const std::string& why) {
+    walk_.reset();
+    degradations_.push_back("sweeps cost more than they could: " + why);
+  }
+
   Status SetWanted(const std::vector<WantedThread>& wanted) {
     const int map = bpf_map__fd(skeleton_->maps.wanted);
     for (const std::uint32_t tid : wanted_now_) bpf_map_delete_elem(map, &tid);
@@ -226,19 +256,33 @@ class BpfSweeper final : public Sweeper {
       }
       wanted_now_.push_back(tid);
     }
-    skeleton_->bss->request.wanted = static_cast<std::uint32_t>(wanted_now_.size());
     return {};
   }
 
-  Result<Sweep> Run(const std::vector<WantedThread>& wanted) {
+  void ToMonotonic(Sweep& sweep) const {
+    for (TaskSample& task : sweep.tasks) task.off_cpu_since += offset_.median();
+    for (StillSample& still : sweep.still) still.off_cpu_since += offset_.median();
+  }
+
+  Result<Sweep> Iterate(const ct_sweep_request& request, const std::vector<WantedThread>& wanted) {
+    Result<Sweep> sweep = IterateOnce(request, wanted, false);
+    for (int i = 1; i < kFirstSweeps && sweep && !offset_.is_known(); ++i) {
+      sweep = IterateOnce(request, wanted, i == kFirstSweeps - 1);
+    }
+    if (sweep) ToMonotonic(*sweep);
+    return sweep;
+  }
+
+  Result<Sweep> IterateOnce(const ct_sweep_request& request,
+                            const std::vector<WantedThread>& wanted, bool last_try) {
     if (Status status = SetWanted(wanted); !status) return Fail(status.error());
+    skeleton_->bss->request = request;
+    skeleton_->bss->request.wanted = static_cast<std::uint32_t>(wanted_now_.size());
     Sweep sweep;
     const UniqueFd iterator(bpf_iter_create(bpf_link__fd(skeleton_->links.ct_sweep)));
     if (!iterator.ok()) return FailErrno("creating the task iterator", errno);
 
-    const timespec moment{0, 20'000};
-    nanosleep(&moment, nullptr);
-    sweep.begin = MonotonicNow();
+    sweep.begin = offset_.Begin();
     RecordParser parser(sweep);
     std::size_t kept = 0;
     for (;;) {
@@ -254,45 +298,27 @@ class BpfSweeper final : public Sweeper {
     }
     if (!parser.ended()) return Fail(ErrorCode::kInternal, "the task iterator stopped early");
 
-    offset_.Add(sweep.begin - parser.tracer_arrival());
-    for (TaskSample& task : sweep.tasks) task.off_cpu_since += offset_.median();
-    for (StillSample& still : sweep.still) still.off_cpu_since += offset_.median();
+    if (!offset_.End(parser.tracer_arrival()) && last_try) {
+      offset_.AddWorst(parser.tracer_arrival());
+    }
     return sweep;
   }
 
   std::unique_ptr<sweep_bpf, SkeletonDeleter> skeleton_;
   bool kernel_stacks_;
+  std::unique_ptr<Walk> walk_;
+  int walk_rest_ = 0;  // steady sweeps until the next walk is tried
+  std::vector<std::string> degradations_;
   ClockOffset offset_;
   TimeNs previous_young_after_ = 0;  // on the scheduler's clock
   std::vector<std::uint32_t> wanted_now_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);
 };
 
-// libbpf's own words, kept for the error message instead of the terminal.
-std::string& LibbpfLog() {
-  static std::string log;
-  return log;
-}
-int CollectLog(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  std::array<char, 512> line;
-  vsnprintf(line.data(), line.size(), format, arguments);
-  if (LibbpfLog().size() < 8192) LibbpfLog() += line.data();
-  return 0;
-}
-
-tl::unexpected<Error> LoadError(const char* what, int error) {
-  std::string first_line = LibbpfLog().substr(0, LibbpfLog().find('\n'));
-  Error failure = FailErrno(what, -error).value();
-  if (!first_line.empty()) failure.message += " (" + first_line + ")";
-  return Fail(failure);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Sweeper>> Sweeper::Load(const SweepPlan& plan) {
-  libbpf_set_print(CollectLog);
-  LibbpfLog().clear();
+  CollectLibbpfLog();
   std::unique_ptr<sweep_bpf, SkeletonDeleter> skeleton(sweep_bpf__open());
   if (!skeleton) return LoadError("opening the sweep program", -errno);
   skeleton->rodata->has_task_pt_regs = plan.registers_by_helper;
@@ -303,7 +329,9 @@ Result<std::unique_ptr<Sweeper>> Sweeper::Load(const SweepPlan& plan) {
   if (const int error = sweep_bpf__attach(skeleton.get()); error != 0) {
     return LoadError("attaching the sweep program", error);
   }
-  return std::make_unique<BpfSweeper>(skeleton.release(), plan.kernel_stacks);
+  auto sweeper = std::make_unique<BpfSweeper>(skeleton.release(), plan.kernel_stacks);
+  if (plan.walk) sweeper->AddWalk(plan);
+  return sweeper;
 }
 
 }  // namespace ct

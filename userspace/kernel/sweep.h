@@ -53,6 +53,7 @@ struct Sweep {
   std::vector<TaskSample> tasks;
   std::vector<StillSample> still;
   std::uint64_t visited = 0;  // user threads looked at
+  bool walked = false;        // by the cheaper program; see kernel/walk.h
 };
 
 // A thread to be reported whatever its state.
@@ -63,7 +64,8 @@ struct WantedThread {
 
 class Sweeper {
  public:
-  // Loads the BPF side (about 25 ms). Errors: kPermission, kUnsupported with the verifier's words.
+  // Loads the BPF side (about 25 ms, and 30 more for the walk). Errors: kPermission, kUnsupported
+  // with the verifier's words.
   static Result<std::unique_ptr<Sweeper>> Load(const SweepPlan& plan);
   virtual ~Sweeper() = default;
 
@@ -75,6 +77,9 @@ class Sweeper {
   // StillSample that the caller does not know (it can happen when clocks drift) is to be asked for
   // in the next call's `wanted`.
   virtual Result<Sweep> Steady(DurationNs settle, const std::vector<WantedThread>& wanted) = 0;
+
+  // What the plan promised and the kernel did not keep, one line each, for the user.
+  [[nodiscard]] virtual std::vector<std::string> degradations() const { return {}; }
 };
 
 }  // namespace ct

@@ -11,31 +11,52 @@ namespace {
 KernelFeatures Everything() {
   KernelFeatures features;
   features.btf = features.task_iterator = features.task_pt_regs = features.task_stack = true;
-  features.init_pid_namespace = features.x86_64 = true;
+  features.task_walk = features.init_pid_namespace = features.x86_64 = true;
   return features;
 }
 
 TEST(PlanSweep, UsesWhatThereIs) {
-  const Result<SweepPlan> plan = PlanSweep(Everything());
+  const Result<SweepPlan> plan = PlanSweep(Everything(), true);
   ASSERT_TRUE(plan);
   EXPECT_TRUE(plan->registers_by_helper);
   EXPECT_TRUE(plan->kernel_stacks);
+  EXPECT_TRUE(plan->walk);
   EXPECT_TRUE(plan->degradations.empty());
 }
 
 TEST(PlanSweep, FallsBackWithoutTheRegisterHelper) {
   KernelFeatures features = Everything();
   features.task_pt_regs = false;  // 5.10
-  const Result<SweepPlan> plan = PlanSweep(features);
+  const Result<SweepPlan> plan = PlanSweep(features, true);
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->registers_by_helper);
   EXPECT_TRUE(plan->degradations.empty());  // nothing is lost by it
 }
 
+TEST(PlanSweep, TellsThatSteadySweepsAreDear) {
+  KernelFeatures features = Everything();
+  features.task_walk = false;  // before 6.7
+  const Result<SweepPlan> plan = PlanSweep(features, true);
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->walk);
+  EXPECT_THAT(plan->degradations, testing::ElementsAre(testing::HasSubstr("sweeps cost more")));
+}
+
+TEST(PlanSweep, OfASnapshotHasNoUseForTheWalk) {
+  for (const bool task_walk : {false, true}) {
+    KernelFeatures features = Everything();
+    features.task_walk = task_walk;
+    const Result<SweepPlan> plan = PlanSweep(features, false);
+    ASSERT_TRUE(plan);
+    EXPECT_FALSE(plan->walk);
+    EXPECT_TRUE(plan->degradations.empty());
+  }
+}
+
 TEST(PlanSweep, TellsWhatIsDegraded) {
   KernelFeatures features = Everything();
   features.task_stack = false;
-  const Result<SweepPlan> plan = PlanSweep(features);
+  const Result<SweepPlan> plan = PlanSweep(features, true);
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->kernel_stacks);
   EXPECT_THAT(plan->degradations, testing::ElementsAre(testing::HasSubstr("no kernel stacks")));
@@ -62,7 +83,7 @@ TEST(PlanSweep, RefusesWithOneClearLine) {
   for (const Refusal& refusal : refusals) {
     KernelFeatures features = Everything();
     refusal.take(features);
-    const Result<SweepPlan> plan = PlanSweep(features);
+    const Result<SweepPlan> plan = PlanSweep(features, true);
     ASSERT_FALSE(plan);
     EXPECT_EQ(plan.error().code, refusal.code);
     EXPECT_THAT(plan.error().message, testing::HasSubstr(refusal.says));
@@ -77,10 +98,12 @@ TEST(ProbeFeatures, RefusesToForgetWhatItDoesNotKnow) {
 }
 
 TEST(ProbeFeatures, CanBeForcedDown) {
-  const Result<KernelFeatures> features = ProbeFeatures({"task_pt_regs", "task_stack"});
+  const Result<KernelFeatures> features =
+      ProbeFeatures({"task_pt_regs", "task_stack", "task_walk"});
   ASSERT_TRUE(features);
   EXPECT_FALSE(features->task_pt_regs);
   EXPECT_FALSE(features->task_stack);
+  EXPECT_FALSE(features->task_walk);
 }
 
 }  // namespace

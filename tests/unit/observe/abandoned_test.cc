@@ -7,6 +7,7 @@
 namespace ct {
 namespace {
 
+using ::testing::Contains;
 using testing::Edges;
 using ::testing::ElementsAre;
 using testing::LookBuilder;
@@ -68,6 +69,44 @@ TEST(Abandoned, ByAnOwnerWhoseTidAStrangerHasNow) {
   EXPECT_THAT(Edges(look.Build()),
               ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
                           "mutex 1:0x1000 abandoned by 555: owner's tid was reused"));
+}
+
+// All waiters have slept since before 102 was born: nobody was woken, so it was not unlocked since.
+class YoungOwner : public ::testing::Test {
+ protected:
+  YoungOwner() {
+    look.Thread(101);
+    look.Thread(102);
+    look.Waits(101, Mutex(0x1000, 102));
+    const TimeNs now = look.FirstSweep().begin;
+    look.First(101).off_cpu_since = look.Second(101).off_cpu_since = now - 60 * kSecond;
+    Born(now - 10 * kSecond);
+  }
+  void Born(TimeNs time) { look.First(102).id.start_time = look.Second(102).id.start_time = time; }
+  LookBuilder look;
+};
+
+TEST_F(YoungOwner, HasTheTidOfTheOneBefore) {
+  EXPECT_THAT(Edges(look.Build()),
+              ElementsAre("101 waits for mutex 1:0x1000 (still, certain)",
+                          "mutex 1:0x1000 abandoned by 102: owner's tid was reused"));
+}
+
+TEST_F(YoungOwner, IsTheOwnerIfTheClocksMayBeOff) {
+  Born(look.First(101).off_cpu_since + kSecond / 2);
+  EXPECT_THAT(Edges(look.Build()), Contains("102 holds mutex 1:0x1000 (certain)"));
+}
+
+TEST_F(YoungOwner, IsTheOwnerIfAWaiterMoved) {
+  look.Moves(101);
+  EXPECT_THAT(Edges(look.Build()), Contains("102 holds mutex 1:0x1000 (certain)"));
+}
+
+TEST_F(YoungOwner, IsTheOwnerIfAWaiterMayHaveGivenUp) {
+  LocatedWait wait = Mutex(0x1000, 102);
+  wait.reading.timed = true;
+  look.Waits(101, wait);
+  EXPECT_THAT(Edges(look.Build()), Contains("102 holds mutex 1:0x1000 (certain)"));
 }
 
 TEST(Abandoned, ByAnOwnerInTheWaitersNamespaceWhoeverHasTheTidOutside) {

@@ -30,8 +30,9 @@ namespace {
 // is simply reported in full twice.
 constexpr DurationNs kClockMargin = 5 * kMillisecond;
 
-// After a walk that had no room for all: what it cost in vain stays small beside the sweeps.
-constexpr int kWalkRest = 16;
+// Sweeps without a walk after one that had no room for all, doubled each time up to this: what was
+// walked in vain stays small beside the sweeps.
+constexpr int kMaxWalkRest = 16;
 
 // Cuts the iterator's byte stream into records.
 class RecordParser {
@@ -229,9 +230,11 @@ class BpfSweeper final : public Sweeper {
       return std::nullopt;
     }
     if (!*tracer_arrival) {
-      walk_rest_ = kWalkRest;
+      walk_rest_ = next_walk_rest_;
+      next_walk_rest_ = std::min(2 * next_walk_rest_, kMaxWalkRest);
       return std::nullopt;
     }
+    next_walk_rest_ = 1;
     offset_.End(**tracer_arrival);
     ToMonotonic(sweep);
     return sweep;
@@ -308,6 +311,7 @@ class BpfSweeper final : public Sweeper {
   bool kernel_stacks_;
   std::unique_ptr<Walk> walk_;
   int walk_rest_ = 0;  // steady sweeps until the next walk is tried
+  int next_walk_rest_ = 1;
   std::vector<std::string> degradations_;
   ClockOffset offset_;
   TimeNs previous_young_after_ = 0;  // on the scheduler's clock

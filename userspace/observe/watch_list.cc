@@ -1,6 +1,7 @@
 #include "observe/watch_list.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/hash.h"
 
@@ -25,8 +26,8 @@ WatchList::IdleSite WatchList::SiteOf(const TaskSample& task) {
 void WatchList::Remember(const RawLook& look, const SweepIndex& first, const SweepIndex& second,
                          const Observation& observation) {
   last_look_ = look.second.end;
-  known_.clear();
-  for (const TaskSample& task : look.second.tasks) known_.insert(task.id.tid);
+  known_.Clear();
+  for (const TaskSample& task : look.second.tasks) known_.Insert(task.id.tid);
   if (idle_sites_.size() > kMaxIdleSites) idle_sites_.clear();
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
@@ -39,11 +40,14 @@ void WatchList::Remember(const RawLook& look, const SweepIndex& first, const Swe
     }
   }
   watched_.clear();
+  next_long_ = std::numeric_limits<TimeNs>::max();
   for (const Wait& wait : observation.waits) {
     if (wait.purpose == WaitPurpose::kEvent) continue;
     const Actor& actor = observation.actors[static_cast<std::size_t>(wait.actor)];
-    watched_[actor.id.tid] = {actor.id, actor.switches, wait.since,
-                              observation.end - wait.since >= long_wait_};
+    watched_[actor.id.tid] = {actor.id, actor.switches};
+    if (observation.end - wait.since < long_wait_) {
+      next_long_ = std::min(next_long_, wait.since + long_wait_);
+    }
   }
 }
 
@@ -64,21 +68,18 @@ bool WatchList::HasChanged(const Sweep& sweep, bool everything,
   for (const StillSample& still : sweep.still) {
     // Passed over as too young by one sweep and as known by the next, when the clocks of two CPUs
     // differ: only a look can say what it waits for.
-    if (known_.insert(still.tid).second) changed = true;
+    if (known_.Insert(still.tid)) changed = true;
     if (IsWatched(still.tid, still.switches)) ++watched_still;
   }
   for (const TaskSample& task : sweep.tasks) {
-    known_.insert(task.id.tid);
+    known_.Insert(task.id.tid);
     if (IsWatched(task.id.tid, task.switches) && watched_.at(task.id.tid).id == task.id) {
       ++watched_still;
     } else if ((everything || selected.contains(task.leader.tid)) && IsNews(task, cache)) {
       changed = true;
     }
   }
-  if (watched_still != watched_.size()) changed = true;
-  changed |= std::any_of(watched_.begin(), watched_.end(), [&](const auto& entry) {
-    return !entry.second.was_long && sweep.end - entry.second.since >= long_wait_;
-  });
+  if (watched_still != watched_.size() || sweep.end >= next_long_) changed = true;
   const bool refresh = !watched_.empty() || !everything;
   return changed || (refresh && sweep.end - last_look_ >= kRefreshInterval);
 }

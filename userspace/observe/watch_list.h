@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "model/observation.h"
 #include "observe/look.h"
 #include "observe/reading_cache.h"
+#include "observe/tid_set.h"
 
 namespace ct {
 
@@ -41,8 +43,6 @@ class WatchList {
   struct Watched {
     ThreadId id;
     std::uint64_t switches = 0;
-    TimeNs since = 0;
-    bool was_long = false;
   };
 
   static IdleSite SiteOf(const TaskSample& task);
@@ -52,7 +52,8 @@ class WatchList {
   DurationNs long_wait_;
   std::unordered_set<IdleSite, IdleSiteHash> idle_sites_;
   std::unordered_map<pid_t, Watched> watched_;
-  std::unordered_set<pid_t> known_;  // tids that a sweep has reported in full
+  TimeNs next_long_ = std::numeric_limits<TimeNs>::max();  // the next of them waits for long then
+  TidSet known_;                                           // whom a sweep has reported in full
   TimeNs last_look_ = 0;
 };
 

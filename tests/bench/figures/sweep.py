@@ -41,7 +41,7 @@ def sweeps(binaries: Binaries, mode: str, pause_ms: int) -> list[tuple[int, ...]
 
 def costs(binaries: Binaries, rounds: int) -> None:
     order = random.Random(3)
-    cases = [(mode, pause) for mode in ("steady", "full") for pause in PAUSES_MS]
+    cases = [(mode, pause) for mode in ("steady", "iterated", "full") for pause in PAUSES_MS]
     samples: dict[tuple[str, int], list[tuple[int, ...]]] = {case: [] for case in cases}
     sizes = {case: [] for case in cases}
     for _ in range(rounds):
@@ -59,6 +59,7 @@ def costs(binaries: Binaries, rounds: int) -> None:
         "sweep: cost by the number of blocked threads",
         f"idle waiters of one process; ns a visited thread, median [95 %] of {rounds} x {SWEEPS}",
         "'one more': slope over all sizes, without a sweep's fixed cost",
+        "iterated: the steady sweep of kernels before 6.7",
     )
     for case in cases:
         mode, pause = case

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -80,7 +81,7 @@ int main(int argc, char** argv) {
   Fact("owner", owner_tid);
   if (HasOption(argc, argv, "--reuse")) {
     // As on a host: a tid does not come round again within a second.
-    SleepMicroseconds(1'200'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1200));
     StartInnocent();
   }
   Ready();

@@ -13,9 +13,9 @@ DurationNs Pacer::Next(DurationNs asked, DurationNs now, double cpu_share) {
 }
 
 void Pacer::BeginStep(DurationNs reader_cpu) {
-  // What the first look took, before the first step, is nobody's steady cost.
-  last_reader_cpu_ = std::max(last_reader_cpu_, reader_cpu);
   if (steps_ == 0) {
+    // The first look comes before the first step.
+    last_reader_cpu_ = std::max(last_reader_cpu_, reader_cpu);
     window_begin_ = MonotonicNow();
     window_cpu_ = ProcessCpuTime() + last_reader_cpu_;
   }

@@ -62,5 +62,23 @@ TEST(Pacer, BacksOffAndComesBack) {
   EXPECT_EQ(Pacer::Next(asked, asked, 0.001), asked);
 }
 
+TEST(Pacer, CountsWhatTheReaderTakesInTheStepsAlone) {
+  const DurationNs first_look = kSecond;
+  const DurationNs later_look = 100 * kSecond;
+  Pacer pacer(kSecond);
+  std::string note;
+  const auto steps = [&](DurationNs reader_cpu_before, DurationNs reader_cpu_after) {
+    for (int i = 0; i < Pacer::kSteps; ++i) {
+      pacer.BeginStep(reader_cpu_before);
+      note = pacer.EndStep(reader_cpu_after);
+    }
+    return pacer.interval();
+  };
+  EXPECT_EQ(steps(first_look, first_look), kSecond);
+  EXPECT_EQ(note, "");
+  EXPECT_EQ(steps(first_look, later_look), 2 * kSecond);
+  EXPECT_NE(note, "");
+}
+
 }  // namespace
 }  // namespace ct

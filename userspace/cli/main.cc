@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <exception>
 
 #include <CLI/CLI.hpp>
 
@@ -46,4 +47,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace ct
 
-int main(int argc, char** argv) { return ct::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return ct::Main(argc, argv);
+  } catch (const std::exception& error) {  // out of memory
+    fprintf(stderr, "concurrency-tracer: %s\n", error.what());
+    return ct::kExitError;
+  }
+}

@@ -316,7 +316,7 @@ class BpfSweeper final : public Sweeper {
   ClockOffset offset_;
   TimeNs previous_young_after_ = 0;  // on the scheduler's clock
   std::vector<std::uint32_t> wanted_now_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(256 << 10);
 };
 
 }  // namespace

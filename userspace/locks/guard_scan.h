@@ -17,7 +17,7 @@ namespace ct {
 
 // What is scanned at most, from the top of the stack (the innermost frames) on, and how many
 // threads: a deeper guard or a later thread is missed, never waited for.
-inline constexpr std::uint64_t kGuardScanBytes = 64 * 1024;
+inline constexpr std::uint64_t kGuardScanBytes = 64 << 10;
 inline constexpr std::size_t kGuardScanThreads = 256;
 
 struct ThreadStack {

@@ -80,7 +80,7 @@ std::string Ipv4(const char* hex) {
 
 std::string Ipv6(const char* hex) {
   in6_addr address{};
-  for (int word = 0; word < 4; ++word) {
+  for (std::size_t word = 0; word < 4; ++word) {
     const std::string part(hex + 8 * word, 8);
     address.s6_addr32[word] = static_cast<std::uint32_t>(strtoul(part.c_str(), nullptr, 16));
   }

@@ -16,7 +16,7 @@ namespace ct {
 namespace wire = concurrency_tracer::internal;
 
 // A message longer than this is a mistake or an attack: 200,000 frames with long names fit.
-inline constexpr std::size_t kMaxMessageBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kMaxMessageBytes = 64 << 20;
 
 Status SendMessage(int fd, const google::protobuf::MessageLite& message);
 

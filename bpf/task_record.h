@@ -185,8 +185,8 @@ static __always_inline void fill_end(struct ct_sweep_end_record *record, __u32 v
 	record->kind = CT_RECORD_SWEEP_END;
 	record->visited = visited;
 	record->ended = bpf_ktime_get_ns();
-	record->tracer_arrival = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(),
-					       sched_info.last_arrival);
+	record->tracer_arrival =
+	    BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), sched_info.last_arrival);
 }
 
 #endif /* CT_TASK_RECORD_H */

@@ -39,6 +39,8 @@ class MappedArray {
     if (!records_.empty()) munmap(const_cast<Record*>(records_.data()), records_.size_bytes());
   }
   MappedArray(MappedArray&& other) noexcept : records_(std::exchange(other.records_, {})) {}
+  MappedArray(const MappedArray&) = delete;
+  MappedArray& operator=(const MappedArray&) = delete;
   MappedArray& operator=(MappedArray&&) = delete;
 
   // The first `count`, or all.

@@ -34,7 +34,8 @@ class Pacer {
   TimeNs window_begin_ = 0;
   DurationNs window_cpu_ = 0;
   DurationNs last_reader_cpu_ = 0;
-  int steps_ = 0;
+  // Of this window; -1: before the first step, whose sweep reports everybody in full.
+  int steps_ = -1;
 };
 
 }  // namespace ct

@@ -11,18 +11,18 @@
 namespace ct {
 
 enum class ResourceKind : std::uint8_t {
-  kFutex,        // a futex that no decoder knows
+  kFutex,  // a futex that no decoder knows
   kMutex,
   kRwLock,
-  kStdioLock,    // a FILE's lock
+  kStdioLock,  // a FILE's lock
   kMallocArena,
   kSemaphore,
   kCondition,
   kBarrier,
-  kOnce,         // pthread_once, a static initializer's guard
-  kThreadExit,   // join: the resource is the joined thread's life, held by that thread
-  kAtomicWait,   // C++20 atomic::wait, latch, counting_semaphore
-  kPark,         // a runtime's parking place: JVM, parking_lot, Go's M, Rust's thread::park
+  kOnce,        // pthread_once, a static initializer's guard
+  kThreadExit,  // join: the resource is the joined thread's life, held by that thread
+  kAtomicWait,  // C++20 atomic::wait, latch, counting_semaphore
+  kPark,        // a runtime's parking place: JVM, parking_lot, Go's M, Rust's thread::park
   kFuture,
   kGil,
   kPool,
@@ -46,11 +46,11 @@ enum class Implementation : std::uint8_t {
 // address each process maps it at.
 struct ResourceId {
   bool shared = false;
-  SpaceId space = 0;           // private only
-  std::uint64_t address = 0;   // private: address of the lock object
-  std::uint64_t device = 0;    // shared: st_dev of the mapped file
-  std::uint64_t inode = 0;     // shared
-  std::uint64_t offset = 0;    // shared: file offset of the lock object
+  SpaceId space = 0;          // private only
+  std::uint64_t address = 0;  // private: address of the lock object
+  std::uint64_t device = 0;   // shared: st_dev of the mapped file
+  std::uint64_t inode = 0;    // shared
+  std::uint64_t offset = 0;   // shared: file offset of the lock object
   auto operator<=>(const ResourceId&) const = default;
 };
 
@@ -78,7 +78,7 @@ struct Resource {
   // The Holds of this resource are all there are. False: someone else may hold it and release it,
   // so its waiters are never called stuck on its account.
   bool holders_known = false;
-  bool changed_hands = false;  // while we looked: whoever held it, it moves
+  bool changed_hands = false;             // while we looked: whoever held it, it moves
   std::optional<std::uint32_t> capacity;  // counted resources, where readable
   Abandoned abandoned = Abandoned::kNo;
   pid_t abandoned_by = 0;  // the tid in the owner word, as the target sees it

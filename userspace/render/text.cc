@@ -40,10 +40,17 @@ std::string Findings(TextContext& context, std::span<const Finding> findings) {
   return text;
 }
 
+std::string WhatWasSeen(const Observation& observation) {
+  // Of a whole host only who is near a lock is in the snapshot; all have been looked at.
+  if (observation.filter.empty()) {
+    return Plural(observation.cost.threads_visited, "thread") + ", the whole host";
+  }
+  return fmt::format("{} of {}", Plural(observation.actors.size(), "thread"),
+                     Plural(observation.processes.size(), "process"));
+}
+
 std::string NoFindings(const TextContext& context) {
-  const std::string seen =
-      fmt::format("{} of {}", Plural(context.observation.actors.size(), "thread"),
-                  Plural(context.observation.processes.size(), "process"));
+  const std::string seen = WhatWasSeen(context.observation);
   if (AnyRelevant(context.observation.losses)) {
     return fmt::format("{}  no finding in what could be seen: {}\n",
                        context.Paint("INCOMPLETE", kYellow), seen);

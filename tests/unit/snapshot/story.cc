@@ -423,6 +423,7 @@ Told NothingFoundButLosses() {
 Told WholeHost() {
   Story s;
   s.observation.filter.clear();
+  s.observation.cost.threads_visited = 412;
   const auto stack = s.Stack({"main@/src/main.c:1"});
   for (pid_t i = 0; i < 40; ++i) {
     const auto process = s.Process("svc-" + std::to_string(i), 1000 + i);

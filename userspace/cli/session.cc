@@ -65,6 +65,7 @@ Result<std::unique_ptr<Session>> Session::Start(const TargetOptions& target, boo
   options.all_waits = all_waits;
   options.long_wait = target.long_wait;
   options.verdict_pause = verdict_pause;
+  options.once = !steady;
   session->observer_ =
       std::make_unique<Observer>(*session->sweeper_, *session->reader_, std::move(options));
   session->host_ = ReadHost();

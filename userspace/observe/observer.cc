@@ -167,7 +167,7 @@ Result<Observation> Observer::Look() {
   const TimeNs begin = MonotonicNow();
   const DurationNs cpu_begin = ProcessCpuTime();
   Result<RawLook> look = LookOnce();
-  for (int i = 1; i < kWholeLooks && look && look->restless; ++i) {
+  for (int i = 1; options_.once && i < kWholeLooks && look && look->restless; ++i) {
     if (MonotonicNow() - begin > kLookAgainFor) break;
     Pause(kLookAgainAfter);
     look = LookOnce();
@@ -180,7 +180,7 @@ Result<Observation> Observer::Look() {
   const SweepIndex first(look->first);
   const SweepIndex second(look->second);
   CountUnreadable(first, second, *look);
-  if (look->restless_ring) {
+  if (options_.once && look->restless_ring) {
     look->losses.push_back({"threads seem to wait for each other, and were woken during every look",
                             1, true, "thread " + std::to_string(*look->restless_ring)});
   }

@@ -24,6 +24,8 @@ struct ObserverOptions {
   Filter filter;
   bool all_waits = false;          // idle waits too, with stacks
   DurationNs long_wait = kSecond;  // when an unfinished lock wait deserves a look of its own
+  // Nobody will look again soon: a look that missed a thread which was awake is worth repeating.
+  bool once = false;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
 };

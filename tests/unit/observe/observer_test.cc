@@ -194,6 +194,12 @@ TEST_F(Referrers, AreNotLookedForIfTheLockNamesItsOwner) {
   EXPECT_THAT(Look(), Contains("100 holds mutex 1:0x1000 (certain)"));
 }
 
+ObserverOptions Once() {
+  ObserverOptions options;
+  options.once = true;
+  return options;
+}
+
 // --- a closer look at a ring whose threads were all woken
 // -----------------------------------------
 
@@ -208,7 +214,7 @@ class CloserLook : public ::testing::Test {
     for (const pid_t tid : {101, 102}) later.First(tid) = later.Second(tid);
   }
 
-  Host host;
+  Host host{Once()};
   testing::LookBuilder later;  // both sleep through it
 };
 
@@ -273,7 +279,7 @@ TEST_F(CloserLook, ForgetsWhoCalledFromAnotherPlace) {
 
 // 102 was awake at the first sweep: nobody has read what it waits for.
 TEST(WholeLook, IsRepeatedForAHolderThatWasAwake) {
-  Host host;
+  Host host{Once()};
   for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
   host.Waits(101, Mutex(0x2000, 102));
   host.Waits(102, Mutex(0x1000, 101));
@@ -288,8 +294,18 @@ TEST(WholeLook, IsRepeatedForAHolderThatWasAwake) {
   EXPECT_EQ(host.sweeper.full_sweeps, 4);
 }
 
-TEST(WholeLook, IsNotRepeatedForAHolderThatWorks) {
+TEST(WholeLook, IsNotRepeatedInATrace) {
   Host host;
+  for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
+  host.Waits(101, Mutex(0x2000, 102));
+  host.Waits(102, Mutex(0x1000, 101));
+  host.now().First(102).asleep = false;
+  host.Look();
+  EXPECT_EQ(host.sweeper.full_sweeps, 2) << "the next tick looks again";
+}
+
+TEST(WholeLook, IsNotRepeatedForAHolderThatWorks) {
+  Host host{Once()};
   for (const pid_t tid : {100, 101, 102}) host.now().Thread(tid);
   host.Waits(101, Mutex(0x2000, 102));
   host.now().Runs(102);

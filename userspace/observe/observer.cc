@@ -139,7 +139,7 @@ Result<RawLook> Observer::LookOnce() {
   Result<Sweep> second = sweeper_.Full(wanted);
   if (!second) return Fail(second.error());
   look.second = std::move(*second);
-  std::vector<pid_t> ring = FindRestlessRing(look, SweepIndex(look.first), SweepIndex(look.second));
+  std::vector<pid_t> ring = FindRestlessRing(look, index, SweepIndex(look.second));
   for (int i = 0; i < kCloserLooks && !ring.empty(); ++i) {
     if (Status status = LookCloser(wanted, look); !status) return Fail(status.error());
     const SweepIndex closer(look.first);
@@ -153,8 +153,10 @@ Result<RawLook> Observer::LookOnce() {
     ring = FindRestlessRing(look, closer, SweepIndex(look.second));
   }
   if (!ring.empty()) look.restless_ring = ring.front();
-  look.restless =
-      look.restless_ring || HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second));
+  look.restless = look.restless_ring.has_value();
+  if (options_.once && !look.restless) {
+    look.restless = HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second));
+  }
   const bool any_left =
       std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
         return task.state != RunState::kExited && look.selected.contains(task.leader.tid);

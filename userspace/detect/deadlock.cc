@@ -60,11 +60,16 @@ class DeadlockDetector {
 
  private:
   // A space that is certainly stuck is told as such: who in it seems to hold what is told there.
+  // Not so where a ring or an abandoned lock says more: then each is told for itself.
   void FindCertainWorlds() {
     in_certain_world_.assign(graph_.actor_count(), false);
     for (const ClosedWorld& world : FindClosedWorlds(graph_)) {
-      const bool told = std::any_of(world.threads.begin(), world.threads.end(),
-                                    [&](auto actor) { return context_.IsExplained(actor); });
+      const bool told =
+          std::any_of(world.threads.begin(), world.threads.end(), [&](ActorIndex actor) {
+            const ResourceIndex awaited = graph_.wait(graph_.WaitOf(actor)).resource;
+            return context_.IsExplained(actor) ||
+                   graph_.resource(awaited).abandoned != Abandoned::kNo;
+          });
       if (told || !world.IsCertain()) continue;
       for (const ActorIndex actor : world.threads) {
         in_certain_world_[static_cast<std::size_t>(actor)] = true;

@@ -113,6 +113,19 @@ TEST(ClosedWorld, WithAProbableRingInIt) {
   EXPECT_EQ(findings[0].ring.size(), 2U);
 }
 
+TEST(ClosedWorld, WithAProbableRingBesideAnAbandonedLock) {
+  const std::vector<Finding> findings = Detect(testing::Observe(R"(
+    closed
+    lock X: exited
+    a: holds L probable, waits M
+    b: holds M probable, waits L
+    c: waits X
+  )"));
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].kind, FindingKind::kProbableDeadlock);
+  EXPECT_EQ(findings[1].kind, FindingKind::kAbandonedLock);
+}
+
 TEST(ClosedWorld, ThreadsThatShareMemoryAcrossProcessesAreOneSpace) {
   Observation vforked = testing::Observe(R"(
     closed

@@ -18,11 +18,11 @@ struct Level {
   Evidence evidence;
 };
 
-// One still actor keeps its lock, so whoever waits for that has not left its call, and so on
+// Who did not run keeps its lock, so whoever waits for that has not left its call, and so on
 // around. Without one, the members may block each other again and again and never all at once.
-bool SomebodyWasStill(const WaitGraph& graph, const std::vector<ActorIndex>& members) {
+bool SomebodyDidNotRun(const WaitGraph& graph, const std::vector<ActorIndex>& members) {
   return std::any_of(members.begin(), members.end(), [&](ActorIndex actor) {
-    return graph.wait(graph.WaitOf(actor)).continuity == Continuity::kStill;
+    return graph.wait(graph.WaitOf(actor)).continuity >= Continuity::kDidNotRun;
   });
 }
 
@@ -106,7 +106,7 @@ class DeadlockDetector {
         std::any_of(knot.members.begin(), knot.members.end(), [this](ActorIndex actor) {
           return context_.IsExplained(actor) || IsInCertainWorld(actor);
         });
-    if (told || !SomebodyWasStill(graph_, knot.members)) return std::nullopt;
+    if (told || !SomebodyDidNotRun(graph_, knot.members)) return std::nullopt;
     Finding finding;
     finding.kind = level.kind;
     finding.evidence = level.evidence;

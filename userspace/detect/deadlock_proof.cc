@@ -49,18 +49,20 @@ class ProofWriter {
     return exit ? "has not ended" : "has not released " + ResourceAt(step);
   }
 
-  bool IsStill(std::size_t step) const { return WaitAt(step).continuity == Continuity::kStill; }
+  // It has done nothing between the looks, so it has released nothing.
+  static bool DidNotRun(const Wait& wait) { return wait.continuity >= Continuity::kDidNotRun; }
 
-  // Where the argument starts: the first still one of the ring, or of the other members.
+  // Where the argument starts: the first of the ring, or of the other members, that did not run.
   std::size_t StartStep() {
     for (std::size_t step = 0; step < finding_.ring.size(); ++step) {
-      if (IsStill(step)) return step;
+      if (DidNotRun(WaitAt(step))) return step;
     }
     for (const ActorIndex actor : finding_.members) {
-      if (graph_.wait(graph_.WaitOf(actor)).continuity != Continuity::kStill) continue;
-      lines_.push_back(describe_.Actor(actor) +
-                       " slept through both looks (switch counts equal), and all of them wait "
-                       "for each other without a way out");
+      const Wait& wait = graph_.wait(graph_.WaitOf(actor));
+      if (!DidNotRun(wait)) continue;
+      lines_.push_back(
+          fmt::format("{} {}, and all of them wait for each other without a way out",
+                      describe_.Actor(actor), HowSeen(wait)));
       break;
     }
     return 0;
@@ -69,14 +71,14 @@ class ProofWriter {
   // Backwards around the ring: who slept kept its lock, so who waits for that has not left.
   void WriteFromStillActor() {
     const std::size_t size = finding_.ring.size();
-    const std::size_t still = StartStep();
+    const std::size_t start = StartStep();
     lines_.push_back(
-        fmt::format("{} {}: it {}", ActorAt(still), HowSeen(still), NotReleased(Before(still))));
+        fmt::format("{} {}: it {}", ActorAt(start), HowSeen(WaitAt(start)), NotReleased(Before(start))));
     if (size == 1) {
       lines_.push_back("it waits for this itself");
       return;
     }
-    std::size_t step = Before(still);
+    std::size_t step = Before(start);
     for (std::size_t written = 1; written < size; ++written, step = Before(step)) {
       if (written == kMaxSteps) {
         lines_.push_back(fmt::format("and so on for {} more", size - written));
@@ -86,12 +88,18 @@ class ProofWriter {
                                    ActorAt(step), ResourceAt(step), NotReleased(Before(step))));
     }
     lines_.push_back(
-        fmt::format("{} waits for {}: none of them can go on", ActorAt(still), ResourceAt(still)));
+        fmt::format("{} waits for {}: none of them can go on", ActorAt(start), ResourceAt(start)));
   }
 
-  std::string HowSeen(std::size_t step) const {
-    return IsStill(step) ? "slept through both looks (switch counts equal)"
-                         : "waited for the same at both looks";
+  static std::string HowSeen(const Wait& wait) {
+    switch (wait.continuity) {
+      case Continuity::kStill:
+        return "slept through both looks (switch counts equal)";
+      case Continuity::kDidNotRun:
+        return "was woken and has not run yet (switch counts equal at both looks)";
+      default:
+        return "waited for the same at both looks";
+    }
   }
 
   void WriteEdges() {

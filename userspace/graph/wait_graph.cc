@@ -78,7 +78,8 @@ bool WaitGraph::IsCounted(ResourceIndex index) const {
 bool HasLeftWait(const Actor& actor, const Wait& wait) {
   if (actor.state == RunState::kExited) return true;
   const bool runs = actor.state == RunState::kRunning || actor.state == RunState::kRunnable;
-  return runs && wait.continuity != Continuity::kContinued;
+  return runs && wait.continuity != Continuity::kContinued &&
+         wait.continuity != Continuity::kDidNotRun;
 }
 
 }  // namespace ct

@@ -21,6 +21,7 @@ enum class AccessMode : std::uint8_t { kExclusive, kShared };
 enum class Continuity : std::uint8_t {
   kSeenOnce,   // at one end only, or the thread ran in between
   kContinued,  // waits for the same resource at both ends, may have woken in between
+  kDidNotRun,  // was woken (by a signal, say), but had no CPU in between: it did nothing
   kStill,      // slept through: the same wait
 };
 

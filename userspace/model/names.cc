@@ -110,6 +110,8 @@ const char* ToString(Continuity continuity) {
       return "seen once";
     case Continuity::kContinued:
       return "continued";
+    case Continuity::kDidNotRun:
+      return "did not run";
     case Continuity::kStill:
       return "still";
   }

@@ -14,6 +14,15 @@ std::uint64_t NamespaceKey(std::uint32_t pid_ns, pid_t ns_tid) {
   return static_cast<std::uint64_t>(pid_ns) << 32 | static_cast<std::uint32_t>(ns_tid);
 }
 
+// In a plain wait without a timeout: who is woken from it must take the lock by itself, once it has
+// a CPU again, and until then neither has it nor gives up.
+bool IsPlainUntimedWait(const TaskSample& task) {
+  if (task.syscall == kFutexWait) return task.arguments[4] == 0;
+  if (task.syscall != SYS_futex || task.arguments[3] != 0) return false;
+  const std::uint64_t command = task.arguments[1] & FUTEX_CMD_MASK;
+  return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+}
+
 }  // namespace
 
 bool IsLockLike(const ThreadReading& reading) {
@@ -64,7 +73,10 @@ const std::vector<const TaskSample*>& SweepIndex::OfSpace(std::uint64_t space) c
 }
 
 bool InFutexWait(const TaskSample& task) {
-  if (!task.asleep || !task.has_registers) return false;
+  if (!task.has_registers) return false;
+  if (!task.asleep && (task.state != RunState::kRunnable || !IsPlainUntimedWait(task))) {
+    return false;
+  }
   switch (task.syscall) {
     case SYS_futex:
       switch (task.arguments[1] & FUTEX_CMD_MASK) {
@@ -105,9 +117,16 @@ bool IsAtSamePlace(const TaskSample& a, const TaskSample& b) {
          a.registers.sp() == b.registers.sp();
 }
 
-bool SleptThrough(const TaskSample& first, const TaskSample& second) {
-  return first.id == second.id && first.asleep && second.asleep &&
+bool DidNotRun(const TaskSample& first, const TaskSample& second) {
+  const auto is_off_cpu = [](const TaskSample& task) {
+    return task.asleep || task.state == RunState::kRunnable;
+  };
+  return first.id == second.id && is_off_cpu(first) && is_off_cpu(second) &&
          first.switches == second.switches;
+}
+
+bool SleptThrough(const TaskSample& first, const TaskSample& second) {
+  return first.asleep && second.asleep && DidNotRun(first, second);
 }
 
 }  // namespace ct

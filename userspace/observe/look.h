@@ -74,14 +74,18 @@ class SweepIndex {
   std::unordered_map<std::uint64_t, std::vector<const TaskSample*>> by_space_;
 };
 
-// True if the sample sleeps in a futex system call, in whatever variant.
+// True if the sample sleeps in a futex system call, in whatever variant; or if it was woken there
+// (by a signal, say) and waits for a CPU, in a call without a timeout. Such a thread does not know
+// yet whether its wait is over, and nobody can have handed it the lock: PI locks are left out.
 bool InFutexWait(const TaskSample& task);
 // True if both samples show the same futex call: same operation, same address, both with a timeout
 // or both without.
 bool SameFutexCall(const TaskSample& a, const TaskSample& b);
 // In the same futex call, made from the same place: what its stack said still holds.
 bool IsAtSamePlace(const TaskSample& a, const TaskSample& b);
-// Asleep at both ends, with equal switch counts: it has not run in between.
+// Off its CPU at both ends, with equal switch counts: it has not run in between.
+bool DidNotRun(const TaskSample& first, const TaskSample& second);
+// The same, and asleep at both ends.
 bool SleptThrough(const TaskSample& first, const TaskSample& second);
 
 }  // namespace ct

@@ -199,7 +199,7 @@ void LookReader::ReadThreads(const SweepIndex& index, const std::vector<const Ta
   const bool lines = detail == Detail::kLines;
   std::unordered_map<pid_t, ProcessToRead> requests;
   for (const TaskSample* task : tasks) {
-    if (!task->asleep || !task->has_registers || IsSick(*task)) continue;
+    if (!(task->asleep || InFutexWait(*task)) || !task->has_registers || IsSick(*task)) continue;
     const ThreadReading* known = ReadingOf(look, *task);
     if (known != nullptr && (known->with_lines || !lines)) continue;
     const auto [request, is_new] = requests.try_emplace(task->leader.tid);

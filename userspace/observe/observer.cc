@@ -14,10 +14,10 @@ namespace {
 // Each takes about a millisecond, and a thread that is woken 200 times a second sleeps through
 // most.
 constexpr int kCloserLooks = 5;
-// A look that missed a thread which was awake for a moment is taken again so often, and for so
-// long.
-constexpr int kWholeLooks = 8;
+// A look that missed a thread which was awake for a moment is taken again for so long; longer if
+// it saw what may be a deadlock.
 constexpr DurationNs kLookAgainFor = 150 * kMillisecond;
+constexpr DurationNs kLookAgainForARing = kSecond;
 // On a busy CPU a thread that a signal woke waits for its turn for some milliseconds.
 constexpr DurationNs kLookAgainAfter = 3 * kMillisecond;
 
@@ -146,7 +146,7 @@ Result<RawLook> Observer::LookOnce() {
     // What somebody waits for who was awake just now is not known any more.
     if (std::any_of(ring.begin(), ring.end(), [&](pid_t tid) {
           const TaskSample* task = closer.ByTid(tid);
-          return task != nullptr && !task->asleep;
+          return task != nullptr && !task->asleep && !InFutexWait(*task);
         })) {
       break;
     }
@@ -169,8 +169,9 @@ Result<Observation> Observer::Look() {
   const TimeNs begin = MonotonicNow();
   const DurationNs cpu_begin = ProcessCpuTime();
   Result<RawLook> look = LookOnce();
-  for (int i = 1; options_.once && i < kWholeLooks && look && look->restless; ++i) {
-    if (MonotonicNow() - begin > kLookAgainFor) break;
+  while (options_.once && look && look->restless) {
+    const DurationNs enough = look->restless_ring ? kLookAgainForARing : kLookAgainFor;
+    if (MonotonicNow() - begin > enough) break;
     Pause(kLookAgainAfter);
     look = LookOnce();
   }

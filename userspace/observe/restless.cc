@@ -39,15 +39,14 @@ std::vector<pid_t> FindRestlessRing(const RawLook& look, const SweepIndex& first
     return ring;
   };
   const auto is_proven = [&](const std::vector<pid_t>& ring) {
-    bool any_still = false;
+    bool any_did_not_run = false;
     for (const pid_t member : ring) {
       const TaskSample& before = *first.ByTid(member);
       const TaskSample& now = *second.ByTid(member);
-      const bool still = SleptThrough(before, now);
-      if (!still && !SameFutexCall(before, now)) return false;
-      any_still |= still;
+      if (!SleptThrough(before, now) && !SameFutexCall(before, now)) return false;
+      any_did_not_run |= DidNotRun(before, now);
     }
-    return any_still;
+    return any_did_not_run;
   };
   // Walk, and remember which walk came by.
   std::unordered_map<pid_t, pid_t> visited;

@@ -135,6 +135,7 @@ inline constexpr auto kEnumTable<Continuity> =
     std::to_array<std::pair<Continuity, pb::Continuity>>({
         {Continuity::kSeenOnce, pb::CONTINUITY_SEEN_ONCE},
         {Continuity::kContinued, pb::CONTINUITY_CONTINUED},
+        {Continuity::kDidNotRun, pb::CONTINUITY_DID_NOT_RUN},
         {Continuity::kStill, pb::CONTINUITY_STILL},
     });
 

@@ -196,6 +196,20 @@ TEST(DeadlockEvidence, AProbableHoldMakesItProbable) {
             "PROBABLE_DEADLOCK probable, never, for 10.0 s | a>M b>L");
 }
 
+// A profiler's signal has woken both, and the CPU is busy: neither has run, so neither has let go.
+TEST(DeadlockEvidence, OneThatDidNotRunProvesTheRing) {
+  EXPECT_EQ(Findings(R"(
+    a: holds L, waits M continued, runnable
+    b: holds M, waits L woken, runnable
+  )"),
+            "DEADLOCK certain, never, for 10.0 s | a>M b>L");
+  EXPECT_EQ(Findings(R"(
+    a: holds L, waits M 500ms continued, runnable
+    b: holds M, waits L 500ms continued, runnable
+  )"),
+            "");
+}
+
 TEST(DeadlockEvidence, ProbableRingsMustBeAllStill) {
   EXPECT_EQ(Findings(R"(
     a: holds L, waits M 500ms

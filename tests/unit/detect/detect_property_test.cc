@@ -29,23 +29,23 @@ bool HasUntimedKnot(const Observation& observation, StuckRules rules, const Find
   });
 }
 
-// Members are stuck by definition; a certain deadlock has no guessed edge and a still member.
+// Members are stuck by definition; a certain deadlock has no guessed edge and a member that did not run.
 void ExpectAccusationHolds(const Observation& observation, const Finding& finding) {
   const bool certain = finding.kind == FindingKind::kDeadlock;
   const StuckRules rules = certain ? StuckRules::Proven() : StuckRules::Likely();
   const ActorSet stuck = Oracle(observation, rules.WithTimed()).Stuck();
   EXPECT_EQ(finding.ending == Ending::kNever, HasUntimedKnot(observation, rules, finding));
-  bool somebody_still = false;
+  bool somebody_did_not_run = false;
   for (const ActorIndex member : finding.members) {
     EXPECT_TRUE(stuck.contains(member));
     const Wait& wait = WaitOf(observation, member);
     EXPECT_NE(wait.continuity, Continuity::kSeenOnce);
-    somebody_still |= wait.continuity == Continuity::kStill;
+    somebody_did_not_run |= wait.continuity >= Continuity::kDidNotRun;
     if (certain) {
       EXPECT_EQ(wait.evidence, Evidence::kCertain);
     }
   }
-  EXPECT_TRUE(somebody_still);
+  EXPECT_TRUE(somebody_did_not_run);
   EXPECT_FALSE(finding.proof.empty());
 }
 

@@ -23,6 +23,16 @@ TEST(Proof, OfARingStartsAtTheStillOne) {
             }));
 }
 
+TEST(Proof, OfARingMayStartAtOneThatWasWokenAndDidNotRun) {
+  EXPECT_EQ(ProofOf(R"(
+    io-3: holds L2, waits L1 continued
+    audit-1: holds L1, waits L2 woken, runnable
+  )")
+                .front(),
+            "audit-1 (1001) was woken and has not run yet (switch counts equal at both looks): it "
+            "has not released mutex L1");
+}
+
 TEST(Proof, OfASelfDeadlock) {
   EXPECT_EQ(ProofOf("solo: holds L, waits L"),
             (Lines{

@@ -164,6 +164,8 @@ class Parser {
         wait.evidence = Evidence::kUnknown;
       } else if (word == "still") {
         wait.continuity = Continuity::kStill;
+      } else if (word == "woken") {
+        wait.continuity = Continuity::kDidNotRun;
       } else if (word == "continued") {
         wait.continuity = Continuity::kContinued;
       } else if (word == "once") {

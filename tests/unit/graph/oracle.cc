@@ -45,6 +45,7 @@ bool Oracle::Believed(const Wait& wait) const {
     case Continuity::kSeenOnce:
       return false;
     case Continuity::kContinued:
+    case Continuity::kDidNotRun:
       if (rules_.continuity == Continuity::kStill || wait.timed) return false;
       break;
     case Continuity::kStill:
@@ -159,7 +160,10 @@ ActorSet BehindByAsking(const Observation& observation, const ActorSet& core,
     if (std::none_of(holds.begin(), holds.end(), by_reached)) return false;
     if (stuck.contains(wait.actor)) return true;
     const Actor& actor = observation.actors[static_cast<std::size_t>(wait.actor)];
-    if (Runs(actor) && wait.continuity != Continuity::kContinued) return false;
+    if (Runs(actor) && wait.continuity != Continuity::kContinued &&
+        wait.continuity != Continuity::kDidNotRun) {
+      return false;
+    }
     const Resource& resource = observation.resources[static_cast<std::size_t>(wait.resource)];
     if (wait.evidence == Evidence::kUnknown || !resource.holders_known) return false;
     return resource.rule == ReleaseRule::kAllHolders ||

@@ -33,6 +33,7 @@ void AddRandomWait(Dice& dice, ObservationBuilder& builder, ActorIndex actor, in
   if (dice.Percent(12)) wait.evidence = Evidence::kProbable;
   if (dice.Percent(4)) wait.evidence = Evidence::kUnknown;
   if (dice.Percent(15)) wait.continuity = Continuity::kContinued;
+  if (dice.Percent(8)) wait.continuity = Continuity::kDidNotRun;
   if (dice.Percent(5)) wait.continuity = Continuity::kSeenOnce;
   if (dice.Percent(12)) wait.timed = true;
   if (dice.Percent(5)) {

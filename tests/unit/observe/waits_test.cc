@@ -45,6 +45,34 @@ TEST(Waits, OfAThreadThatWokeAndIsInTheSameCallAreContinued) {
                                                "102 holds mutex 1:0x1000 (certain)"));
 }
 
+// Woken by a signal, say, on a busy CPU: it has not run since.
+LookBuilder OneWokenWaiter() {
+  LookBuilder look = OneWaiter(Mutex(0x1000, 102));
+  for (TaskSample* sample : {&look.First(101), &look.Second(101)}) {
+    sample->asleep = false;
+    sample->state = RunState::kRunnable;
+  }
+  return look;
+}
+
+TEST(Waits, OfAThreadThatWasWokenAndHasNotRunAreTheSameWait) {
+  LookBuilder look = OneWokenWaiter();
+  EXPECT_THAT(Edges(look.Build()), ElementsAre("101 waits for mutex 1:0x1000 (did not run, certain)",
+                                               "102 holds mutex 1:0x1000 (certain)"));
+}
+
+// The kernel gives a PI lock to whom it wakes, and a timeout wakes who then gives up.
+TEST(Waits, OfAWokenThreadThatMayHaveGotTheLockOrGivesUpAreOver) {
+  LookBuilder handed = OneWokenWaiter();
+  for (TaskSample* sample : {&handed.First(101), &handed.Second(101)}) {
+    sample->arguments[1] = FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG;
+  }
+  EXPECT_THAT(Edges(handed.Build()), IsEmpty());
+  LookBuilder timed = OneWokenWaiter();
+  for (TaskSample* sample : {&timed.First(101), &timed.Second(101)}) sample->arguments[3] = 0x7000;
+  EXPECT_THAT(Edges(timed.Build()), IsEmpty());
+}
+
 TEST(Waits, OfAThreadThatWokeAndWaitsForSomethingElseAreOver) {
   LookBuilder look = OneWaiter(Mutex(0x1000, 102));
   look.Moves(101);
@@ -59,10 +87,9 @@ TEST(Waits, OfAThreadThatWokeAndWaitsInAnotherWayAreOver) {
   EXPECT_THAT(Edges(look.Build()), IsEmpty());
 }
 
-TEST(Waits, OfAThreadThatWasWokenAndHasNotRunYetAreOver) {
+TEST(Waits, OfAThreadThatRunsAreOver) {
   LookBuilder look = OneWaiter(Mutex(0x1000, 102));
-  look.Second(101).asleep = false;
-  look.Second(101).state = RunState::kRunnable;
+  look.RunsAtSecond(101);
   EXPECT_THAT(Edges(look.Build()), IsEmpty());
 }
 

@@ -4,6 +4,7 @@
 #define CT_TASK_RECORD_H
 
 #include "kernel_types.h"
+#include "user_registers.h"
 #include "wire.h"
 
 /* Set before loading: the helper came in 5.15; without it registers are found
@@ -45,46 +46,8 @@ static __always_inline void fill_registers(struct ct_task_record *record, struct
 	}
 	record->flags |= CT_TASK_REGISTERS;
 	record->syscall = regs->orig_ax;
-	record->arguments[0] = regs->di;
-	record->arguments[1] = regs->si;
-	record->arguments[2] = regs->dx;
-	record->arguments[3] = regs->r10;
-	record->arguments[4] = regs->r8;
-	record->arguments[5] = regs->r9;
-	record->registers[0] = regs->ax;
-	record->registers[1] = regs->dx;
-	record->registers[2] = regs->cx;
-	record->registers[3] = regs->bx;
-	record->registers[4] = regs->si;
-	record->registers[5] = regs->di;
-	record->registers[6] = regs->bp;
-	record->registers[7] = regs->sp;
-	record->registers[8] = regs->r8;
-	record->registers[9] = regs->r9;
-	record->registers[10] = regs->r10;
-	record->registers[11] = regs->r11;
-	record->registers[12] = regs->r12;
-	record->registers[13] = regs->r13;
-	record->registers[14] = regs->r14;
-	record->registers[15] = regs->r15;
-	record->registers[16] = regs->ip;
-}
-
-static __always_inline bool read_user_registers(struct pt_regs *regs, void *at)
-{
-	if (bpf_probe_read_kernel(regs, sizeof(*regs), at))
-		return false;
-	return regs->cs == USER_CS || regs->cs == USER32_CS;
-}
-
-/* Whether there is room above the registers is no type's name: the code segment tells whether it
- * was them that were read. */
-static __always_inline bool read_stack_top(struct pt_regs *regs, struct task_struct *task)
-{
-	void *top = BPF_CORE_READ(task, stack) + X86_THREAD_SIZE;
-	void *at = top - bpf_core_type_size(struct pt_regs);
-
-	return read_user_registers(regs, at) || read_user_registers(regs, at - X86_FRED_PADDING);
+	copy_arguments(record->arguments, regs);
+	copy_registers(record->registers, regs);
 }
 
 static __always_inline void read_registers(struct ct_task_record *record, struct task_struct *task)
@@ -159,6 +122,11 @@ static __always_inline void fill_task(struct ct_task_record *record, struct task
 		record->flags |= CT_TASK_ON_CPU;
 	if (task->on_rq)
 		record->flags |= CT_TASK_ON_RQ;
+	/* It may have come and gone since its switches were read: then it was not off its CPU. */
+	asm volatile("" ::: "memory");
+	if (task->nvcsw != record->voluntary_switches ||
+	    task->nivcsw != record->involuntary_switches)
+		record->flags |= CT_TASK_ON_CPU;
 	if (is_frozen(task, state))
 		record->flags |= CT_TASK_FROZEN;
 	if (is_throttled(task))

@@ -33,6 +33,11 @@ enum ct_limits {
 	CT_WANTED_THREADS = 65536,  /* threads that can be asked for by tid */
 	CT_REGISTERS = 17,	    /* x86-64, by DWARF number: rax .. r15, rip */
 	CT_SYSCALL_ARGUMENTS = 6,
+	CT_LOCK_WORDS = 8,	     /* 32-bit words at the futex word, as the wait began */
+	CT_HISTOGRAM_BUCKETS = 32,   /* see ct_lock_statistics */
+	CT_HISTOGRAM_FIRST_BIT = 8,  /* the first bucket ends at 2^9 ns */
+	CT_MAX_STACK_COPY = 32768,   /* of a waiter's stack */
+	CT_SELECTED_PROCESSES = 16384, /* that a filter can name */
 };
 
 enum ct_record_kind {
@@ -41,6 +46,7 @@ enum ct_record_kind {
 	CT_RECORD_STILL = 2,
 	CT_RECORD_KERNEL_STACK = 3,
 	CT_RECORD_SWEEP_END = 4,
+	CT_RECORD_WAIT = 5,
 };
 
 /* What a sweep is asked for; written by the tracer before each sweep. */
@@ -142,6 +148,126 @@ struct ct_walk_result {
 	ct_u32 pad;
 };
 
+enum ct_wait_flags {
+	CT_WAIT_SAMPLE = 1u << 0,      /* shorter than min_wait: one of few, so that its lock can be named */
+	CT_WAIT_BEGAN_BEFORE = 1u << 1, /* began before the tracer: begin is 0, it is in no statistics */
+	CT_WAIT_RESTARTED = 1u << 2,   /* a signal or a stop interrupted it meanwhile */
+	CT_WAIT_INTERRUPTED = 1u << 3, /* and that ended it */
+	CT_WAIT_EXITED = 1u << 4,      /* its thread ended meanwhile */
+	CT_WAIT_TIMED_OUT = 1u << 5,
+	CT_WAIT_WORDS = 1u << 6,	  /* words are set */
+	CT_WAIT_WORD_MATCHED = 1u << 7, /* words[0] was what the waiter expected it to be */
+	CT_WAIT_REGISTERS = 1u << 8,   /* registers, syscall and arguments are set */
+	CT_WAIT_WOKEN = 1u << 9,	  /* waker_* and woken_at are set: it did not end by itself */
+};
+
+/*
+ * A wait that has ended, written by its own thread at its end, while the stack is
+ * what it was. Times are on CLOCK_MONOTONIC.
+ */
+struct ct_wait_record {
+	ct_u16 kind; /* CT_RECORD_WAIT */
+	ct_u16 flags;
+	ct_u32 tid; /* host */
+	ct_u32 tgid;
+	ct_u32 ns_tid;
+	ct_u32 ns_tgid;
+	ct_u32 pid_ns;
+	ct_u32 command; /* FUTEX_WAIT ..., see ct_wait_command */
+	ct_u32 expected;
+	ct_u32 waker_tid;
+	ct_u32 waker_tgid;
+	ct_u64 space; /* address of its mm: an identity, never shown */
+	ct_u64 address; /* of the futex word; of a futex_waitv: of its first */
+	ct_u64 start_time;
+	ct_u64 leader_start_time;
+	ct_u64 begin;
+	ct_u64 woken_at;
+	ct_u64 end;
+	ct_u64 syscall;
+	ct_u64 arguments[CT_SYSCALL_ARGUMENTS];
+	ct_u64 registers[CT_REGISTERS]; /* as in ct_task_record */
+	ct_u64 thread_pointer;
+	ct_u32 words[CT_LOCK_WORDS];
+	char comm[CT_COMM_LENGTH];
+	char leader_comm[CT_COMM_LENGTH];
+	char waker_comm[CT_COMM_LENGTH];
+	/*
+	 * The pages from the stack pointer's own up follow the record: the copy begins
+	 * at this offset into the first.
+	 */
+	ct_u32 stack_offset;
+	ct_u32 stack_bytes;
+};
+
+/* Commands of futex(2), and calls that are none of its. */
+enum ct_wait_command {
+	CT_COMMAND_FUTEX_WAIT = 256,  /* futex_wait(2), since 6.7 */
+	CT_COMMAND_FUTEX_WAITV = 257, /* futex_waitv(2), since 5.16 */
+};
+
+/* One futex word of one process: what is counted for it. */
+struct ct_lock_key {
+	ct_u64 space;
+	ct_u64 address;
+	ct_u32 tgid;
+	ct_u32 pad;
+};
+
+struct ct_lock_statistics {
+	ct_u64 waits; /* those that have ended */
+	ct_u64 total; /* ns */
+	ct_u64 max;
+	ct_u64 timeouts;
+	/*
+	 * Who was let go by this lock's last holder has it now, as far as waits tell;
+	 * whoever lets the next one go held it until then.
+	 */
+	ct_u64 holds;
+	ct_u64 hold_total;
+	ct_u64 hold_max;
+	ct_u64 acquired_at; /* by holder_tid */
+	ct_u64 last_end;
+	ct_u32 holder_tid;
+	ct_u32 releaser_tid; /* who ended the last wait */
+	ct_u32 command;
+	ct_u32 pad;
+	/* Bucket i counts waits of 2^(i+8) to 2^(i+9) ns; the first and the last are open. */
+	ct_u32 histogram[CT_HISTOGRAM_BUCKETS];
+};
+
+/* Summed up over all CPUs. produced = received by the tracer + lost_ring, always. */
+struct ct_wait_counters {
+	ct_u64 calls;	     /* futex calls seen, of whatever command */
+	ct_u64 waits;	     /* waits that ended and counted */
+	ct_u64 refused;	     /* the word had changed already (EAGAIN): no contention */
+	ct_u64 restarted;    /* went on after a signal or a stop */
+	ct_u64 produced;     /* records that were to travel */
+	ct_u64 lost_ring;    /* of those: the ring buffer was full */
+	ct_u64 lost_lock;    /* waits in no statistics: too many locks */
+	ct_u64 lost_thread;  /* calls not followed: too many threads */
+	ct_u64 lost_end;     /* waits whose end was not seen */
+	ct_u64 lost_stack;   /* records whose stack could not be copied */
+};
+
+/* What the tracer may change at any time. */
+struct ct_waits_control {
+	ct_u64 min_wait; /* ns; shorter waits do not travel */
+	ct_u8 paused;	  /* sees nothing */
+	ct_u8 filtered;  /* sees only processes in `selected` */
+	ct_u8 no_events; /* statistics only */
+	ct_u8 pad[5];
+};
+
+CT_ASSERT(sizeof(struct ct_wait_record) == 384, "ct_wait_record");
+CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space");
+CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");
+CT_ASSERT(CT_OFFSET(struct ct_wait_record, stack_bytes) == 380, "ct_wait_record.stack_bytes");
+CT_ASSERT(sizeof(struct ct_lock_key) == 24, "ct_lock_key");
+CT_ASSERT(sizeof(struct ct_lock_statistics) == 216, "ct_lock_statistics");
+CT_ASSERT(CT_OFFSET(struct ct_lock_statistics, histogram) == 88, "ct_lock_statistics.histogram");
+CT_ASSERT(sizeof(struct ct_wait_counters) == 80, "ct_wait_counters");
+CT_ASSERT(sizeof(struct ct_waits_control) == 16, "ct_waits_control");
 CT_ASSERT(sizeof(struct ct_sweep_request) == 24, "ct_sweep_request");
 CT_ASSERT(sizeof(struct ct_task_record) == 328, "ct_task_record");
 CT_ASSERT(CT_OFFSET(struct ct_task_record, space) == 32, "ct_task_record.space");

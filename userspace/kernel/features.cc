@@ -78,7 +78,8 @@ bool HasName(const std::string& names, std::string_view name) {
 }  // namespace
 
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
-  constexpr std::array kKnown = {"task_pt_regs", "task_stack", "task_walk"};
+  constexpr std::array kKnown = {"task_pt_regs",  "task_stack", "task_walk", "task_storage",
+                                 "map_allocator", "fentry",     "kprobe",    "tracepoint"};
   for (const std::string& name : without) {
     if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
       return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
@@ -90,6 +91,7 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
   };
 
   KernelFeatures features;
+  features.without = without;
   features.missing_capabilities = MissingCapabilities();
   utsname system{};
   uname(&system);
@@ -106,6 +108,10 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
     features.task_walk = HasName(*names, "bpf_iter_task_new") &&
                          HasName(*names, "BPF_TASK_ITER_ALL_THREADS") &&
                          HasName(*names, "bpf_rcu_read_lock") && wanted("task_walk");
+    features.task_storage =
+        HasName(*names, "BPF_MAP_TYPE_TASK_STORAGE") && wanted("task_storage");
+    features.ring_buffer = HasName(*names, "BPF_MAP_TYPE_RINGBUF");
+    features.map_allocator = HasName(*names, "bpf_mem_alloc") && wanted("map_allocator");
   }
   return features;
 }
@@ -146,6 +152,34 @@ Result<SweepPlan> PlanSweep(const KernelFeatures& features, bool steady) {
         "sweeps cost more than they could: the kernel has no bpf_iter_task_new (it came with "
         "Linux 6.7)");
   }
+  return plan;
+}
+
+const char* ToString(AttachWay way) {
+  switch (way) {
+    case AttachWay::kFentry:
+      return "fentry";
+    case AttachWay::kKprobe:
+      return "kprobe";
+    case AttachWay::kTracepoint:
+      return "tracepoint";
+  }
+  return "tracepoint";
+}
+
+Result<WaitsPlan> PlanWaits(const KernelFeatures& features) {
+  if (!features.ring_buffer) {
+    return Fail(ErrorCode::kUnsupported,
+                "this kernel has no BPF ring buffer (it came with Linux 5.8)");
+  }
+  WaitsPlan plan;
+  for (const AttachWay way : {AttachWay::kFentry, AttachWay::kKprobe, AttachWay::kTracepoint}) {
+    const bool without = std::find(features.without.begin(), features.without.end(),
+                                   ToString(way)) != features.without.end();
+    if (!without) plan.ways.push_back(way);
+  }
+  plan.task_storage = features.task_storage;
+  plan.preallocate = !features.map_allocator;
   return plan;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace ct {
@@ -17,13 +18,19 @@ struct KernelFeatures {
   bool task_stack = false;     // helper bpf_get_task_stack (5.9, commit fa28dcb82a38)
   // kfuncs bpf_iter_task_new (6.7, commit c68a78ffe2cb) and bpf_rcu_read_lock (6.2, 9bb00b2895cb)
   bool task_walk = false;
+  bool task_storage = false;  // BPF_MAP_TYPE_TASK_STORAGE (5.11, commit 4cf1bc1f1045)
+  bool ring_buffer = false;   // BPF_MAP_TYPE_RINGBUF (5.8, commit 457f44363a88)
+  bool map_allocator = false;  // maps grow safely inside programs (6.1, commit fba1a1c6c912)
   bool init_pid_namespace = false;
   bool x86_64 = false;
   std::vector<std::string> missing_capabilities;  // "CAP_BPF", ...
+  // Pretended absent: any of "task_pt_regs", "task_stack", "task_walk", "task_storage",
+  // "map_allocator", "fentry", "kprobe", "tracepoint".
+  std::vector<std::string> without;
 };
 
 // Looks at the running kernel; takes about a millisecond. `without` names features to pretend
-// absent ("task_pt_regs", "task_stack", "task_walk"), so that tests can force every fallback.
+// absent (see KernelFeatures::without), so that tests can force every fallback.
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without);
 
 struct SweepPlan {
@@ -41,5 +48,26 @@ struct SweepPlan {
 // The plan, or one clear line that says why there can be none. `steady`: many steady sweeps will
 // follow, for which it is worth 30 ms to load what makes them cheap.
 Result<SweepPlan> PlanSweep(const KernelFeatures& features, bool steady);
+
+// How the programs come to be called on futex calls, the cheapest first.
+enum class AttachWay : std::uint8_t {
+  kFentry,      // a trampoline at the kernel's futex functions (CONFIG_FUNCTION_TRACER, 5.5)
+  kKprobe,      // breakpoints there; their number bounds how many threads can wait at once
+  kTracepoint,  // of system calls: each one of the host then takes a longer way (about 15 ns)
+};
+const char* ToString(AttachWay way);  // "fentry", "kprobe", "tracepoint"
+
+struct WaitsPlan {
+  std::vector<AttachWay> ways;  // to be tried in this order
+  bool task_storage = true;     // false: threads in progress in a hash table of max_threads
+  bool preallocate = false;     // all memory for max_locks at once
+  std::uint32_t max_locks = 131'072;   // 27 MB if preallocated
+  std::uint32_t max_threads = 65'536;
+  std::uint32_t ring_bytes = 16 << 20;    // a power of two
+  std::uint32_t stack_bytes = 16 << 10;   // of each stack: 8, 16 or 32 KiB
+  DurationNs min_wait = kMillisecond;     // shorter waits do not travel
+  std::vector<std::string> degradations;  // one line each, for the user
+};
+Result<WaitsPlan> PlanWaits(const KernelFeatures& features);
 
 }  // namespace ct

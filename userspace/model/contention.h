@@ -1,0 +1,114 @@
+// What was waited for in an interval: numbers for each lock, and who and where.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/actor.h"
+#include "model/edge.h"
+#include "model/frame.h"
+
+namespace ct {
+
+// Durations by powers of two: bucket i counts those of 2^(i+8) to 2^(i+9) ns; what is shorter is
+// in the first, what is longer (over 9 minutes) in the last.
+struct WaitHistogram {
+  static constexpr std::size_t kBuckets = 32;
+  static constexpr unsigned kFirstBit = 8;
+  std::array<std::uint64_t, kBuckets> counts{};
+
+  void Add(DurationNs duration);
+  void Add(const WaitHistogram& other);
+  [[nodiscard]] std::uint64_t count() const;
+  // The duration below which `fraction` (0 to 1) of all are, within a bucket by interpolation:
+  // wrong by less than a factor of two. Never above `max`. 0 if nothing was counted.
+  [[nodiscard]] DurationNs Percentile(double fraction, DurationNs max) const;
+  bool operator==(const WaitHistogram&) const = default;
+};
+
+// Of waits that have ended.
+struct WaitTotals {
+  std::uint64_t waits = 0;
+  DurationNs total = 0;
+  DurationNs max = 0;
+  std::uint64_t timeouts = 0;
+  WaitHistogram histogram;
+
+  void Add(DurationNs duration, bool timed_out);
+  void Add(const WaitTotals& other);
+  // What came since `earlier`, of the same lock; max is of all time.
+  [[nodiscard]] WaitTotals Since(const WaitTotals& earlier) const;
+  [[nodiscard]] DurationNs average() const {
+    return waits == 0 ? 0 : total / static_cast<DurationNs>(waits);
+  }
+  bool operator==(const WaitTotals&) const = default;
+};
+
+// From the moment a waiter was let go until it let the next one go. Probable: who takes the lock
+// without having to wait for it is not seen, nor is who gives it back to nobody.
+struct HoldTotals {
+  std::uint64_t holds = 0;
+  DurationNs total = 0;
+  DurationNs max = 0;
+  void Add(const HoldTotals& other);
+  [[nodiscard]] DurationNs average() const {
+    return holds == 0 ? 0 : total / static_cast<DurationNs>(holds);
+  }
+  bool operator==(const HoldTotals&) const = default;
+};
+
+// The long waits (see Contention::min_wait) of one stack.
+struct WaitingStack {
+  StackIndex stack = kNoIndex;
+  std::uint64_t waits = 0;
+  DurationNs total = 0;
+  DurationNs max = 0;
+  bool operator==(const WaitingStack&) const = default;
+};
+
+// The long waits of one thread.
+struct WaitingThread {
+  ThreadId id;
+  std::string name;
+  std::uint64_t waits = 0;
+  DurationNs total = 0;
+  DurationNs max = 0;
+  bool operator==(const WaitingThread&) const = default;
+};
+
+// Who ended long waits, and how much waiting that ended.
+struct Releaser {
+  pid_t tid = 0;
+  pid_t pid = 0;
+  std::string name;
+  std::uint64_t releases = 0;
+  DurationNs total = 0;
+  bool operator==(const Releaser&) const = default;
+};
+
+struct LockContention {
+  ResourceIndex resource = kNoIndex;
+  ProcessIndex process = kNoIndex;  // of its waiters
+  WaitPurpose purpose = WaitPurpose::kEvent;
+  bool purpose_known = false;  // false: no wait of it could be read
+  WaitTotals waits;
+  HoldTotals holds;
+  std::uint32_t waiters = 0;  // at the interval's end
+  // By the time waited, most first; at most 16 each.
+  std::vector<WaitingStack> stacks;
+  std::vector<WaitingThread> threads;
+  std::vector<Releaser> releasers;
+  bool operator==(const LockContention&) const = default;
+};
+
+struct Contention {
+  TimeNs since = 0;          // counted from here to the observation's end; 0: nothing was counted
+  DurationNs min_wait = 0;   // from which length on a wait is long: who and where is known of those
+  std::vector<LockContention> locks;  // by the time waited, most first
+  bool operator==(const Contention&) const = default;
+};
+
+}  // namespace ct

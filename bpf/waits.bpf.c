@@ -136,13 +136,23 @@ static __always_inline struct wait_state *own_state(bool create)
 	return bpf_map_lookup_elem(&waiting_tids, &tid);
 }
 
+static __always_inline __u64 own_space(void)
+{
+	if (has_task_storage)
+		return (__u64)bpf_get_current_task_btf()->mm;
+	return (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm);
+}
+
 static __always_inline bool is_seen(void)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid;
 
 	if (control.paused)
 		return false;
-	return !control.filtered || bpf_map_lookup_elem(&selected, &tgid);
+	if (!control.filtered)
+		return true;
+	tgid = bpf_get_current_pid_tgid() >> 32;
+	return bpf_map_lookup_elem(&selected, &tgid);
 }
 
 /* floor(log2(ns)) - CT_HISTOGRAM_FIRST_BIT, within the histogram. */
@@ -348,7 +358,7 @@ static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expe
 	} else if (state->phase == PHASE_WAITING) {
 		COUNT(lost_end);
 	}
-	state->space = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm);
+	state->space = own_space();
 	state->address = address;
 	state->command = command;
 	state->expected = expected;
@@ -373,7 +383,7 @@ static __always_inline void unknown_wait_ends(__u64 address, __u32 command, __u3
 		COUNT(lost_thread);
 		return;
 	}
-	state->space = (__u64)BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), mm);
+	state->space = own_space();
 	state->address = address;
 	state->command = command;
 	state->expected = expected;

@@ -13,6 +13,8 @@ using Command = std::function<int()>;  // returns the exit status
 Command AddTraceCommand(CLI::App& app);
 // snapshot, and dump, which writes no file.
 Command AddSnapshotCommand(CLI::App& app, bool write_file);
+// contention: waits as they happen, counted
+Command AddContentionCommand(CLI::App& app);
 // show FILE
 Command AddShowCommand(CLI::App& app);
 

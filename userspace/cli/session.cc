@@ -12,18 +12,6 @@
 namespace ct {
 namespace {
 
-Host ReadHost() {
-  Host host;
-  utsname system{};
-  uname(&system);
-  host.name = system.nodename;
-  host.kernel_release = system.release;
-  host.architecture = system.machine;
-  host.cpus = static_cast<std::uint32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> host.boot_id;
-  return host;
-}
-
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
     if (!IsHang(finding.kind)) continue;
@@ -38,6 +26,18 @@ void MarkDeadlocked(Answer& answer) {
 }
 
 }  // namespace
+
+Host ReadHost() {
+  Host host;
+  utsname system{};
+  uname(&system);
+  host.name = system.nodename;
+  host.kernel_release = system.release;
+  host.architecture = system.machine;
+  host.cpus = static_cast<std::uint32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> host.boot_id;
+  return host;
+}
 
 const char* ToolVersion() { return CT_VERSION; }
 

@@ -44,6 +44,8 @@ class Session {
   std::unique_ptr<Observer> observer_;
 };
 
+Host ReadHost();
+
 // "0.1.0".
 const char* ToolVersion();
 

@@ -1,4 +1,3 @@
-#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/interrupts.h"
 #include "cli/pacer.h"
 #include "cli/print.h"
 #include "cli/session.h"
@@ -29,25 +29,6 @@ struct TraceOptions {
 };
 
 constexpr DurationNs kMinInterval = 10 * kMillisecond;
-
-// SIGINT, SIGTERM and SIGHUP end the trace at a moment of our choosing: between two looks, never
-// in the middle of a file.
-class Interrupts {
- public:
-  Interrupts() {
-    sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals_, signal);
-    sigprocmask(SIG_BLOCK, &signals_, nullptr);
-  }
-  // Sleeps; true if a signal came.
-  bool Wait(DurationNs duration) const {
-    const timespec time{duration / kSecond, duration % kSecond};
-    return sigtimedwait(&signals_, nullptr, &time) > 0;
-  }
-
- private:
-  sigset_t signals_{};
-};
 
 std::string ClockTime(const Observation& observation) {
   const time_t seconds = (observation.end + observation.realtime_offset) / kSecond;

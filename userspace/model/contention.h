@@ -97,7 +97,8 @@ struct LockContention {
   WaitTotals waits;
   HoldTotals holds;
   std::uint32_t waiters = 0;  // at the interval's end
-  // By the time waited, most first; at most 16 each.
+  DurationNs waiting = 0;     // what they have waited so far, since the counting began
+  // By the time waited, most first; at most 16 stacks.
   std::vector<WaitingStack> stacks;
   std::vector<WaitingThread> threads;
   std::vector<Releaser> releasers;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/actor.h"
+#include "model/contention.h"
 #include "model/edge.h"
 #include "model/frame.h"
 #include "model/resource.h"
@@ -71,6 +72,7 @@ struct Observation {
   std::vector<Hold> holds;
   std::vector<Stack> stacks;
   std::vector<Module> modules;
+  Contention contention;  // where waits were counted
   std::vector<Loss> losses;
   std::vector<std::string> degradations;  // what this kernel or these privileges cannot give
   Cost cost;

@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "observe/filter.h"
 #include "observe/lock_owner.h"
 #include "observe/verdict.h"
 
@@ -33,17 +34,6 @@ std::optional<TimeNs> After(TimeNs time, DurationNs duration) {
   TimeNs sum = 0;
   if (__builtin_add_overflow(time, duration, &sum)) return std::nullopt;
   return sum;
-}
-
-std::string UnitOf(const std::string& cgroup) {
-  for (std::size_t end = cgroup.size(); end > 0;) {
-    const std::size_t slash = cgroup.rfind('/', end - 1);
-    if (slash == std::string::npos) break;
-    std::string part = cgroup.substr(slash + 1, end - slash - 1);
-    if (part.ends_with(".service") || part.ends_with(".scope")) return part;
-    end = slash;
-  }
-  return {};
 }
 
 class Builder {

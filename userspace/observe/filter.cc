@@ -191,4 +191,15 @@ Result<std::unordered_set<pid_t>> SelectProcesses(const Filter& filter,
   return selected;
 }
 
+std::string UnitOf(const std::string& cgroup) {
+  for (std::size_t end = cgroup.size(); end > 0;) {
+    const std::size_t slash = cgroup.rfind('/', end - 1);
+    if (slash == std::string::npos) break;
+    std::string part = cgroup.substr(slash + 1, end - slash - 1);
+    if (part.ends_with(".service") || part.ends_with(".scope")) return part;
+    end = slash;
+  }
+  return {};
+}
+
 }  // namespace ct

@@ -26,6 +26,9 @@ struct Filter {
   [[nodiscard]] std::string Text() const;
 };
 
+// The systemd unit of a cgroup's path, "nginx.service"; empty if it is of none.
+std::string UnitOf(const std::string& cgroup);
+
 // A thread of the process has not ended; its first thread may have.
 bool IsAlive(pid_t pid);
 

@@ -94,6 +94,11 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
     to.set_thread_pointer(thread.registers.thread_pointer);
     to.set_want_lock(thread.want_lock);
     to.set_want_stack(thread.want_stack);
+    for (const MemoryCopy& copy : thread.copies) {
+      wire::MemoryCopy& content = *to.add_copies();
+      content.set_address(copy.address);
+      content.set_content(copy.bytes);
+    }
   }
   for (const SpaceThread& thread : request.space_threads) {
     wire::SpaceThread& to = *message.add_space_threads();
@@ -140,7 +145,10 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
     thread.registers.thread_pointer = from.thread_pointer();
     thread.want_lock = from.want_lock();
     thread.want_stack = from.want_stack();
-    request.threads.push_back(thread);
+    for (const wire::MemoryCopy& copy : from.copies()) {
+      thread.copies.push_back({copy.address(), copy.content()});
+    }
+    request.threads.push_back(std::move(thread));
   }
   for (const wire::SpaceThread& from : message.space_threads()) {
     request.space_threads.push_back({from.ns_tid(), from.thread_pointer()});

@@ -21,7 +21,13 @@
 
 namespace ct {
 
-// A sleeping thread, as the sweep saw it.
+// Some of a target's memory, as it was.
+struct MemoryCopy {
+  std::uint64_t address = 0;
+  std::string bytes;
+};
+
+// A sleeping thread, as the sweep saw it; or one that slept, as it was then.
 struct ThreadToRead {
   pid_t tid = 0;
   pid_t ns_tid = 0;
@@ -30,6 +36,8 @@ struct ThreadToRead {
   Registers registers;
   bool want_lock = false;   // what it waits for and whom the lock names
   bool want_stack = false;  // implied by want_lock
+  // Of a wait that is over: what memory was then, instead of what it is now.
+  std::vector<MemoryCopy> copies;
 };
 
 // A lock reading plus where the lock lives.

@@ -20,6 +20,7 @@
 #include "locks/guard_scan.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
+#include "target/overlay_memory.h"
 #include "target/target.h"
 
 namespace ct {
@@ -236,14 +237,29 @@ class Server {
     }
   }
 
+  // What memory was to this thread: as it is, unless copies of what was come with the request. Then
+  // the rest of its stack is not what was: it has gone on since.
+  static OverlayMemory MemoryOf(Target& target, const ThreadToRead& thread) {
+    OverlayMemory memory(target.memory());
+    const std::uint64_t sp = thread.registers.sp();
+    for (const MemoryCopy& copy : thread.copies) {
+      memory.Add(copy.address, copy.bytes);
+      const Mapping* mapping = copy.address == sp ? target.FindMapping(sp) : nullptr;
+      if (mapping != nullptr) memory.Forbid(sp + copy.bytes.size(), mapping->end);
+    }
+    return memory;
+  }
+
   static ThreadRead ReadThread(Target& target, const ProcessToRead& request,
                                const ThreadToRead& thread, const ThreadDirectory& threads) {
     ThreadRead read;
     read.tid = thread.tid;
+    OverlayMemory memory = MemoryOf(target, thread);
     UnwoundStack unwound;
     if (thread.want_stack || thread.want_lock) {
       unwound = target.Unwind(thread.registers, {.max_frames = request.max_frames,
-                                                 .source_lines = request.source_lines});
+                                                 .source_lines = request.source_lines,
+                                                 .memory = &memory});
     }
     if (thread.want_lock) {
       BlockedThread blocked;
@@ -254,9 +270,9 @@ class Server {
       blocked.frames = unwound.stack.frames;
       blocked.modules = target.modules();
       blocked.cfa = unwound.cfa;
-      if (auto reading = DecodeWait(blocked, target.memory(), threads)) {
+      if (auto reading = DecodeWait(blocked, memory, threads)) {
         if (reading->futex_word != 0 &&
-            !target.memory().ReadValue<std::uint32_t>(reading->futex_word)) {
+            !memory.ReadValue<std::uint32_t>(reading->futex_word)) {
           read.not_seen = "lock not readable: the memory that a thread waits on";
         } else if (unwound.stack.end == StackEnd::kUnreadable) {
           read.not_seen = "stack of a waiting thread not readable";

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "model/names.h"
+#include "render/contention_text.h"
 #include "render/finding_text.h"
 #include "render/full_text.h"
 #include "render/words.h"
@@ -161,13 +162,21 @@ void Append(std::string& text, const std::string& part) {
 std::string RenderText(const Observation& observation, std::span<const Finding> findings,
                        const RenderOptions& options) {
   TextContext context(observation, options);
+  const std::string contention = RenderContention(observation, {.idle = options.all}, options);
+  // Waits were counted and nothing else was looked at: it must not read "no deadlock".
+  if (!contention.empty() && observation.actors.empty()) {
+    return contention + NotSeen(context) +
+           Lines(context.Paint("DEGRADED", kYellow), observation.degradations) +
+           Lines("NOTE", options.notes);
+  }
   std::string text = findings.empty() ? NoFindings(context) : Findings(context, findings);
   if (options.full || options.all) Append(text, WaitsText(context));
   if (options.full) Append(text, StacksText(context, findings));
+  Append(text, contention);
   const std::string tail = Verdicts(context, findings) + NotSeen(context) +
                            Lines(context.Paint("DEGRADED", kYellow), observation.degradations) +
                            Lines("NOTE", options.notes);
-  if (findings.empty() && !options.full && !options.all) return text + tail;
+  if (findings.empty() && !options.full && !options.all && contention.empty()) return text + tail;
   Append(text, tail);
   return text;
 }

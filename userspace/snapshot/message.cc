@@ -1,5 +1,6 @@
 #include "snapshot/message.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -28,6 +29,7 @@ class MessageBuilder {
   void Add(const Resource& resource);
   void Add(const Wait& wait);
   void Add(const Hold& hold);
+  void Add(const LockContention& lock);
 
   std::uint32_t Intern(std::string_view text);
   std::uint32_t Intern(const Frame& frame);
@@ -206,6 +208,53 @@ void MessageBuilder::Add(const Hold& hold) {
   SetIndex(row, &pb::Hold::set_acquired_at, hold.acquired_at);
 }
 
+void SetTotals(pb::WaitTotals& out, const WaitTotals& totals) {
+  out.set_waits(totals.waits);
+  out.set_total_duration_ns(totals.total);
+  out.set_max_duration_ns(totals.max);
+  out.set_timeouts(totals.timeouts);
+  const auto& counts = totals.histogram.counts;
+  const auto last = std::find_if(counts.rbegin(), counts.rend(), [](auto n) { return n != 0; });
+  out.mutable_histogram()->Assign(counts.begin(), last.base());
+}
+
+void MessageBuilder::Add(const LockContention& lock) {
+  pb::LockContention& row = *out_.add_lock_contention();
+  SetIndex(row, &pb::LockContention::set_resource, lock.resource);
+  SetIndex(row, &pb::LockContention::set_process, lock.process);
+  row.set_purpose(ToProto(lock.purpose));
+  row.set_purpose_known(lock.purpose_known);
+  SetTotals(*row.mutable_waits(), lock.waits);
+  row.mutable_holds()->set_holds(lock.holds.holds);
+  row.mutable_holds()->set_total_duration_ns(lock.holds.total);
+  row.mutable_holds()->set_max_duration_ns(lock.holds.max);
+  row.set_waiters(lock.waiters);
+  row.set_waiting_duration_ns(lock.waiting);
+  for (const WaitingStack& stack : lock.stacks) {
+    pb::WaitingStack& out = *row.add_stacks();
+    SetIndex(out, &pb::WaitingStack::set_stack, stack.stack);
+    out.set_waits(stack.waits);
+    out.set_total_duration_ns(stack.total);
+    out.set_max_duration_ns(stack.max);
+  }
+  for (const WaitingThread& thread : lock.threads) {
+    pb::WaitingThread& out = *row.add_threads();
+    SetId(*out.mutable_id(), thread.id);
+    out.set_name(Intern(thread.name));
+    out.set_waits(thread.waits);
+    out.set_total_duration_ns(thread.total);
+    out.set_max_duration_ns(thread.max);
+  }
+  for (const Releaser& releaser : lock.releasers) {
+    pb::Releaser& out = *row.add_releasers();
+    out.set_tid(releaser.tid);
+    out.set_pid(releaser.pid);
+    out.set_name(Intern(releaser.name));
+    out.set_releases(releaser.releases);
+    out.set_total_duration_ns(releaser.total);
+  }
+}
+
 void MessageBuilder::Add(const Finding& finding) {
   pb::Finding& row = *out_.add_findings();
   row.set_kind(ToProto(finding.kind));
@@ -267,6 +316,10 @@ void MessageBuilder::AddMeta(const Observation& observation) {
     row.add_degradations(CleanText(line));
   }
   SetCost(*row.mutable_cost(), observation.cost);
+  if (observation.contention.since != 0) {
+    row.set_contention_since_ns(observation.contention.since);
+    row.set_min_wait_duration_ns(observation.contention.min_wait);
+  }
 }
 
 void MessageBuilder::Add(const Observation& observation) {
@@ -279,6 +332,7 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Resource& resource : observation.resources) Add(resource);
   for (const Wait& wait : observation.waits) Add(wait);
   for (const Hold& hold : observation.holds) Add(hold);
+  for (const LockContention& lock : observation.contention.locks) Add(lock);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "snapshot/row_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -147,6 +148,8 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::Wait>(payload);
     case Fields::kHoldsFieldNumber:
       return Parse<pb::Hold>(payload);
+    case Fields::kLockContentionFieldNumber:
+      return Parse<pb::LockContention>(payload);
     case Fields::kStringsFieldNumber:
     case Fields::kFunctionsFieldNumber:
     case Fields::kFramesFieldNumber:
@@ -324,6 +327,55 @@ Status RowReader::Read(const pb::Hold& row) {
   return {};
 }
 
+WaitTotals RowReader::Totals(const pb::WaitTotals& row) {
+  WaitTotals totals;
+  totals.waits = row.waits();
+  totals.total = Time(row.total_duration_ns());
+  totals.max = Time(row.max_duration_ns());
+  totals.timeouts = row.timeouts();
+  // A newer program may have finer buckets: what is beyond ours cannot be placed.
+  const int known = static_cast<int>(WaitHistogram::kBuckets);
+  if (row.histogram_size() > known) ++contents_.format.unknown_values;
+  for (int i = 0; i < std::min(row.histogram_size(), known); ++i) {
+    totals.histogram.counts[static_cast<std::size_t>(i)] = row.histogram(i);
+  }
+  return totals;
+}
+
+Status RowReader::Read(const pb::LockContention& row) {
+  Charge(sizeof(LockContention) +
+         static_cast<std::size_t>(row.stacks_size()) * sizeof(WaitingStack) +
+         static_cast<std::size_t>(row.threads_size()) * sizeof(WaitingThread) +
+         static_cast<std::size_t>(row.releasers_size()) * sizeof(Releaser));
+  if (!error_) return error_;
+  LockContention& out = contents_.observation.contention.locks.emplace_back();
+  if (row.has_resource()) out.resource = Index(row.resource(), Fields::kResourcesFieldNumber);
+  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
+  out.purpose = Enum<WaitPurpose>(row.purpose());
+  out.purpose_known = row.purpose_known();
+  out.waits = Totals(row.waits());
+  out.holds = {row.holds().holds(), Time(row.holds().total_duration_ns()),
+               Time(row.holds().max_duration_ns())};
+  out.waiters = row.waiters();
+  out.waiting = Time(row.waiting_duration_ns());
+  for (const pb::WaitingStack& from : row.stacks()) {
+    WaitingStack& stack = out.stacks.emplace_back();
+    if (from.has_stack()) stack.stack = Index(from.stack(), Fields::kStacksFieldNumber);
+    stack.waits = from.waits();
+    stack.total = Time(from.total_duration_ns());
+    stack.max = Time(from.max_duration_ns());
+  }
+  for (const pb::WaitingThread& from : row.threads()) {
+    out.threads.push_back({Id(from.id()), Text(from.name()), from.waits(),
+                           Time(from.total_duration_ns()), Time(from.max_duration_ns())});
+  }
+  for (const pb::Releaser& from : row.releasers()) {
+    out.releasers.push_back({from.tid(), from.pid(), Text(from.name()), from.releases(),
+                             Time(from.total_duration_ns())});
+  }
+  return {};
+}
+
 Status RowReader::Read(const pb::Finding& row) {
   const auto kind = FromProto<FindingKind>(row.kind());
   if (!kind) {
@@ -372,6 +424,10 @@ Status RowReader::Read(const pb::Observation& row) {
   for (const std::string& line : row.degradations()) {
     Charge(sizeof(std::string));
     out.degradations.push_back(Own(line));
+  }
+  if (row.has_contention_since_ns()) {
+    out.contention.since = Time(row.contention_since_ns());
+    out.contention.min_wait = Time(row.min_wait_duration_ns());
   }
   const pb::Cost& cost = row.cost();
   out.cost = {Time(cost.sweep_duration_ns()),      Time(cost.read_duration_ns()),

@@ -49,6 +49,7 @@ class RowReader {
   Status Read(const pb::Resource& row);
   Status Read(const pb::Wait& row);
   Status Read(const pb::Hold& row);
+  Status Read(const pb::LockContention& row);
   Status ReadString(std::span<const std::byte> payload);
 
   template <class Row>
@@ -67,6 +68,7 @@ class RowReader {
   std::vector<RingStep> Steps(const google::protobuf::RepeatedPtrField<pb::RingStep>& from);
   Frame FullFrame(std::uint32_t index);
   ThreadId Id(const pb::ThreadId& id);
+  WaitTotals Totals(const pb::WaitTotals& row);
   template <class Model, class Proto>
   Model Enum(Proto value);
 

@@ -23,6 +23,7 @@ namespace ct {
 struct StackOptions {
   std::uint32_t max_frames = 512;
   bool source_lines = true;  // file:line and inlined frames, where debug information exists
+  Memory* memory = nullptr;  // where the stack is read; nullptr: the process as it is now
 };
 
 // A stack whose frames name modules of `modules` (see Target::modules).

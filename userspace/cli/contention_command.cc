@@ -1,0 +1,241 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/interrupts.h"
+#include "cli/print.h"
+#include "cli/session.h"
+#include "kernel/waits.h"
+#include "observe/contention_observer.h"
+#include "render/contention_text.h"
+#include "snapshot/file.h"
+#include "snapshot/snapshot.h"
+
+namespace ct {
+namespace {
+
+struct ContentionCommandOptions {
+  TargetOptions target;
+  OutputOptions output;
+  DurationNs duration = 10 * kSecond;  // 0: until interrupted
+  DurationNs min_wait = kMillisecond;
+  std::uint32_t stack_kilobytes = 16;
+  std::uint32_t ring_megabytes = 16;
+  std::uint32_t max_locks = 131'072;
+  ContentionView view;
+  std::string file;
+};
+
+constexpr DurationNs kStep = 100 * kMillisecond;
+constexpr DurationNs kRefresh = kSecond;
+constexpr DurationNs kProgressAfter = 3 * kSecond;  // shorter runs need no line
+
+class ContentionRun {
+ public:
+  explicit ContentionRun(const ContentionCommandOptions& options)
+      : options_(options),
+        live_(options.output.format == "text" && isatty(STDOUT_FILENO) == 1),
+        progress_(!live_ && isatty(STDERR_FILENO) == 1) {}
+
+  int Run() {
+    const Interrupts interrupts;
+    if (Status status = Start(); !status) return PrintError(status.error());
+    if (Status status = observer_->Begin(); !status) return PrintError(status.error());
+    begin_ = MonotonicNow();
+    next_refresh_ = begin_ + (live_ ? kRefresh : kProgressAfter);
+    while (!interrupts.Wait(0) && Left() > 0) {
+      if (Status status = observer_->Step(std::min(kStep, Left())); !status) {
+        // Its processes have ended: what was counted is the answer.
+        if (status.error().code != ErrorCode::kNotFound) return PrintError(status.error());
+        PrintError(status.error());
+        break;
+      }
+      if (Status status = Refresh(); !status) return PrintError(status.error());
+    }
+    return Finish();
+  }
+
+ private:
+  [[nodiscard]] DurationNs Left() const {
+    if (options_.duration == 0) return kStep;
+    return std::max<DurationNs>(0, begin_ + options_.duration - MonotonicNow());
+  }
+
+  Status Start() {
+    const Result<KernelFeatures> features = ProbeFeatures(options_.target.without);
+    if (!features) return Fail(features.error());
+    const Result<SweepPlan> sweeps = PlanSweep(*features, false);
+    if (!sweeps) return Fail(sweeps.error());
+    Result<WaitsPlan> waits = PlanWaits(*features);
+    if (!waits) return Fail(waits.error());
+    if (Status status = CheckFilter(options_.target.filter); !status) return status;
+    waits->min_wait = options_.min_wait;
+    waits->stack_bytes = options_.stack_kilobytes << 10;
+    waits->ring_bytes = options_.ring_megabytes << 20;
+    waits->max_locks = options_.max_locks;
+
+    // Before anything of BPF exists: the reader process inherits none of it.
+    Result<std::unique_ptr<Reader>> reader = Reader::Start({});
+    if (!reader) return Fail(reader.error());
+    reader_ = std::move(*reader);
+    Result<std::unique_ptr<Sweeper>> sweeper = Sweeper::Load(*sweeps);
+    if (!sweeper) return Fail(sweeper.error());
+    sweeper_ = std::move(*sweeper);
+    Result<std::unique_ptr<WaitTracer>> tracer = WaitTracer::Load(*waits);
+    if (!tracer) return Fail(tracer.error());
+    tracer_ = std::move(*tracer);
+    degradations_ = sweeps->degradations;
+    for (const auto& lines : {waits->degradations, tracer_->degradations()}) {
+      degradations_.insert(degradations_.end(), lines.begin(), lines.end());
+    }
+    observer_ = std::make_unique<ContentionObserver>(
+        *tracer_, *sweeper_, *reader_,
+        ContentionOptions{options_.target.filter, options_.min_wait});
+    return {};
+  }
+
+  Result<Observation> Report() {
+    Result<Observation> observation = observer_->Report();
+    if (!observation) return observation;
+    observation->host = ReadHost();
+    observation->tool_version = ToolVersion();
+    observation->degradations = degradations_;
+    const ReaderCost reader = reader_->cost();
+    observation->cost.cpu = ProcessCpuTime();
+    observation->cost.total = MonotonicNow() - begin_;
+    observation->cost.reader_cpu = reader.cpu;
+    observation->cost.reader_resident_bytes = reader.resident_bytes;
+    return observation;
+  }
+
+  Status Refresh() {
+    if (MonotonicNow() < next_refresh_) return {};
+    next_refresh_ += kRefresh;
+    if (live_) {
+      const Result<Observation> observation = Report();
+      if (!observation) return Fail(observation.error());
+      // Home, the table, and nothing of the last one below it.
+      return PrintText("\x1b[H" + TextOf(*observation) + "\x1b[J");
+    }
+    if (progress_) {
+      const Result<WaitCounters> counters = tracer_->Counters();
+      if (!counters) return Fail(counters.error());
+      const DurationNs done = MonotonicNow() - begin_;
+      fmt::print(stderr, "\r{} of {}: {} waits, {} long ones \x1b[K",
+                 FormatDuration(done),
+                 options_.duration == 0 ? "as long as you like" : FormatDuration(options_.duration),
+                 counters->waits, counters->received);
+      fflush(stderr);
+    }
+    return {};
+  }
+
+  std::string TextOf(const Observation& observation) const {
+    RenderOptions render;
+    render.color = WantsColor();
+    std::string text = RenderContention(observation, options_.view, render);
+    for (const Loss& loss : observation.losses) {
+      text += fmt::format("NOT SEEN  {} x {}{}\n", loss.count, loss.reason,
+                          loss.detail.empty() ? "" : " (" + loss.detail + ")");
+    }
+    for (const std::string& line : observation.degradations) {
+      text += fmt::format("DEGRADED  {}\n", line);
+    }
+    return text;
+  }
+
+  int Finish() {
+    const Result<Observation> observation = Report();
+    if (progress_) fputs("\r\x1b[K", stderr);
+    if (!observation) return PrintError(observation.error());
+    tracer_->Pause();
+    if (!options_.file.empty()) {
+      if (Status status = WriteFile(options_.file, Encode(*observation, {})); !status) {
+        return PrintError(status.error());
+      }
+    }
+    const Status printed = Print(*observation);
+    if (!printed) return PrintError(printed.error());
+    const bool lost = std::any_of(observation->losses.begin(), observation->losses.end(),
+                                  [](const Loss& loss) { return loss.relevant; });
+    return lost ? kExitNotSeen : kExitNothing;
+  }
+
+  Status Print(const Observation& observation) const {
+    if (options_.output.format != "text") {
+      return PrintAnswer({observation, {}}, options_.output, false);
+    }
+    std::string text = (live_ ? "\x1b[H" : "") + TextOf(observation);
+    if (!options_.file.empty()) text += fmt::format("snapshot  {}\n", options_.file);
+    return PrintText(text + (live_ ? "\x1b[J" : ""));
+  }
+
+  ContentionCommandOptions options_;
+  bool live_;
+  bool progress_;
+  TimeNs begin_ = 0;
+  TimeNs next_refresh_ = 0;
+  std::vector<std::string> degradations_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<Sweeper> sweeper_;
+  std::unique_ptr<WaitTracer> tracer_;
+  std::unique_ptr<ContentionObserver> observer_;
+};
+
+}  // namespace
+
+Command AddContentionCommand(CLI::App& app) {
+  auto options = std::make_shared<ContentionCommandOptions>();
+  CLI::App* command = app.add_subcommand(
+      "contention", "Which locks are waited for, by whom, where, and who lets them go");
+  AddTargetOptions(*command, options->target);
+  AddFormatOptions(*command, options->output);
+  AddDuration(*command, "-d,--duration", options->duration,
+              "How long to count (default 10s; 0: until Ctrl-C)");
+  AddDuration(*command, "--min-wait", options->min_wait,
+              "From which length on who waited, and where, is kept (default 1ms)");
+  command
+      ->add_option_function<std::string>(
+          "--group",
+          [options](const std::string& name) {
+            options->view.group = ParseContentionGroup(name).value_or(ContentionGroup::kLock);
+          },
+          "One row for each lock (default), stack, thread, process or cgroup")
+      ->check(CLI::IsMember({"lock", "stack", "thread", "process", "cgroup"}));
+  command
+      ->add_option_function<std::string>(
+          "--sort",
+          [options](const std::string& name) {
+            options->view.sort = ParseContentionSort(name).value_or(ContentionSort::kTotal);
+          },
+          "By total (default), waits, avg, p99 or max")
+      ->check(CLI::IsMember({"total", "waits", "avg", "p99", "max"}));
+  AddDuration(*command, "--min", options->view.min_total,
+              "Leave out rows with less waiting than this");
+  command->add_option("-n,--rows", options->view.rows, "At most so many rows (default 20)")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--idle", options->view.idle,
+                    "Conditions, parked threads, joins and unknown futexes, too");
+  command
+      ->add_option("--stack-size", options->stack_kilobytes,
+                   "KiB of a waiter's stack that are kept: 8, 16 (default) or 32")
+      ->check(CLI::IsMember({8U, 16U, 32U}));
+  command->add_option("--ring-size", options->ring_megabytes,
+                      "MiB for long waits on their way to us (a power of two, default 16)");
+  command->add_option("--max-locks", options->max_locks,
+                      "How many locks can be counted at once (default 131072)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("-o,--output", options->file, "A snapshot file of the table")
+      ->type_name("FILE");
+  command->footer(
+      "Counts waits that the kernel sees: a lock that is free costs nothing and is not counted.\n"
+      "Exit status: 0, 1 error, 2 usage, 3 something could not be counted or read.");
+  return [options] { return ContentionRun(*options).Run(); };
+}
+
+}  // namespace ct

@@ -1,0 +1,90 @@
+// The books of an interval: for each lock who waited, where, how long, and who ended it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/waits.h"
+#include "model/frame.h"
+#include "reader/reader.h"
+
+namespace ct {
+
+// A process whose threads waited.
+struct WaitingProcess {
+  ThreadId id;
+  pid_t ns_pid = 0;
+  std::uint32_t pid_ns = 0;
+  std::string name;
+};
+
+// A stack of one process: its frames name ContentionLedger::modules().
+using StackId = std::uint32_t;
+
+class ContentionLedger {
+ public:
+  // Sums of waits; `waits` and `total` of all that were noted, `max` of the longest.
+  struct Sum {
+    std::uint64_t waits = 0;
+    DurationNs total = 0;
+    DurationNs max = 0;
+    void Add(DurationNs duration);
+  };
+  struct ThreadSum : Sum {
+    std::string name;
+  };
+  struct ReleaserSum : Sum {
+    pid_t pid = 0;
+    std::string name;
+  };
+  struct Lock {
+    WaitingProcess process;
+    std::optional<LocatedWait> wait;  // as its most certain reading shows it
+    WaitTotals uncounted;             // waits that the kernel's statistics do not have
+    std::map<StackId, Sum> stacks;
+    std::map<ThreadId, ThreadSum> threads;
+    std::map<pid_t, ReleaserSum> releasers;  // by tid
+    Sum unread;  // long waits whose stack is not known
+  };
+
+  // A wait has ended. Samples (shorter than asked for) only make their lock known.
+  void NoteWait(const WaitSample& wait);
+  // It began before the tracer came, and no statistics have it.
+  void NoteUncounted(const WaitSample& wait);
+  // What its thread was read to wait for, and where; `modules` are those that its frames name.
+  void NoteReading(const WaitSample& wait, const ThreadRead& read,
+                   const std::vector<Module>& modules);
+  void NoteUnread(const WaitSample& wait);
+  // The same of a wait in progress.
+  void NoteLive(const LockKey& key, const WaitingProcess& process, const ThreadRead& read);
+
+  // nullptr if no record of it ever came.
+  [[nodiscard]] const Lock* Find(const LockKey& key) const;
+  [[nodiscard]] bool IsNamed(const LockKey& key) const;
+  [[nodiscard]] const std::map<LockKey, Lock>& locks() const { return locks_; }
+  [[nodiscard]] const Stack& stack(StackId id) const { return stacks_[id]; }
+  [[nodiscard]] const std::vector<Module>& modules() const { return modules_; }
+  // What found no room any more: locks, stacks, threads or releasers of a lock.
+  [[nodiscard]] std::uint64_t overflowed() const { return overflowed_; }
+
+ private:
+  // nullptr: there is no room.
+  Lock* At(const LockKey& key, const WaitingProcess& process);
+  std::optional<StackId> Intern(Stack stack, const std::vector<Module>& modules);
+  template <class Map>
+  typename Map::mapped_type* Entry(Map& map, const typename Map::key_type& key,
+                                   std::size_t max_size);
+
+  std::map<LockKey, Lock> locks_;
+  std::vector<Stack> stacks_;
+  std::unordered_multimap<std::uint64_t, StackId> stacks_by_hash_;
+  std::vector<Module> modules_;
+  std::map<Module, ModuleIndex> modules_by_content_;
+  std::uint64_t overflowed_ = 0;
+};
+
+}  // namespace ct

@@ -1,0 +1,263 @@
+#include "observe/contention_observer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include "observe/contention_report.h"
+
+namespace ct {
+namespace {
+
+// Waits that wait to be read; each has a stack of up to 32 KiB.
+constexpr std::size_t kMaxPending = 2048;
+constexpr std::size_t kMaxPerRequest = 64;
+// Of each step: the rest of the time is for what comes meanwhile.
+constexpr DurationNs kReadingBudget = 50 * kMillisecond;
+// At the end, for what is left.
+constexpr DurationNs kLastReadingBudget = 2 * kSecond;
+// How often a filter by name or cgroup is looked at again.
+constexpr DurationNs kFollowInterval = kSecond;
+constexpr std::size_t kMaxRunning = 1 << 20;
+constexpr std::size_t kMaxFacts = 65'536;
+
+template <class T>
+std::string BytesOf(const T& items) {
+  std::string bytes(items.size() * sizeof(items[0]), '\0');
+  std::memcpy(bytes.data(), items.data(), bytes.size());
+  return bytes;
+}
+
+ThreadToRead ToRead(const WaitSample& wait) {
+  ThreadToRead thread;
+  thread.tid = wait.id.tid;
+  thread.ns_tid = wait.ns_tid;
+  thread.syscall = wait.syscall;
+  thread.arguments = wait.arguments;
+  thread.registers = wait.registers;
+  thread.want_lock = true;
+  thread.want_stack = true;
+  thread.copies.push_back({wait.registers.sp(), BytesOf(wait.stack)});
+  if (wait.words) thread.copies.push_back({wait.lock.address, BytesOf(*wait.words)});
+  return thread;
+}
+
+ThreadToRead ToRead(const TaskSample& task) {
+  ThreadToRead thread;
+  thread.tid = task.id.tid;
+  thread.ns_tid = task.ns_tid;
+  thread.syscall = task.syscall;
+  thread.arguments = task.arguments;
+  thread.registers = task.registers;
+  thread.want_lock = true;
+  thread.want_stack = true;
+  return thread;
+}
+
+}  // namespace
+
+ContentionObserver::ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
+                                       ContentionOptions options)
+    : tracer_(tracer), sweeper_(sweeper), reader_(reader), options_(std::move(options)) {}
+
+Status ContentionObserver::Sweep() {
+  Result<ct::Sweep> sweep = sweeper_.Full({});
+  if (!sweep) return Fail(sweep.error());
+  index_.reset();
+  sweep_ = std::move(*sweep);
+  index_ = std::make_unique<SweepIndex>(sweep_);
+  return {};
+}
+
+// Which processes the filter selects now.
+Status ContentionObserver::Follow() {
+  Result<std::unordered_set<pid_t>> selected = SelectProcesses(options_.filter, sweep_.tasks);
+  if (!selected) return Fail(selected.error());
+  if (selected->empty()) {
+    const bool began = begin_ != 0;
+    return Fail(ErrorCode::kNotFound,
+                began ? options_.filter.Text() + " has ended"
+                      : "no process matches " + options_.filter.Text());
+  }
+  selected_ = std::move(*selected);
+  return tracer_.Select(options_.filter.empty() ? nullptr : &selected_);
+}
+
+Status ContentionObserver::Begin() {
+  if (Status status = Sweep(); !status) return status;
+  if (Status status = Follow(); !status) return status;
+  tracer_.Resume();
+  begin_ = MonotonicNow();
+  // After that, so that no wait falls between: one that is in both is counted by the kernel.
+  if (Status status = Sweep(); !status) return status;
+  for (const TaskSample& task : sweep_.tasks) {
+    if (!InFutexWait(task) || running_.size() >= kMaxRunning) continue;
+    if (!selected_.contains(task.leader.tid)) continue;
+    running_[task.id.tid] = {task.id, task.arguments[0], task.off_cpu_since};
+  }
+  return {};
+}
+
+Status ContentionObserver::Step(DurationNs timeout) {
+  if (Status status = tracer_.Receive(timeout); !status) return status;
+  Take(false);
+  const bool follow =
+      !options_.filter.empty() && MonotonicNow() - sweep_.end >= kFollowInterval;
+  if (!pending_.empty() || follow) {
+    // Who lives in which space, for the owners that locks name.
+    if (Status status = Sweep(); !status) return status;
+  }
+  ReadPending(kReadingBudget);
+  if (follow) return Follow();
+  return {};
+}
+
+void ContentionObserver::Take(bool all) {
+  for (WaitSample& wait : tracer_.Take(all)) Note(std::move(wait));
+}
+
+void ContentionObserver::Note(WaitSample wait) {
+  if (wait.begin == 0) {
+    const auto running = running_.find(wait.id.tid);
+    if (running == running_.end() || running->second.id != wait.id) {
+      ++unknown_begin_;
+      return;
+    }
+    wait.begin = running->second.since;
+    running_.erase(running);
+    ledger_.NoteUncounted(wait);
+    wait.sampled = wait.duration() < options_.min_wait;
+  }
+  ledger_.NoteWait(wait);
+  const bool readable = wait.has_registers && !wait.stack.empty();
+  if (wait.sampled && (!readable || ledger_.IsNamed(wait.lock))) return;
+  if (!readable) {
+    ledger_.NoteUnread(wait);
+  } else if (pending_.size() >= kMaxPending) {
+    ledger_.NoteUnread(wait);
+    ++unread_;
+  } else {
+    pending_.push_back(std::move(wait));
+  }
+}
+
+void ContentionObserver::ReadPending(DurationNs budget) {
+  const TimeNs enough = MonotonicNow() + budget;
+  while (!pending_.empty() && MonotonicNow() < enough) Read(NextOfOneProcess());
+}
+
+std::vector<WaitSample> ContentionObserver::NextOfOneProcess() {
+  std::vector<WaitSample> taken;
+  const pid_t pid = pending_.front().leader.tid;
+  std::deque<WaitSample> others;
+  for (WaitSample& wait : pending_) {
+    const bool take = wait.leader.tid == pid && taken.size() < kMaxPerRequest;
+    if (take) {
+      taken.push_back(std::move(wait));
+    } else {
+      others.push_back(std::move(wait));
+    }
+  }
+  pending_ = std::move(others);
+  return taken;
+}
+
+void ContentionObserver::Read(const std::vector<WaitSample>& waits) {
+  ProcessToRead request;
+  request.pid = waits.front().leader.tid;
+  request.source_lines = true;
+  request.want_process = facts_.size() < kMaxFacts && !facts_.contains(request.pid);
+  for (const TaskSample* task : index_->OfSpace(waits.front().lock.space)) {
+    request.space_threads.push_back(
+        {task->ns_tid, task->has_registers ? task->registers.thread_pointer : 0});
+  }
+  for (const WaitSample& wait : waits) request.threads.push_back(ToRead(wait));
+  const ProcessRead answer = reader_.Read(request);
+  if (answer.process) facts_[request.pid] = *answer.process;
+  losses_.insert(losses_.end(), answer.losses.begin(), answer.losses.end());
+  // Answers come in the order of the request; a thread may be in it more than once.
+  std::size_t next = 0;
+  for (const WaitSample& wait : waits) {
+    if (next < answer.threads.size() && answer.threads[next].tid == wait.id.tid) {
+      ledger_.NoteReading(wait, answer.threads[next++], answer.modules);
+    } else {
+      ledger_.NoteUnread(wait);
+    }
+  }
+}
+
+void ContentionObserver::ReadLive() {
+  std::unordered_map<pid_t, std::vector<const TaskSample*>> unnamed;
+  for (const TaskSample& task : sweep_.tasks) {
+    if (!selected_.contains(task.leader.tid) || !InFutexWait(task)) continue;
+    const LockKey key{task.space, task.arguments[0], task.leader.tid};
+    if (!ledger_.IsNamed(key)) unnamed[task.leader.tid].push_back(&task);
+  }
+  for (const auto& [pid, tasks] : unnamed) {
+    ProcessToRead request;
+    request.pid = pid;
+    request.want_process = facts_.size() < kMaxFacts && !facts_.contains(pid);
+    for (const TaskSample* task : index_->OfSpace(tasks.front()->space)) {
+      request.space_threads.push_back(
+          {task->ns_tid, task->has_registers ? task->registers.thread_pointer : 0});
+    }
+    for (const TaskSample* task : tasks) request.threads.push_back(ToRead(*task));
+    const ProcessRead answer = reader_.Read(request);
+    if (answer.process) facts_[pid] = *answer.process;
+    losses_.insert(losses_.end(), answer.losses.begin(), answer.losses.end());
+    for (const ThreadRead& read : answer.threads) {
+      const TaskSample* task = index_->ByTid(read.tid);
+      if (task == nullptr) continue;
+      ledger_.NoteLive({task->space, task->arguments[0], pid},
+                       {task->leader, task->ns_tgid, task->pid_ns, task->leader_comm}, read);
+    }
+  }
+}
+
+Result<Observation> ContentionObserver::Report() {
+  if (Status status = tracer_.Receive(0); !status) return Fail(status.error());
+  Take(true);
+  if (Status status = Sweep(); !status) return Fail(status.error());
+  ReadPending(kLastReadingBudget);
+  ReadLive();
+  const Result<std::vector<LockCount>> counts = tracer_.Locks();
+  if (!counts) return Fail(counts.error());
+  const Result<WaitCounters> counters = tracer_.Counters();
+  if (!counters) return Fail(counters.error());
+
+  Observation observation = BuildContention(
+      {begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_});
+  observation.realtime_offset = RealtimeOffset();
+  observation.filter = options_.filter.Text();
+  AddLosses(*counters, observation);
+  return observation;
+}
+
+void ContentionObserver::AddLosses(const WaitCounters& counters, Observation& observation) const {
+  std::vector<Loss>& losses = observation.losses;
+  const auto add = [&](std::uint64_t count, const char* reason) {
+    if (count > 0) losses.push_back({reason, count, true, ""});
+  };
+  add(counters.lost_lock, "wait in no statistics: too many locks");
+  add(counters.lost_thread, "futex call not followed: too many threads wait at once");
+  add(counters.lost_end, "wait whose end was not seen");
+  add(counters.missed, "futex call not followed: the kernel left a program out");
+  add(counters.malformed, "record not understood");
+  add(counters.lost_ring, "who and where of a long wait: the ring buffer was full");
+  add(counters.lost_stack, "where of a wait: its stack could not be copied");
+  add(unread_, "where of a long wait: more came than could be read in time");
+  add(unknown_begin_, "wait whose begin was not seen");
+  add(ledger_.overflowed(), "who and where of a wait: there is no room for more");
+  for (const Loss& loss : losses_) {
+    const auto same = std::find_if(losses.begin(), losses.end(),
+                                   [&](const Loss& other) { return other.reason == loss.reason; });
+    if (same == losses.end()) {
+      losses.push_back(loss);
+    } else {
+      same->count += loss.count;
+    }
+  }
+}
+
+}  // namespace ct

@@ -1,0 +1,227 @@
+#include "observe/contention_report.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "base/text.h"
+#include "observe/filter.h"
+#include "observe/lock_owner.h"
+#include "observe/look.h"
+
+namespace ct {
+namespace {
+
+constexpr std::size_t kMaxStacks = 16;  // of a lock
+
+// The rows with the longest waiting first.
+template <class Row>
+void SortByTotal(std::vector<Row>& rows) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.total > b.total; });
+}
+
+template <class Row>
+void AddSum(Row& row, const ContentionLedger::Sum& sum) {
+  row.waits += sum.waits;
+  row.total += sum.total;
+  row.max = std::max(row.max, sum.max);
+}
+
+class ReportBuilder {
+ public:
+  explicit ReportBuilder(const ContentionInput& input) : input_(input) {
+    out_.begin = input.since;
+    out_.end = input.sweep.end;
+    out_.contention.since = input.since;
+    out_.contention.min_wait = input.min_wait;
+    out_.cost.threads_visited = input.sweep.visited;
+  }
+
+  Observation Build() {
+    for (const LockCount& count : input_.counts) {
+      Row& row = RowOf(count.key, ProcessOf(count.key));
+      row.lock->waits.Add(count.waits);
+      row.lock->holds.Add(count.holds);
+    }
+    for (const auto& [key, lock] : input_.ledger.locks()) {
+      // Of what was only seen waiting there is nothing to count: the sweep adds it below.
+      if (lock.uncounted.waits > 0) RowOf(key, lock.process).lock->waits.Add(lock.uncounted);
+    }
+    AddWaiters();
+    for (const auto& [key, lock] : input_.ledger.locks()) AddDetails(key, lock);
+    Finish();
+    return std::move(out_);
+  }
+
+ private:
+  struct Row {
+    LockContention* lock = nullptr;
+    std::map<StackId, WaitingStack> stacks;
+    std::map<ThreadId, WaitingThread> threads;
+    std::map<pid_t, Releaser> releasers;
+  };
+  using RowKey = std::tuple<ResourceId, pid_t>;
+
+  WaitingProcess ProcessOf(const LockKey& key) {
+    if (const ContentionLedger::Lock* lock = input_.ledger.Find(key)) return lock->process;
+    WaitingProcess process;
+    process.id.tid = key.pid;
+    for (const TaskSample& task : input_.sweep.tasks) {
+      if (task.leader.tid != key.pid) continue;
+      return {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm};
+    }
+    return process;
+  }
+
+  ProcessIndex IndexOf(const WaitingProcess& waiting, std::uint64_t space) {
+    const auto [entry, is_new] =
+        processes_.try_emplace(waiting.id.tid, static_cast<ProcessIndex>(out_.processes.size()));
+    if (!is_new) return entry->second;
+    Process process;
+    process.id = waiting.id;
+    process.ns_pid = waiting.ns_pid;
+    process.pid_ns = waiting.pid_ns;
+    process.space = input_.history.Space(space);
+    process.name = CleanText(waiting.name);
+    process.selected = true;
+    const auto facts = input_.facts.find(waiting.id.tid);
+    if (facts != input_.facts.end()) {
+      process.executable = facts->second.executable;
+      process.cgroup = facts->second.cgroup;
+      process.unit = UnitOf(process.cgroup);
+      process.language = facts->second.language;
+    }
+    out_.processes.push_back(std::move(process));
+    return entry->second;
+  }
+
+  ResourceId IdOf(const LockKey& key, const ContentionLedger::Lock* lock) {
+    if (lock != nullptr && lock->wait && lock->wait->reading.process_shared) {
+      return SharedId(*lock->wait);
+    }
+    ResourceId id;
+    id.space = input_.history.Space(key.space);
+    id.address = lock != nullptr && lock->wait ? lock->wait->reading.object : key.address;
+    return id;
+  }
+
+  Row& RowOf(const LockKey& key, const WaitingProcess& process) {
+    const ContentionLedger::Lock* lock = input_.ledger.Find(key);
+    const ResourceId id = IdOf(key, lock);
+    const auto [entry, is_new] = rows_.try_emplace(RowKey(id, key.pid));
+    if (!is_new) return entry->second;
+    LockContention& row = *locks_.emplace_back(std::make_unique<LockContention>());
+    row.process = IndexOf(process, key.space);
+    row.resource = ResourceOf(id, lock);
+    if (lock != nullptr && lock->wait) {
+      row.purpose = lock->wait->reading.purpose;
+      row.purpose_known = lock->wait->reading.evidence != Evidence::kUnknown;
+    }
+    entry->second.lock = &row;
+    return entry->second;
+  }
+
+  ResourceIndex ResourceOf(const ResourceId& id, const ContentionLedger::Lock* lock) {
+    const auto [entry, is_new] =
+        resources_.try_emplace(id, static_cast<ResourceIndex>(out_.resources.size()));
+    if (!is_new) return entry->second;
+    Resource resource;
+    resource.id = id;
+    if (lock != nullptr && lock->wait) {
+      const LocatedWait& wait = *lock->wait;
+      resource.kind = wait.reading.kind;
+      resource.implementation = wait.reading.implementation;
+      resource.type = wait.reading.type;
+      resource.capacity = wait.reading.capacity;
+      resource.symbol = wait.symbol;
+      resource.where = wait.where;
+    }
+    out_.resources.push_back(std::move(resource));
+    return entry->second;
+  }
+
+  // Who waits now, and for how long within the interval.
+  void AddWaiters() {
+    for (const TaskSample& task : input_.sweep.tasks) {
+      if (!InFutexWait(task) || !input_.selected.contains(task.leader.tid)) continue;
+      const LockKey key{task.space, task.arguments[0], task.leader.tid};
+      Row& row =
+          RowOf(key, {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm});
+      ++row.lock->waiters;
+      row.lock->waiting += std::max<DurationNs>(
+          0, input_.sweep.end - std::max(input_.since, task.off_cpu_since));
+    }
+  }
+
+  void AddDetails(const LockKey& key, const ContentionLedger::Lock& lock) {
+    const auto found = rows_.find(RowKey(IdOf(key, &lock), key.pid));
+    if (found == rows_.end()) return;
+    Row& row = found->second;
+    for (const auto& [id, sum] : lock.stacks) AddSum(row.stacks[id], sum);
+    for (const auto& [id, sum] : lock.threads) {
+      WaitingThread& thread = row.threads[id];
+      thread.id = id;
+      thread.name = CleanText(sum.name);
+      AddSum(thread, sum);
+    }
+    for (const auto& [tid, sum] : lock.releasers) {
+      Releaser& releaser = row.releasers[tid];
+      releaser.tid = tid;
+      releaser.pid = sum.pid;
+      releaser.name = CleanText(sum.name);
+      releaser.releases += sum.waits;
+      releaser.total += sum.total;
+    }
+  }
+
+  StackIndex IndexOf(StackId id) {
+    const auto [entry, is_new] =
+        stacks_.try_emplace(id, static_cast<StackIndex>(out_.stacks.size()));
+    if (is_new) out_.stacks.push_back(input_.ledger.stack(id));
+    return entry->second;
+  }
+
+  void Finish() {
+    for (auto& [key, row] : rows_) {
+      for (auto& [id, thread] : row.threads) row.lock->threads.push_back(std::move(thread));
+      for (auto& [tid, releaser] : row.releasers) {
+        row.lock->releasers.push_back(std::move(releaser));
+      }
+      // Only the stacks that stay get a place in the observation.
+      std::vector<std::pair<StackId, WaitingStack>> stacks(row.stacks.begin(), row.stacks.end());
+      std::stable_sort(stacks.begin(), stacks.end(), [](const auto& a, const auto& b) {
+        return a.second.total > b.second.total;
+      });
+      if (stacks.size() > kMaxStacks) stacks.resize(kMaxStacks);
+      for (auto& [id, stack] : stacks) {
+        stack.stack = IndexOf(id);
+        row.lock->stacks.push_back(stack);
+      }
+      SortByTotal(row.lock->threads);
+      SortByTotal(row.lock->releasers);
+    }
+    out_.modules = input_.ledger.modules();
+    for (const auto& lock : locks_) out_.contention.locks.push_back(std::move(*lock));
+    std::stable_sort(out_.contention.locks.begin(), out_.contention.locks.end(),
+                     [](const LockContention& a, const LockContention& b) {
+                       return a.waits.total + a.waiting > b.waits.total + b.waiting;
+                     });
+  }
+
+  const ContentionInput& input_;
+  Observation out_;
+  std::map<RowKey, Row> rows_;
+  std::vector<std::unique_ptr<LockContention>> locks_;
+  std::unordered_map<pid_t, ProcessIndex> processes_;
+  std::map<ResourceId, ResourceIndex> resources_;
+  std::map<StackId, StackIndex> stacks_;
+};
+
+}  // namespace
+
+Observation BuildContention(const ContentionInput& input) { return ReportBuilder(input).Build(); }
+
+}  // namespace ct

@@ -47,6 +47,10 @@ class ContentionRun {
     if (Status status = Start(); !status) return PrintError(status.error());
     if (Status status = observer_->Begin(); !status) return PrintError(status.error());
     begin_ = MonotonicNow();
+    if (!live_) {
+      fmt::print(stderr, "counting waits, by {}{}\n", ToString(tracer_->way()),
+                 options_.duration == 0 ? "; Ctrl-C ends it" : "");
+    }
     next_refresh_ = begin_ + (live_ ? kRefresh : kProgressAfter);
     while (!interrupts.Wait(0) && Left() > 0) {
       if (Status status = observer_->Step(std::min(kStep, Left())); !status) {

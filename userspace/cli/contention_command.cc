@@ -27,6 +27,7 @@ struct ContentionCommandOptions {
   std::uint32_t stack_kilobytes = 16;
   std::uint32_t ring_megabytes = 16;
   std::uint32_t max_locks = 131'072;
+  double max_overhead = 1;  // percent
   ContentionView view;
   std::string file;
 };
@@ -48,7 +49,11 @@ class ContentionRun {
     if (Status status = observer_->Begin(); !status) return PrintError(status.error());
     begin_ = MonotonicNow();
     if (!live_) {
-      fmt::print(stderr, "counting waits, by {}{}\n", ToString(tracer_->way()),
+      fmt::print(stderr, "counting waits by {}, +{} ns a futex call{}{}\n",
+                 ToString(tracer_->way()), tracer_->costs().futex_call,
+                 tracer_->way() == AttachWay::kTracepoint
+                     ? fmt::format(", +{} ns any other system call", tracer_->costs().other_call)
+                     : "",
                  options_.duration == 0 ? "; Ctrl-C ends it" : "");
     }
     next_refresh_ = begin_ + (live_ ? kRefresh : kProgressAfter);
@@ -59,6 +64,10 @@ class ContentionRun {
         PrintError(status.error());
         break;
       }
+      for (const std::string& line : observer_->TakeNews()) {
+        if (!live_) fmt::print(stderr, "concurrency-tracer: {}\n", line);
+      }
+      if (observer_->budget().detail() == WaitDetail::kNothing) break;
       if (Status status = Refresh(); !status) return PrintError(status.error());
     }
     return Finish();
@@ -99,7 +108,8 @@ class ContentionRun {
     }
     observer_ = std::make_unique<ContentionObserver>(
         *tracer_, *sweeper_, *reader_,
-        ContentionOptions{options_.target.filter, options_.min_wait});
+        ContentionOptions{options_.target.filter, options_.min_wait, options_.max_overhead / 100,
+                          ReadHost().cpus});
     return {};
   }
 
@@ -108,7 +118,8 @@ class ContentionRun {
     if (!observation) return observation;
     observation->host = ReadHost();
     observation->tool_version = ToolVersion();
-    observation->degradations = degradations_;
+    observation->degradations.insert(observation->degradations.begin(), degradations_.begin(),
+                                     degradations_.end());
     const ReaderCost reader = reader_->cost();
     observation->cost.cpu = ProcessCpuTime();
     observation->cost.total = MonotonicNow() - begin_;
@@ -234,6 +245,11 @@ Command AddContentionCommand(CLI::App& app) {
   command->add_option("--max-locks", options->max_locks,
                       "How many locks can be counted at once (default 131072)")
       ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--max-overhead", options->max_overhead,
+                   "Percent of the host's CPU time that counting may cost (default 1): past it\n"
+                   "less is kept, then host-wide counting ends")
+      ->check(CLI::Range(0.001, 100.0));
   command->add_option("-o,--output", options->file, "A snapshot file of the table")
       ->type_name("FILE");
   command->footer(

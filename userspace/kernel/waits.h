@@ -94,6 +94,19 @@ struct WaitCounters {
   std::uint64_t missed = 0;       // runs of a program that the kernel left out
 };
 
+// What being followed costs, measured on this machine; see WaitTracer::Calibrate.
+struct WaitCosts {
+  DurationNs futex_call = 0;   // of a futex call that does not sleep
+  DurationNs other_call = 0;   // of any other system call of the host
+  DurationNs dispatch = 0;     // of calling one program, besides what runs inside it
+};
+
+// What the programs have cost since they were loaded, while it was measured.
+struct ProgramRuns {
+  std::uint64_t runs = 0;
+  DurationNs run_time = 0;
+};
+
 // Not thread-safe. While it lives its programs are attached; when it ends, or its process does,
 // the kernel takes them off.
 class WaitTracer {
@@ -124,6 +137,14 @@ class WaitTracer {
   // Forgets a lock, to make room: of a process that has ended.
   virtual void Forget(const LockKey& key) = 0;
   virtual Result<WaitCounters> Counters() = 0;
+
+  // From two timed loops of this thread, one before the programs were attached (about 2 ms each).
+  // The tracer is paused before and after.
+  [[nodiscard]] virtual const WaitCosts& costs() const = 0;
+  // The kernel measures only between MeasureRuns(true) and MeasureRuns(false): it costs the
+  // programs some 20 ns a run (BPF_ENABLE_STATS, Linux 5.8). False where it cannot.
+  virtual bool MeasureRuns(bool on) = 0;
+  [[nodiscard]] virtual ProgramRuns Runs() const = 0;
 };
 
 }  // namespace ct

@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "observe/contention_report.h"
 
 namespace ct {
@@ -19,6 +21,9 @@ constexpr DurationNs kReadingBudget = 50 * kMillisecond;
 constexpr DurationNs kLastReadingBudget = 2 * kSecond;
 // How often a filter by name or cgroup is looked at again.
 constexpr DurationNs kFollowInterval = kSecond;
+// How long the programs' run time is measured, and how often.
+constexpr DurationNs kCostWindow = 20 * kMillisecond;
+constexpr DurationNs kCostInterval = kSecond;
 constexpr std::size_t kMaxRunning = 1 << 20;
 constexpr std::size_t kMaxFacts = 65'536;
 
@@ -59,7 +64,12 @@ ThreadToRead ToRead(const TaskSample& task) {
 
 ContentionObserver::ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
                                        ContentionOptions options)
-    : tracer_(tracer), sweeper_(sweeper), reader_(reader), options_(std::move(options)) {}
+    : tracer_(tracer),
+      budget_(options.max_overhead, options.cpus, tracer.costs().dispatch,
+              !options.filter.empty()),
+      sweeper_(sweeper),
+      reader_(reader),
+      options_(std::move(options)) {}
 
 Status ContentionObserver::Sweep() {
   Result<ct::Sweep> sweep = sweeper_.Full({});
@@ -91,6 +101,7 @@ Status ContentionObserver::Begin() {
   begin_ = MonotonicNow();
   // After that, so that no wait falls between: one that is in both is counted by the kernel.
   if (Status status = Sweep(); !status) return status;
+  running_as_of_ = sweep_.end;
   for (const TaskSample& task : sweep_.tasks) {
     if (!InFutexWait(task) || running_.size() >= kMaxRunning) continue;
     if (!selected_.contains(task.leader.tid)) continue;
@@ -100,6 +111,8 @@ Status ContentionObserver::Begin() {
 }
 
 Status ContentionObserver::Step(DurationNs timeout) {
+  WatchCost();
+  if (window_begin_ != 0) timeout = std::min(timeout, kCostWindow);
   if (Status status = tracer_.Receive(timeout); !status) return status;
   Take(false);
   const bool follow =
@@ -113,6 +126,43 @@ Status ContentionObserver::Step(DurationNs timeout) {
   return {};
 }
 
+// Measures in short windows: measuring costs something, too.
+void ContentionObserver::WatchCost() {
+  const TimeNs now = MonotonicNow();
+  if (window_begin_ == 0) {
+    if (now < next_window_ || budget_.detail() == WaitDetail::kNothing) return;
+    if (!tracer_.MeasureRuns(true)) return;
+    runs_at_begin_ = tracer_.Runs();
+    window_begin_ = now;
+    return;
+  }
+  if (now - window_begin_ < kCostWindow) return;
+  const ProgramRuns runs = tracer_.Runs();
+  tracer_.MeasureRuns(false);
+  const WaitDetail before = budget_.detail();
+  const WaitDetail detail =
+      budget_.Note({runs.runs - runs_at_begin_.runs, runs.run_time - runs_at_begin_.run_time},
+                   now - window_begin_);
+  window_begin_ = 0;
+  // Once something was given up it is looked at again at once: was it enough?
+  next_window_ = detail == before ? now + kCostInterval : now;
+  if (detail == before) return;
+  const std::string cost =
+      fmt::format("counting waits costs {:.1f} % of this host's CPU time, more than {:.1f} %",
+                  100 * budget_.last(), 100 * options_.max_overhead);
+  if (detail == WaitDetail::kStatistics) {
+    tracer_.SetEvents(false);
+    news_.push_back(cost + ": from now on waits are only counted, who and where is not known");
+  } else {
+    tracer_.Pause();
+    news_.push_back(cost + ": counting has stopped; name processes (-p, --comm, --cgroup, --unit) "
+                           "or allow more (--max-overhead)");
+  }
+  given_up_.push_back(news_.back());
+}
+
+std::vector<std::string> ContentionObserver::TakeNews() { return std::exchange(news_, {}); }
+
 void ContentionObserver::Take(bool all) {
   for (WaitSample& wait : tracer_.Take(all)) Note(std::move(wait));
 }
@@ -121,7 +171,8 @@ void ContentionObserver::Note(WaitSample wait) {
   if (wait.begin == 0) {
     const auto running = running_.find(wait.id.tid);
     if (running == running_.end() || running->second.id != wait.id) {
-      ++unknown_begin_;
+      // What ended before anybody looked has been no part of the interval.
+      if (wait.end > running_as_of_) ++unknown_begin_;
       return;
     }
     wait.begin = running->second.since;
@@ -230,6 +281,7 @@ Result<Observation> ContentionObserver::Report() {
       {begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_});
   observation.realtime_offset = RealtimeOffset();
   observation.filter = options_.filter.Text();
+  observation.degradations = given_up_;
   AddLosses(*counters, observation);
   return observation;
 }

@@ -15,6 +15,7 @@
 #include "observe/filter.h"
 #include "observe/history.h"
 #include "observe/look.h"
+#include "observe/overhead_budget.h"
 #include "reader/reader.h"
 
 namespace ct {
@@ -22,6 +23,8 @@ namespace ct {
 struct ContentionOptions {
   Filter filter;
   DurationNs min_wait = kMillisecond;  // as the tracer was planned with
+  double max_overhead = 0.01;          // of the CPU time of the whole host
+  std::uint32_t cpus = 1;
 };
 
 class ContentionObserver {
@@ -35,6 +38,9 @@ class ContentionObserver {
   // Waits for news for at most `timeout`, and reads them. kNotFound: all processes that the filter
   // selects have ended.
   Status Step(DurationNs timeout);
+  // What was given up since the last call, one line each.
+  std::vector<std::string> TakeNews();
+  [[nodiscard]] const OverheadBudget& budget() const { return budget_; }
   // Everything since Begin. Its tables hold what `contention` refers to, and nothing else.
   Result<Observation> Report();
 
@@ -56,14 +62,22 @@ class ContentionObserver {
   void Read(const std::vector<WaitSample>& waits);
   // Waits in progress of locks that nothing is known of yet.
   void ReadLive();
+  void WatchCost();
   void AddLosses(const WaitCounters& counters, Observation& observation) const;
 
   WaitTracer& tracer_;
+  OverheadBudget budget_;
+  TimeNs window_begin_ = 0;  // of a measurement that is going on; 0: none is
+  TimeNs next_window_ = 0;
+  ProgramRuns runs_at_begin_;
+  std::vector<std::string> news_;
+  std::vector<std::string> given_up_;  // all of it
   Sweeper& sweeper_;
   Reader& reader_;
   ContentionOptions options_;
 
   TimeNs begin_ = 0;
+  TimeNs running_as_of_ = 0;  // when running_ was taken down
   ct::Sweep sweep_;
   std::unique_ptr<SweepIndex> index_;  // of sweep_
   std::unordered_set<pid_t> selected_;

@@ -366,9 +366,10 @@ static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expe
 	state->waker_tid = 0;
 	state->phase = PHASE_WAITING;
 	/* Whose it is as the wait begins: at its end it will be another's. */
-	if (!bpf_probe_read_user(state->words, sizeof(state->words), (void *)address)) {
+	if (!bpf_probe_read_user(state->words, sizeof(state->words),
+				 (void *)(address - CT_LOCK_WORDS_BEFORE * sizeof(__u32)))) {
 		state->flags |= CT_WAIT_WORDS;
-		if (state->words[0] == expected)
+		if (state->words[CT_LOCK_WORDS_BEFORE] == expected)
 			state->flags |= CT_WAIT_WORD_MATCHED;
 	}
 	state->begin = bpf_ktime_get_ns();
@@ -624,8 +625,9 @@ int BPF_PROG(ct_fexit_futex, __u32 *address, int op, __u32 expected, void *timeo
 	return 0;
 }
 
-SEC("fexit/__x64_sys_restart_syscall")
-int BPF_PROG(ct_fexit_restart, const struct pt_regs *regs, long result)
+/* A timed wait that goes on after a signal; static, but never inlined: it is called by pointer. */
+SEC("fexit/futex_wait_restart")
+int BPF_PROG(ct_fexit_restart, void *restart, long result)
 {
 	if (is_seen())
 		wait_ends(result, true);
@@ -686,7 +688,7 @@ int ct_kretprobe_futex(struct pt_regs *regs)
 	return call_returns(regs, false);
 }
 
-SEC("kretprobe/__x64_sys_restart_syscall")
+SEC("kretprobe/futex_wait_restart")
 int ct_kretprobe_restart(struct pt_regs *regs)
 {
 	return call_returns(regs, true);

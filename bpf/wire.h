@@ -33,7 +33,12 @@ enum ct_limits {
 	CT_WANTED_THREADS = 65536,  /* threads that can be asked for by tid */
 	CT_REGISTERS = 17,	    /* x86-64, by DWARF number: rax .. r15, rip */
 	CT_SYSCALL_ARGUMENTS = 6,
-	CT_LOCK_WORDS = 8,	     /* 32-bit words at the futex word, as the wait began */
+	/*
+	 * 32-bit words around the futex word that are kept as the wait began: all of a
+	 * rwlock (56 bytes) or condition (48) of glibc, whichever of its words is waited on.
+	 */
+	CT_LOCK_WORDS = 24,
+	CT_LOCK_WORDS_BEFORE = 12, /* of those, before the futex word */
 	CT_HISTOGRAM_BUCKETS = 32,   /* see ct_lock_statistics */
 	CT_HISTOGRAM_FIRST_BIT = 8,  /* the first bucket ends at 2^9 ns */
 	CT_MAX_STACK_COPY = 32768,   /* of a waiter's stack */
@@ -156,7 +161,7 @@ enum ct_wait_flags {
 	CT_WAIT_EXITED = 1u << 4,      /* its thread ended meanwhile */
 	CT_WAIT_TIMED_OUT = 1u << 5,
 	CT_WAIT_WORDS = 1u << 6,	  /* words are set */
-	CT_WAIT_WORD_MATCHED = 1u << 7, /* words[0] was what the waiter expected it to be */
+	CT_WAIT_WORD_MATCHED = 1u << 7, /* the futex word was what the waiter expected it to be */
 	CT_WAIT_REGISTERS = 1u << 8,   /* registers, syscall and arguments are set */
 	CT_WAIT_WOKEN = 1u << 9,	  /* waker_* and woken_at are set: it did not end by itself */
 };
@@ -259,10 +264,10 @@ struct ct_waits_control {
 	ct_u8 pad[5];
 };
 
-CT_ASSERT(sizeof(struct ct_wait_record) == 384, "ct_wait_record");
+CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");
-CT_ASSERT(CT_OFFSET(struct ct_wait_record, stack_bytes) == 380, "ct_wait_record.stack_bytes");
+CT_ASSERT(CT_OFFSET(struct ct_wait_record, stack_bytes) == 444, "ct_wait_record.stack_bytes");
 CT_ASSERT(sizeof(struct ct_lock_key) == 24, "ct_lock_key");
 CT_ASSERT(sizeof(struct ct_lock_statistics) == 216, "ct_lock_statistics");
 CT_ASSERT(CT_OFFSET(struct ct_lock_statistics, histogram) == 88, "ct_lock_statistics.histogram");

@@ -12,7 +12,7 @@ std::string NameOf(const char (&name)[CT_COMM_LENGTH]) {
   return std::string(name, strnlen(name, sizeof(name)));
 }
 
-static_assert(kLockWords == CT_LOCK_WORDS);
+static_assert(kLockWords == CT_LOCK_WORDS && kLockWordsBefore == CT_LOCK_WORDS_BEFORE);
 static_assert(WaitHistogram::kBuckets == CT_HISTOGRAM_BUCKETS);
 static_assert(WaitHistogram::kFirstBit == CT_HISTOGRAM_FIRST_BIT);
 

@@ -23,8 +23,10 @@
 
 namespace ct {
 
-// 32-bit words that are kept of a lock: enough for what glibc and musl write into theirs.
-inline constexpr std::size_t kLockWords = 8;
+// 32-bit words that are kept of a lock, and how many of them lie before its futex word: enough for
+// what glibc and musl write into theirs.
+inline constexpr std::size_t kLockWords = 24;
+inline constexpr std::size_t kLockWordsBefore = 12;
 
 // One futex word of one process.
 struct LockKey {
@@ -59,7 +61,7 @@ struct WaitSample {
   bool restarted = false;    // a signal or a stop interrupted it meanwhile
   bool interrupted = false;  // and that ended it
   bool exited = false;       // its thread ended meanwhile
-  // The futex word and what follows it, as the wait began.
+  // The words around the futex word, as the wait began.
   std::optional<std::array<std::uint32_t, kLockWords>> words;
   std::int64_t syscall = -1;
   std::array<std::uint64_t, 6> arguments{};

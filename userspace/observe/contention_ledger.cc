@@ -68,10 +68,9 @@ void ContentionLedger::NoteWait(const WaitSample& wait) {
   }
 }
 
-void ContentionLedger::NoteUncounted(const WaitSample& wait) {
-  if (Lock* lock = At(wait.lock, ProcessOf(wait))) {
-    lock->uncounted.Add(wait.duration(), wait.timed_out);
-  }
+void ContentionLedger::NoteUncounted(const LockKey& key, const WaitingProcess& process,
+                                     DurationNs duration, bool timed_out) {
+  if (Lock* lock = At(key, process)) lock->uncounted.Add(duration, timed_out);
 }
 
 void ContentionLedger::NoteReading(const WaitSample& wait, const ThreadRead& read,

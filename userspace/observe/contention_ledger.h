@@ -53,8 +53,9 @@ class ContentionLedger {
 
   // A wait has ended. Samples (shorter than asked for) only make their lock known.
   void NoteWait(const WaitSample& wait);
-  // It began before the tracer came, and no statistics have it.
-  void NoteUncounted(const WaitSample& wait);
+  // One that began before the tracer came: no statistics have it.
+  void NoteUncounted(const LockKey& key, const WaitingProcess& process, DurationNs duration,
+                     bool timed_out);
   // What its thread was read to wait for, and where; `modules` are those that its frames name.
   void NoteReading(const WaitSample& wait, const ThreadRead& read,
                    const std::vector<Module>& modules);

@@ -44,7 +44,10 @@ ThreadToRead ToRead(const WaitSample& wait) {
   thread.want_lock = true;
   thread.want_stack = true;
   thread.copies.push_back({wait.registers.sp(), BytesOf(wait.stack)});
-  if (wait.words) thread.copies.push_back({wait.lock.address, BytesOf(*wait.words)});
+  if (wait.words) {
+    const std::uint64_t begin = wait.lock.address - kLockWordsBefore * sizeof(std::uint32_t);
+    thread.copies.push_back({begin, BytesOf(*wait.words)});
+  }
   return thread;
 }
 
@@ -65,8 +68,7 @@ ThreadToRead ToRead(const TaskSample& task) {
 ContentionObserver::ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
                                        ContentionOptions options)
     : tracer_(tracer),
-      budget_(options.max_overhead, options.cpus, tracer.costs().dispatch,
-              !options.filter.empty()),
+      budget_(options.max_overhead, options.cpus, tracer.costs().dispatch, !options.filter.empty()),
       sweeper_(sweeper),
       reader_(reader),
       options_(std::move(options)) {}
@@ -86,9 +88,8 @@ Status ContentionObserver::Follow() {
   if (!selected) return Fail(selected.error());
   if (selected->empty()) {
     const bool began = begin_ != 0;
-    return Fail(ErrorCode::kNotFound,
-                began ? options_.filter.Text() + " has ended"
-                      : "no process matches " + options_.filter.Text());
+    return Fail(ErrorCode::kNotFound, began ? options_.filter.Text() + " has ended"
+                                            : "no process matches " + options_.filter.Text());
   }
   selected_ = std::move(*selected);
   return tracer_.Select(options_.filter.empty() ? nullptr : &selected_);
@@ -105,7 +106,11 @@ Status ContentionObserver::Begin() {
   for (const TaskSample& task : sweep_.tasks) {
     if (!InFutexWait(task) || running_.size() >= kMaxRunning) continue;
     if (!selected_.contains(task.leader.tid)) continue;
-    running_[task.id.tid] = {task.id, task.arguments[0], task.off_cpu_since};
+    running_[task.id.tid] = {task.id,
+                             {task.space, task.arguments[0], task.leader.tid},
+                             task.switches,
+                             task.off_cpu_since,
+                             {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm}};
   }
   return {};
 }
@@ -115,15 +120,31 @@ Status ContentionObserver::Step(DurationNs timeout) {
   if (window_begin_ != 0) timeout = std::min(timeout, kCostWindow);
   if (Status status = tracer_.Receive(timeout); !status) return status;
   Take(false);
-  const bool follow =
-      !options_.filter.empty() && MonotonicNow() - sweep_.end >= kFollowInterval;
+  const bool follow = (!options_.filter.empty() || !running_.empty()) &&
+                      MonotonicNow() - sweep_.end >= kFollowInterval;
   if (!pending_.empty() || follow) {
     // Who lives in which space, for the owners that locks name.
     if (Status status = Sweep(); !status) return status;
   }
   ReadPending(kReadingBudget);
-  if (follow) return Follow();
-  return {};
+  if (!follow) return {};
+  EndRunning();
+  return Follow();
+}
+
+void ContentionObserver::EndRunning() {
+  if (tracer_.way() == AttachWay::kTracepoint) return;  // each has its record
+  std::erase_if(running_, [this](const auto& entry) {
+    const Running& running = entry.second;
+    const TaskSample* task = index_->ByTid(entry.first);
+    const bool goes_on = task != nullptr && task->id == running.id &&
+                         task->switches == running.switches && InFutexWait(*task);
+    if (goes_on) return false;
+    // Its last moment is not known better than that it was seen at the sweep before.
+    ledger_.NoteUncounted(running.lock, running.process, running_as_of_ - running.since, false);
+    return true;
+  });
+  running_as_of_ = sweep_.end;
 }
 
 // Measures in short windows: measuring costs something, too.
@@ -155,8 +176,9 @@ void ContentionObserver::WatchCost() {
     news_.push_back(cost + ": from now on waits are only counted, who and where is not known");
   } else {
     tracer_.Pause();
-    news_.push_back(cost + ": counting has stopped; name processes (-p, --comm, --cgroup, --unit) "
-                           "or allow more (--max-overhead)");
+    news_.push_back(cost +
+                    ": counting has stopped; name processes (-p, --comm, --cgroup, --unit) "
+                    "or allow more (--max-overhead)");
   }
   given_up_.push_back(news_.back());
 }
@@ -176,8 +198,9 @@ void ContentionObserver::Note(WaitSample wait) {
       return;
     }
     wait.begin = running->second.since;
+    const WaitingProcess running_process = running->second.process;
     running_.erase(running);
-    ledger_.NoteUncounted(wait);
+    ledger_.NoteUncounted(wait.lock, running_process, wait.duration(), wait.timed_out);
     wait.sampled = wait.duration() < options_.min_wait;
   }
   ledger_.NoteWait(wait);
@@ -270,6 +293,7 @@ Result<Observation> ContentionObserver::Report() {
   if (Status status = tracer_.Receive(0); !status) return Fail(status.error());
   Take(true);
   if (Status status = Sweep(); !status) return Fail(status.error());
+  EndRunning();
   ReadPending(kLastReadingBudget);
   ReadLive();
   const Result<std::vector<LockCount>> counts = tracer_.Locks();

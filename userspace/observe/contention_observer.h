@@ -48,8 +48,10 @@ class ContentionObserver {
   // A wait that was in progress when counting began.
   struct Running {
     ThreadId id;
-    std::uint64_t address = 0;
+    LockKey lock;
+    std::uint64_t switches = 0;
     TimeNs since = 0;
+    WaitingProcess process;
   };
 
   Status Sweep();
@@ -63,6 +65,8 @@ class ContentionObserver {
   // Waits in progress of locks that nothing is known of yet.
   void ReadLive();
   void WatchCost();
+  // Where the programs do not see the end of a wait that began before them: the sweep does.
+  void EndRunning();
   void AddLosses(const WaitCounters& counters, Observation& observation) const;
 
   WaitTracer& tracer_;

@@ -55,6 +55,7 @@ struct wait_state {
 	__u32 waker_tgid;
 	__u32 command;
 	__u32 expected;
+	__u32 epoch;
 	__u16 flags; /* ct_wait_flags */
 	__u16 phase;
 	__u32 words[CT_LOCK_WORDS];
@@ -120,7 +121,7 @@ static __always_inline struct ct_wait_counters *count(void)
 			c_->what++;                                                                \
 	} while (0)
 
-static __always_inline struct wait_state *own_state(bool create)
+static __always_inline struct wait_state *find_own_state(bool create)
 {
 	__u32 tid;
 	struct wait_state *state;
@@ -134,6 +135,18 @@ static __always_inline struct wait_state *own_state(bool create)
 		return state;
 	bpf_map_update_elem(&waiting_tids, &tid, &no_state, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&waiting_tids, &tid);
+}
+
+/* What was in progress before a pause is as good as new: its end may have gone unseen. */
+static __always_inline struct wait_state *own_state(bool create)
+{
+	struct wait_state *state = find_own_state(create);
+
+	if (state && state->epoch != control.epoch) {
+		state->epoch = control.epoch;
+		state->phase = PHASE_IDLE;
+	}
+	return state;
 }
 
 static __always_inline __u64 own_space(void)
@@ -342,6 +355,7 @@ static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expe
 {
 	struct wait_state *state = own_state(true);
 
+	COUNT(followed);
 	if (!state) {
 		COUNT(lost_thread);
 		return;

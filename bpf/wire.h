@@ -253,6 +253,7 @@ struct ct_wait_counters {
 	ct_u64 lost_thread;  /* calls not followed: too many threads */
 	ct_u64 lost_end;     /* waits whose end was not seen */
 	ct_u64 lost_stack;   /* records whose stack could not be copied */
+	ct_u64 followed;     /* calls that can block, of processes that are looked at */
 };
 
 /* What the tracer may change at any time. */
@@ -261,7 +262,9 @@ struct ct_waits_control {
 	ct_u8 paused;	  /* sees nothing */
 	ct_u8 filtered;  /* sees only processes in `selected` */
 	ct_u8 no_events; /* statistics only */
-	ct_u8 pad[5];
+	ct_u8 pad;
+	/* Changes when it goes on after a pause: what was in progress before that is not known any more. */
+	ct_u32 epoch;
 };
 
 CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");
@@ -271,8 +274,9 @@ CT_ASSERT(CT_OFFSET(struct ct_wait_record, stack_bytes) == 444, "ct_wait_record.
 CT_ASSERT(sizeof(struct ct_lock_key) == 24, "ct_lock_key");
 CT_ASSERT(sizeof(struct ct_lock_statistics) == 216, "ct_lock_statistics");
 CT_ASSERT(CT_OFFSET(struct ct_lock_statistics, histogram) == 88, "ct_lock_statistics.histogram");
-CT_ASSERT(sizeof(struct ct_wait_counters) == 80, "ct_wait_counters");
+CT_ASSERT(sizeof(struct ct_wait_counters) == 88, "ct_wait_counters");
 CT_ASSERT(sizeof(struct ct_waits_control) == 16, "ct_waits_control");
+CT_ASSERT(CT_OFFSET(struct ct_waits_control, epoch) == 12, "ct_waits_control.epoch");
 CT_ASSERT(sizeof(struct ct_sweep_request) == 24, "ct_sweep_request");
 CT_ASSERT(sizeof(struct ct_task_record) == 328, "ct_task_record");
 CT_ASSERT(CT_OFFSET(struct ct_task_record, space) == 32, "ct_task_record.space");

@@ -170,6 +170,15 @@ void Child::ReadUntil(const std::string& line, Milliseconds deadline) {
   }
 }
 
+void Child::ReadUntilError(const std::string& words, Milliseconds deadline) {
+  const Clock::time_point end = Clock::now() + deadline;
+  while (error().find(words) == std::string::npos) {
+    if (Clock::now() > end || !ReadSome(Until(end))) {
+      Fail("no '" + words + "' from the child; it said: " + output() + error());
+    }
+  }
+}
+
 int Child::Wait(Milliseconds deadline) {
   const Clock::time_point end = Clock::now() + deadline;
   while (ReadSome(Until(end))) {

@@ -52,6 +52,8 @@ class Child {
 
   // Reads until standard output has a line `line`; throws at the deadline or when the child ends.
   void ReadUntil(const std::string& line, Milliseconds deadline);
+  // The same until standard error has said this somewhere.
+  void ReadUntilError(const std::string& words, Milliseconds deadline);
   // Reads to the end and waits: the wait status, see waitpid(2). Throws at the deadline.
   int Wait(Milliseconds deadline);
   void Signal(int signal) const;
@@ -85,6 +87,9 @@ class Target {
   // none.
   [[nodiscard]] pid_t ProcessOf(const std::string& thread) const;
   [[nodiscard]] pid_t ThreadOf(const std::string& thread) const;
+  // Sends a signal, and waits until the target has said this line.
+  void Signal(int signal) const { child_.Signal(signal); }
+  void Await(const std::string& line) { child_.ReadUntil(line, std::chrono::seconds(30)); }
   // Until all the threads of these names (as many of a name as it is given) sleep in futex(2).
   void AwaitAsleep(const Strings& threads) const;
   // Until the thread is in this state, a letter of /proc/PID/stat.

@@ -55,7 +55,7 @@ static inline void Park(void) {
 }
 
 static inline void SleepMicroseconds(long microseconds) {
-  struct timespec duration = {0, microseconds * 1000};
+  struct timespec duration = {microseconds / 1000000, microseconds % 1000000 * 1000};
   nanosleep(&duration, NULL);
 }
 

@@ -21,7 +21,11 @@ DurationNs ProcessCpuTime() { return Read(CLOCK_PROCESS_CPUTIME_ID); }
 
 std::string FormatDuration(DurationNs duration) {
   if (duration < 0) return "-" + FormatDuration(-duration);
-  if (duration < 10 * kMicrosecond) return fmt::format("{} ns", duration);
+  if (duration < kMicrosecond) return fmt::format("{} ns", duration);
+  if (duration < 10 * kMicrosecond) {
+    return fmt::format("{:.1f} us", static_cast<double>(duration) / kMicrosecond);
+  }
+  if (duration < 100 * kMicrosecond) return fmt::format("{} us", duration / kMicrosecond);
   if (duration < 10 * kMillisecond) {
     return fmt::format("{:.1f} ms", static_cast<double>(duration) / kMillisecond);
   }

@@ -146,6 +146,9 @@ class BpfWaitTracer final : public WaitTracer {
 
   // `before`: the same loops without the programs.
   void Calibrate(const LoopTimes& before) {
+    // Nobody else's calls: what they begin now would end unseen.
+    const std::unordered_set<pid_t> ourselves{getpid()};
+    if (!Select(&ourselves)) return;
     Resume();
     const LoopTimes with = TimeLoops();
     costs_.futex_call = std::max<DurationNs>(0, with.futex - before.futex);
@@ -164,7 +167,13 @@ class BpfWaitTracer final : public WaitTracer {
       }
     }
     Pause();
+    static_cast<void>(Select(nullptr));
+    const Result<WaitCounters> counters = Counters();
+    follows_threads_ = counters && counters->lost_thread == 0;
+    ForgetCounters();
   }
+  // False: the calls that were timed could not be followed.
+  [[nodiscard]] bool follows_threads() const { return follows_threads_; }
   [[nodiscard]] const WaitCosts& costs() const override { return costs_; }
 
   bool MeasureRuns(bool on) override {
@@ -188,14 +197,17 @@ class BpfWaitTracer final : public WaitTracer {
   [[nodiscard]] std::vector<std::string> degradations() const override { return degradations_; }
   void AddDegradation(std::string line) { degradations_.push_back(std::move(line)); }
 
-  void Resume() override { skeleton_->bss->control.paused = 0; }
+  void Resume() override {
+    ++skeleton_->bss->control.epoch;
+    skeleton_->bss->control.paused = 0;
+  }
   void Pause() override { skeleton_->bss->control.paused = 1; }
   void SetEvents(bool on) override { skeleton_->bss->control.no_events = on ? 0 : 1; }
 
   Status Select(const std::unordered_set<pid_t>* pids) override {
     if (pids == nullptr) {
       skeleton_->bss->control.filtered = 0;
-      return {};
+      return {};  // the map is not looked at
     }
     const int map = bpf_map__fd(skeleton_->maps.selected);
     for (const pid_t pid : *pids) {
@@ -262,6 +274,7 @@ class BpfWaitTracer final : public WaitTracer {
     WaitCounters sum;
     for (const ct_wait_counters& cpu : per_cpu) {
       sum.calls += cpu.calls;
+      sum.followed += cpu.followed;
       sum.waits += cpu.waits;
       sum.refused += cpu.refused;
       sum.restarted += cpu.restarted;
@@ -320,6 +333,14 @@ class BpfWaitTracer final : public WaitTracer {
     return {};
   }
 
+  void ForgetCounters() {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) return;
+    const std::vector<ct_wait_counters> zeros(static_cast<std::size_t>(cpus));
+    const std::uint32_t key = 0;
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.counters), &key, zeros.data(), BPF_ANY);
+  }
+
   // The kernel does not run a program inside itself on one CPU, and counts what it left out
   // (recursion_misses, 5.12).
   [[nodiscard]] std::uint64_t Missed() const {
@@ -343,6 +364,7 @@ class BpfWaitTracer final : public WaitTracer {
   std::uint64_t received_ = 0;
   std::uint64_t malformed_ = 0;
   WaitCosts costs_;
+  bool follows_threads_ = false;
   UniqueFd stats_;  // while it is open the kernel measures
 };
 
@@ -404,6 +426,14 @@ Result<std::unique_ptr<WaitTracer>> LoadWay(const WaitsPlan& plan, AttachWay way
     return Fail(status.error());
   }
   tracer->Calibrate(before);
+  if (!tracer->follows_threads() && plan.task_storage) {
+    // It was there when the program was loaded, and gives no memory: since 7.0 it needs a CPU with
+    // cmpxchg16b (mm/slub.c, kmalloc_nolock).
+    tracer.reset();
+    WaitsPlan without = plan;
+    without.task_storage = false;
+    return LoadWay(without, way, without_optional);
+  }
   return tracer;
 }
 

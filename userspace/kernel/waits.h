@@ -81,6 +81,7 @@ struct LockCount {
 // Summed over all CPUs, since the start. produced = received + lost_ring, always.
 struct WaitCounters {
   std::uint64_t calls = 0;        // futex calls seen, of whatever kind
+  std::uint64_t followed = 0;     // of those, can block and are of a process that is looked at
   std::uint64_t waits = 0;        // that ended
   std::uint64_t refused = 0;      // the word had changed already (EAGAIN): no contention
   std::uint64_t restarted = 0;    // went on after a signal or a stop

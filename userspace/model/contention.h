@@ -24,7 +24,8 @@ struct WaitHistogram {
   void Add(const WaitHistogram& other);
   [[nodiscard]] std::uint64_t count() const;
   // The duration below which `fraction` (0 to 1) of all are, within a bucket by interpolation:
-  // wrong by less than a factor of two. Never above `max`. 0 if nothing was counted.
+  // wrong by less than a factor of two, but for the two open buckets. Never above `max`. 0 if
+  // nothing was counted.
   [[nodiscard]] DurationNs Percentile(double fraction, DurationNs max) const;
   bool operator==(const WaitHistogram&) const = default;
 };

@@ -77,10 +77,7 @@ void ContentionLedger::NoteReading(const WaitSample& wait, const ThreadRead& rea
                                    const std::vector<Module>& modules) {
   Lock* lock = At(wait.lock, ProcessOf(wait));
   if (lock == nullptr) return;
-  if (read.wait &&
-      (!lock->wait || read.wait->reading.evidence > lock->wait->reading.evidence)) {
-    lock->wait = read.wait;
-  }
+  NoteName(*lock, read);
   if (wait.sampled) return;
   const std::optional<StackId> stack = Intern(read.stack, modules);
   Sum* sum = stack ? Entry(lock->stacks, *stack, kMaxPerLock) : nullptr;
@@ -94,8 +91,14 @@ void ContentionLedger::NoteUnread(const WaitSample& wait) {
 
 void ContentionLedger::NoteLive(const LockKey& key, const WaitingProcess& process,
                                 const ThreadRead& read) {
-  Lock* lock = At(key, process);
-  if (lock != nullptr && read.wait && !lock->wait) lock->wait = read.wait;
+  if (Lock* lock = At(key, process)) NoteName(*lock, read);
+}
+
+void ContentionLedger::NoteName(Lock& lock, const ThreadRead& read) {
+  if (!read.wait) return;
+  if (!lock.wait || read.wait->reading.evidence > lock.wait->reading.evidence) {
+    lock.wait = read.wait;
+  }
 }
 
 const ContentionLedger::Lock* ContentionLedger::Find(const LockKey& key) const {

@@ -73,6 +73,7 @@ class ContentionLedger {
   [[nodiscard]] std::uint64_t overflowed() const { return overflowed_; }
 
  private:
+  static void NoteName(Lock& lock, const ThreadRead& read);
   // nullptr: there is no room.
   Lock* At(const LockKey& key, const WaitingProcess& process);
   std::optional<StackId> Intern(Stack stack, const std::vector<Module>& modules);

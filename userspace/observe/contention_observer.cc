@@ -104,10 +104,11 @@ Status ContentionObserver::Begin() {
   if (Status status = Sweep(); !status) return status;
   running_as_of_ = sweep_.end;
   for (const TaskSample& task : sweep_.tasks) {
-    if (!InFutexWait(task) || running_.size() >= kMaxRunning) continue;
+    const std::optional<std::uint64_t> word = FutexWordOf(task);
+    if (!word || running_.size() >= kMaxRunning) continue;
     if (!selected_.contains(task.leader.tid)) continue;
     running_[task.id.tid] = {task.id,
-                             {task.space, task.arguments[0], task.leader.tid},
+                             {task.space, *word, task.leader.tid},
                              task.switches,
                              task.off_cpu_since,
                              {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm}};
@@ -152,7 +153,9 @@ void ContentionObserver::WatchCost() {
   const TimeNs now = MonotonicNow();
   if (window_begin_ == 0) {
     if (now < next_window_ || budget_.detail() == WaitDetail::kNothing) return;
-    if (!tracer_.MeasureRuns(true)) return;
+    const Result<WaitCounters> counters = tracer_.Counters();
+    if (!counters || !tracer_.MeasureRuns(true)) return;
+    counters_at_begin_ = *counters;
     runs_at_begin_ = tracer_.Runs();
     window_begin_ = now;
     return;
@@ -160,10 +163,15 @@ void ContentionObserver::WatchCost() {
   if (now - window_begin_ < kCostWindow) return;
   const ProgramRuns runs = tracer_.Runs();
   tracer_.MeasureRuns(false);
+  const Result<WaitCounters> counters = tracer_.Counters();
+  const double share = counters && !options_.filter.empty() ? OwnShare(*counters) : 1;
+  const auto part = [share](auto all) {
+    return static_cast<decltype(all)>(share * static_cast<double>(all));
+  };
   const WaitDetail before = budget_.detail();
-  const WaitDetail detail =
-      budget_.Note({runs.runs - runs_at_begin_.runs, runs.run_time - runs_at_begin_.run_time},
-                   now - window_begin_);
+  const WaitDetail detail = budget_.Note({part(runs.runs - runs_at_begin_.runs),
+                                          part(runs.run_time - runs_at_begin_.run_time)},
+                                         now - window_begin_);
   window_begin_ = 0;
   // Once something was given up it is looked at again at once: was it enough?
   next_window_ = detail == before ? now + kCostInterval : now;
@@ -181,6 +189,13 @@ void ContentionObserver::WatchCost() {
                     "or allow more (--max-overhead)");
   }
   given_up_.push_back(news_.back());
+}
+
+double ContentionObserver::OwnShare(const WaitCounters& now) const {
+  const std::uint64_t calls = now.calls - counters_at_begin_.calls;
+  const std::uint64_t followed = now.followed - counters_at_begin_.followed;
+  // Who waits is woken by a call, too.
+  return calls == 0 ? 1 : std::min(1.0, 2 * static_cast<double>(followed) / static_cast<double>(calls));
 }
 
 std::vector<std::string> ContentionObserver::TakeNews() { return std::exchange(news_, {}); }
@@ -264,8 +279,9 @@ void ContentionObserver::Read(const std::vector<WaitSample>& waits) {
 void ContentionObserver::ReadLive() {
   std::unordered_map<pid_t, std::vector<const TaskSample*>> unnamed;
   for (const TaskSample& task : sweep_.tasks) {
-    if (!selected_.contains(task.leader.tid) || !InFutexWait(task)) continue;
-    const LockKey key{task.space, task.arguments[0], task.leader.tid};
+    const std::optional<std::uint64_t> word = FutexWordOf(task);
+    if (!word || !selected_.contains(task.leader.tid)) continue;
+    const LockKey key{task.space, *word, task.leader.tid};
     if (!ledger_.IsNamed(key)) unnamed[task.leader.tid].push_back(&task);
   }
   for (const auto& [pid, tasks] : unnamed) {

@@ -65,6 +65,9 @@ class ContentionObserver {
   // Waits in progress of locks that nothing is known of yet.
   void ReadLive();
   void WatchCost();
+  // Of what was measured: what the processes looked at have caused. The programs run for everybody,
+  // and find out that nobody asked.
+  [[nodiscard]] double OwnShare(const WaitCounters& now) const;
   // Where the programs do not see the end of a wait that began before them: the sweep does.
   void EndRunning();
   void AddLosses(const WaitCounters& counters, Observation& observation) const;
@@ -74,6 +77,7 @@ class ContentionObserver {
   TimeNs window_begin_ = 0;  // of a measurement that is going on; 0: none is
   TimeNs next_window_ = 0;
   ProgramRuns runs_at_begin_;
+  WaitCounters counters_at_begin_;
   std::vector<std::string> news_;
   std::vector<std::string> given_up_;  // all of it
   Sweeper& sweeper_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -59,6 +60,7 @@ class ReportBuilder {
  private:
   struct Row {
     LockContention* lock = nullptr;
+    std::optional<Evidence> described;  // how well its purpose is known
     std::map<StackId, WaitingStack> stacks;
     std::map<ThreadId, WaitingThread> threads;
     std::map<pid_t, Releaser> releasers;
@@ -111,43 +113,54 @@ class ReportBuilder {
   Row& RowOf(const LockKey& key, const WaitingProcess& process) {
     const ContentionLedger::Lock* lock = input_.ledger.Find(key);
     const ResourceId id = IdOf(key, lock);
-    const auto [entry, is_new] = rows_.try_emplace(RowKey(id, key.pid));
-    if (!is_new) return entry->second;
-    LockContention& row = *locks_.emplace_back(std::make_unique<LockContention>());
-    row.process = IndexOf(process, key.space);
-    row.resource = ResourceOf(id, lock);
-    if (lock != nullptr && lock->wait) {
-      row.purpose = lock->wait->reading.purpose;
-      row.purpose_known = lock->wait->reading.evidence != Evidence::kUnknown;
+    Row& row = rows_[RowKey(id, key.pid)];
+    if (row.lock == nullptr) {
+      row.lock = locks_.emplace_back(std::make_unique<LockContention>()).get();
+      row.lock->process = IndexOf(process, key.space);
+      row.lock->resource = ResourceOf(id);
     }
-    entry->second.lock = &row;
-    return entry->second;
+    if (lock != nullptr && lock->wait) Describe(*lock->wait, row);
+    return row;
   }
 
-  ResourceIndex ResourceOf(const ResourceId& id, const ContentionLedger::Lock* lock) {
+  // By the most certain of the readings of an object's words.
+  void Describe(const LocatedWait& wait, Row& row) {
+    const Evidence evidence = wait.reading.evidence;
+    if (!row.described || evidence > *row.described) {
+      row.described = evidence;
+      row.lock->purpose = wait.reading.purpose;
+      row.lock->purpose_known = evidence != Evidence::kUnknown;
+    }
+    const auto index = static_cast<std::size_t>(row.lock->resource);
+    std::optional<Evidence>& described = described_[index];
+    if (described && evidence <= *described) return;
+    described = evidence;
+    Resource& resource = out_.resources[index];
+    resource.kind = wait.reading.kind;
+    resource.implementation = wait.reading.implementation;
+    resource.type = wait.reading.type;
+    resource.capacity = wait.reading.capacity;
+    resource.symbol = wait.symbol;
+    resource.where = wait.where;
+  }
+
+  ResourceIndex ResourceOf(const ResourceId& id) {
     const auto [entry, is_new] =
         resources_.try_emplace(id, static_cast<ResourceIndex>(out_.resources.size()));
     if (!is_new) return entry->second;
     Resource resource;
     resource.id = id;
-    if (lock != nullptr && lock->wait) {
-      const LocatedWait& wait = *lock->wait;
-      resource.kind = wait.reading.kind;
-      resource.implementation = wait.reading.implementation;
-      resource.type = wait.reading.type;
-      resource.capacity = wait.reading.capacity;
-      resource.symbol = wait.symbol;
-      resource.where = wait.where;
-    }
     out_.resources.push_back(std::move(resource));
+    described_.emplace_back();
     return entry->second;
   }
 
   // Who waits now, and for how long within the interval.
   void AddWaiters() {
     for (const TaskSample& task : input_.sweep.tasks) {
-      if (!InFutexWait(task) || !input_.selected.contains(task.leader.tid)) continue;
-      const LockKey key{task.space, task.arguments[0], task.leader.tid};
+      const std::optional<std::uint64_t> word = FutexWordOf(task);
+      if (!word || !input_.selected.contains(task.leader.tid)) continue;
+      const LockKey key{task.space, *word, task.leader.tid};
       Row& row =
           RowOf(key, {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm});
       ++row.lock->waiters;
@@ -217,6 +230,7 @@ class ReportBuilder {
   std::vector<std::unique_ptr<LockContention>> locks_;
   std::unordered_map<pid_t, ProcessIndex> processes_;
   std::map<ResourceId, ResourceIndex> resources_;
+  std::vector<std::optional<Evidence>> described_;  // of out_.resources
   std::map<StackId, StackIndex> stacks_;
 };
 

@@ -98,6 +98,11 @@ bool InFutexWait(const TaskSample& task) {
   }
 }
 
+std::optional<std::uint64_t> FutexWordOf(const TaskSample& task) {
+  if (!InFutexWait(task) || task.syscall == kFutexWaitv) return std::nullopt;
+  return task.arguments[0];
+}
+
 bool SameFutexCall(const TaskSample& a, const TaskSample& b) {
   if (!InFutexWait(a) || !InFutexWait(b) || a.arguments[0] != b.arguments[0]) return false;
   const auto command = [](const TaskSample& task) -> std::int64_t {

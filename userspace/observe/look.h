@@ -78,6 +78,8 @@ class SweepIndex {
 // (by a signal, say) and waits for a CPU, in a call without a timeout. Such a thread does not know
 // yet whether its wait is over, and nobody can have handed it the lock: PI locks are left out.
 bool InFutexWait(const TaskSample& task);
+// What it waits on, if it does; nullopt, too, in a futex_waitv call, whose words are in memory.
+std::optional<std::uint64_t> FutexWordOf(const TaskSample& task);
 // True if both samples show the same futex call: same operation, same address, both with a timeout
 // or both without.
 bool SameFutexCall(const TaskSample& a, const TaskSample& b);

@@ -100,6 +100,7 @@ class ContentionTable {
       all_.Add(lock.waits);
       ++locks_;
       waiters_ += lock.waiters;
+      waiting_ += lock.waiting;
       Add(lock);
     }
     for (auto& [label, row] : grouped_) rows_.push_back(std::move(row));
@@ -165,7 +166,7 @@ class ContentionTable {
                                       Plural(stack.waits, "wait"), StackLabel(stack.stack)));
     }
     if (lock.stacks.size() > stacks) {
-      row.below.push_back(fmt::format("and {} more places", lock.stacks.size() - stacks));
+      row.below.push_back("and " + Plural(lock.stacks.size() - stacks, "more place"));
     }
     if (told < lock.waits.waits && told > 0) {
       row.below.push_back(fmt::format("{} shorter than {} or not read",
@@ -273,7 +274,7 @@ class ContentionTable {
     return fmt::format("{}  {} of {}: {} at {}, {} waited{}\n",
                        context_.Paint("CONTENTION", kYellow), interval, where,
                        Plural(all_.waits, "wait"), Plural(locks_, what),
-                       FormatDuration(all_.total),
+                       FormatDuration(all_.total + waiting_),
                        waiters_ == 0 ? "" : fmt::format(", {} waiting now", waiters_));
   }
 
@@ -334,6 +335,7 @@ class ContentionTable {
   WaitTotals all_;
   std::size_t locks_ = 0;
   std::uint32_t waiters_ = 0;
+  DurationNs waiting_ = 0;
   std::size_t apart_ = 0;
   std::uint64_t apart_waits_ = 0;
   std::uint32_t apart_waiters_ = 0;

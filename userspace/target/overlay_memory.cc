@@ -1,12 +1,29 @@
 #include "target/overlay_memory.h"
 
 #include <algorithm>
-#include <utility>
+#include <iterator>
 
 namespace ct {
 
-void OverlayMemory::Add(std::uint64_t address, std::string bytes) {
-  if (!bytes.empty()) copies_.try_emplace(address, std::move(bytes));
+void OverlayMemory::Add(std::uint64_t address, const std::string& bytes) {
+  // Only what no earlier copy covers, so that the pieces never overlap.
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const std::uint64_t at = address + done;
+    const auto next = copies_.upper_bound(at);
+    if (next != copies_.begin()) {
+      const auto before = std::prev(next);
+      const std::uint64_t skipped = at - before->first;
+      if (skipped < before->second.size()) {
+        done += before->second.size() - skipped;
+        continue;
+      }
+    }
+    std::size_t length = bytes.size() - done;
+    if (next != copies_.end()) length = std::min<std::uint64_t>(length, next->first - at);
+    copies_.emplace(at, bytes.substr(done, length));
+    done += length;
+  }
 }
 
 void OverlayMemory::Forbid(std::uint64_t begin, std::uint64_t end) {

@@ -15,7 +15,7 @@ class OverlayMemory final : public Memory {
   explicit OverlayMemory(Memory& base) : base_(base) {}
 
   // Of copies that overlap, the one that was added first is read.
-  void Add(std::uint64_t address, std::string bytes);
+  void Add(std::uint64_t address, const std::string& bytes);
   // From here to `end` nothing can be read but copies: what is there now is not what was.
   void Forbid(std::uint64_t begin, std::uint64_t end);
 

@@ -12,6 +12,7 @@ KernelFeatures Everything() {
   KernelFeatures features;
   features.btf = features.task_iterator = features.task_pt_regs = features.task_stack = true;
   features.task_walk = features.init_pid_namespace = features.x86_64 = true;
+  features.task_storage = features.ring_buffer = features.map_allocator = true;
   return features;
 }
 
@@ -91,6 +92,63 @@ TEST(PlanSweep, RefusesWithOneClearLine) {
   }
 }
 
+TEST(PlanWaits, TriesTheCheapestWayFirst) {
+  const Result<WaitsPlan> plan = PlanWaits(Everything());
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->ways,
+              testing::ElementsAre(AttachWay::kFentry, AttachWay::kKprobe, AttachWay::kTracepoint));
+  EXPECT_TRUE(plan->task_storage);
+  EXPECT_FALSE(plan->preallocate);
+  EXPECT_THAT(plan->degradations, testing::IsEmpty());
+}
+
+TEST(PlanWaits, LeavesOutWhatIsPretendedAbsent) {
+  KernelFeatures features = Everything();
+  features.without = {"fentry"};
+  EXPECT_THAT(PlanWaits(features)->ways,
+              testing::ElementsAre(AttachWay::kKprobe, AttachWay::kTracepoint));
+  features.without = {"tracepoint", "task_walk", "kprobe"};
+  EXPECT_THAT(PlanWaits(features)->ways, testing::ElementsAre(AttachWay::kFentry));
+  features.without = {"fentry", "kprobe", "tracepoint"};
+  EXPECT_THAT(PlanWaits(features)->ways, testing::IsEmpty());
+}
+
+TEST(PlanWaits, RefusesWithoutARingBuffer) {
+  KernelFeatures features = Everything();
+  features.ring_buffer = false;
+  const Result<WaitsPlan> plan = PlanWaits(features);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, ErrorCode::kUnsupported);
+  EXPECT_EQ(plan.error().message, "this kernel has no BPF ring buffer (it came with Linux 5.8)");
+}
+
+TEST(PlanWaits, KeepsThreadsInATableWithoutTaskStorage) {
+  KernelFeatures features = Everything();
+  features.task_storage = false;  // 5.10
+  const Result<WaitsPlan> plan = PlanWaits(features);
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->task_storage);
+  EXPECT_FALSE(plan->preallocate);
+}
+
+TEST(PlanWaits, TakesAllMemoryAtOnceWhereMapsCannotGrow) {
+  KernelFeatures features = Everything();
+  features.map_allocator = false;  // before 6.1
+  const Result<WaitsPlan> plan = PlanWaits(features);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->preallocate);
+  EXPECT_TRUE(plan->task_storage);
+}
+
+TEST(AttachWay, IsCalledAsInWithout) {
+  for (const AttachWay way : {AttachWay::kFentry, AttachWay::kKprobe, AttachWay::kTracepoint}) {
+    KernelFeatures features = Everything();
+    features.without = {ToString(way)};
+    EXPECT_THAT(PlanWaits(features)->ways, testing::Not(testing::Contains(way)));
+    EXPECT_TRUE(ProbeFeatures({ToString(way)})) << ToString(way);
+  }
+}
+
 TEST(ProbeFeatures, RefusesToForgetWhatItDoesNotKnow) {
   const Result<KernelFeatures> features = ProbeFeatures({"no_such_feature"});
   ASSERT_FALSE(features);
@@ -99,11 +157,13 @@ TEST(ProbeFeatures, RefusesToForgetWhatItDoesNotKnow) {
 
 TEST(ProbeFeatures, CanBeForcedDown) {
   const Result<KernelFeatures> features =
-      ProbeFeatures({"task_pt_regs", "task_stack", "task_walk"});
+      ProbeFeatures({"task_pt_regs", "task_stack", "task_walk", "task_storage", "map_allocator"});
   ASSERT_TRUE(features);
   EXPECT_FALSE(features->task_pt_regs);
   EXPECT_FALSE(features->task_stack);
   EXPECT_FALSE(features->task_walk);
+  EXPECT_FALSE(features->task_storage);
+  EXPECT_FALSE(features->map_allocator);
 }
 
 }  // namespace

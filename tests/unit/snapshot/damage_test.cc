@@ -130,6 +130,35 @@ TEST(Damage, RowsThatReferToNothing) {
             "malformed: row 13 of 13 in actors");
 }
 
+TEST(Damage, ContentionThatRefersToNothing) {
+  const auto error = [](const std::function<void(pb::LockContention&)>& change) {
+    return ErrorOf(Forged([&](auto& file) { change(*file.mutable_lock_contention(0)); }));
+  };
+  EXPECT_EQ(error([](auto&) {}), "no error");
+  EXPECT_EQ(error([](auto& lock) { lock.set_resource(1); }), "malformed: row 1 of 1 in resources");
+  EXPECT_EQ(error([](auto& lock) { lock.set_process(1); }), "malformed: row 1 of 1 in processes");
+  EXPECT_EQ(error([](auto& lock) { lock.mutable_stacks(1)->set_stack(3); }),
+            "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(error([](auto& lock) { lock.add_stacks()->set_stack(-1); }),
+            "malformed: row 4294967295 of 3 in stacks");
+  EXPECT_EQ(error([](auto& lock) {
+              lock.mutable_threads(0)->set_name(9999);
+            }).rfind("malformed: text 9999 of ", 0),
+            0U);
+  EXPECT_EQ(error([](auto& lock) {
+              lock.mutable_releasers(0)->set_name(9999);
+            }).rfind("malformed: text 9999 of ", 0),
+            0U);
+  for (const std::int64_t time : {INT64_MIN, INT64_MAX}) {
+    EXPECT_EQ(error([&](auto& lock) { lock.set_waiting_duration_ns(time); }),
+              "malformed: a time that no clock shows");
+    EXPECT_EQ(error([&](auto& lock) { lock.mutable_waits()->set_max_duration_ns(time); }),
+              "malformed: a time that no clock shows");
+    EXPECT_EQ(error([&](auto& lock) { lock.mutable_holds()->set_total_duration_ns(time); }),
+              "malformed: a time that no clock shows");
+  }
+}
+
 TEST(Damage, ATextThatIsNotThere) {
   const std::string file =
       Forged([](auto& message) { message.mutable_processes(0)->set_name(9999); });

@@ -26,6 +26,7 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.holds, b.holds);
   EXPECT_TRUE(a.stacks == b.stacks);
   EXPECT_TRUE(a.modules == b.modules);
+  EXPECT_EQ(a.contention, b.contention);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.degradations, b.degradations);
   EXPECT_EQ(a.cost, b.cost);
@@ -38,7 +39,7 @@ TEST(Snapshot, BringsEverythingBack) {
   const auto read = Decode(Encode(told.observation, told.findings));
   ASSERT_TRUE(read) << read.error().message;
   ExpectSame(told, *read);
-  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 0}));
+  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 1}));
   EXPECT_EQ(FormatNote(read->format), "");
 }
 
@@ -50,6 +51,22 @@ TEST(Snapshot, BringsEveryStoryBack) {
     ASSERT_TRUE(read) << read.error().message;
     ExpectSame(told, *read);
   }
+}
+
+// A histogram is mostly zeros.
+TEST(Snapshot, LeavesOutTheEndOfAHistogramThatIsZero) {
+  const testing::Told told = testing::Everything();
+  const pb::Snapshot message = ToMessage(told.observation, told.findings);
+  ASSERT_EQ(message.lock_contention_size(), 2);
+  EXPECT_EQ(message.lock_contention(0).waits().histogram_size(), 32);
+  EXPECT_EQ(message.lock_contention(1).waits().histogram_size(), 3);
+}
+
+TEST(Snapshot, KnowsNothingCountedFromNobodyWaited) {
+  Observation observation;
+  EXPECT_EQ(Decode(Encode(observation, {}))->observation.contention, Contention{});
+  observation.contention.since = 5;
+  EXPECT_EQ(Decode(Encode(observation, {}))->observation.contention, observation.contention);
 }
 
 TEST(Snapshot, AnEmptyObservationIsASnapshot) {

@@ -461,6 +461,33 @@ Told HostileNames() {
   return told;
 }
 
+namespace {
+
+LockContention ContendedLock() {
+  LockContention lock;
+  lock.resource = 0;
+  lock.process = 0;
+  lock.purpose = WaitPurpose::kAcquire;
+  lock.purpose_known = true;
+  lock.waits.waits = 1'000;
+  lock.waits.total = 50'000'000'001;
+  lock.waits.max = 2'000'000'003;
+  lock.waits.timeouts = 17;
+  for (std::size_t i = 0; i < WaitHistogram::kBuckets; ++i) {
+    lock.waits.histogram.counts[i] = 100 + i;
+  }
+  lock.holds = {900, 40'000'000'009, 1'500'000'007};
+  lock.waiters = 3;
+  lock.waiting = 60'000'000'011;
+  lock.stacks = {{1, 20, 30'000, 4'000}, {2, 21, 31'000, 4'100}, {kNoIndex, 1, 2, 3}};
+  lock.threads = {{{981, 12}, "io-3", 22, 32'000, 4'200},
+                  {{982, 13}, "audit-1", 23, 33'000, 4'300}};
+  lock.releasers = {{983, 977, "io-4", 24, 34'000}, {984, 978, "", 25, 35'000}};
+  return lock;
+}
+
+}  // namespace
+
 Told Everything() {
   Told told = LongWaitInKernel();
   Observation& o = told.observation;
@@ -495,6 +522,14 @@ Told Everything() {
   o.holds[0].evidence = Evidence::kProbable;
   o.holds[0].since = 12;
   o.holds[0].acquired_at = 1;
+  o.contention.since = kEnd - 30 * kSecond;
+  o.contention.min_wait = 250;
+  o.contention.locks = {ContendedLock(), ContendedLock()};
+  o.contention.locks[1].purpose = WaitPurpose::kJoin;
+  o.contention.locks[1].purpose_known = false;
+  o.contention.locks[1].waits.histogram.counts = {0, 0, 7};  // zeros at the end are left out
+  o.contention.locks[1].stacks.clear();
+  o.contention.locks[1].threads.pop_back();
   o.losses = {{"no source line", 3, false, "libx"}, {"32-bit task", 1, true, ""}};
   o.degradations = {"no BTF", "no CAP_SYS_PTRACE"};
   o.cost = {1, 2, 3, 4, 5, 6, 7, 8};

@@ -52,12 +52,12 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   EXPECT_EQ(read->format,
             (FormatInfo{.major = 1, .minor = 3, .newer = true, .unknown_records = 1}));
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.3, this program knows 1.0; a newer concurrency-tracer shows more");
+            "written in format 1.3, this program knows 1.1; a newer concurrency-tracer shows more");
 }
 
 TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   pb::Snapshot message = Message();
-  message.set_format_minor(1);
+  message.set_format_minor(2);
   message.mutable_findings(0)->set_kind(static_cast<pb::FindingKind>(99));
   message.mutable_findings(1)->set_ending(static_cast<pb::Ending>(99));
   message.mutable_resources(0)->set_kind(static_cast<pb::ResourceKind>(99));
@@ -67,9 +67,31 @@ TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   EXPECT_EQ(read->findings[0].ending, Ending::kMayEnd);
   EXPECT_EQ(read->observation.resources[0].kind, ResourceKind::kFutex);
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.1, this program knows 1.0; 1 findings of kinds it does not know "
+            "written in format 1.2, this program knows 1.1; 1 findings of kinds it does not know "
             "are not shown; 2 values it does not know are shown as unknown; a newer "
             "concurrency-tracer shows more");
+}
+
+TEST(Version, FinerHistogramsAreReadAsFarAsTheyAreKnown) {
+  pb::Snapshot message = Message();
+  message.set_format_minor(2);
+  message.mutable_lock_contention(0)->mutable_waits()->add_histogram(5);
+  const auto read = Decode(Closed(message.SerializeAsString()));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->observation.contention, testing::Everything().observation.contention);
+  EXPECT_EQ(read->format.unknown_values, 1U);
+}
+
+TEST(Version, AFileFromBeforeWaitsWereCountedHasNoContention) {
+  pb::Snapshot message = Message();
+  message.set_format_minor(0);
+  message.clear_lock_contention();
+  message.mutable_observations(0)->clear_contention_since_ns();
+  message.mutable_observations(0)->clear_min_wait_duration_ns();
+  const auto read = Decode(Closed(message.SerializeAsString()));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->observation.contention, Contention{});
+  EXPECT_EQ(FormatNote(read->format), "");
 }
 
 TEST(Version, ANewerTrailerMayCountMoreTables) {
@@ -111,6 +133,7 @@ TEST(Version, TheWholeFileIsOneMessage) {
   ASSERT_TRUE(parsed.ParseFromString(Closed(Message().SerializeAsString())));
   EXPECT_EQ(parsed.trailer().actors(), 13U);
   EXPECT_EQ(parsed.trailer().waits(), 12U);
+  EXPECT_EQ(parsed.trailer().lock_contention(), 2U);
   parsed.clear_trailer();
   EXPECT_EQ(parsed.DebugString(), Message().DebugString());
 }

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/hash.h"
-#include "base/text.h"
+#include "observe/lock_owner.h"
 
 namespace ct {
 namespace {
@@ -14,7 +14,7 @@ constexpr std::size_t kMaxLocks = 131'072;
 constexpr std::size_t kMaxStacks = 16'384;
 constexpr std::size_t kMaxPerLock = 256;  // stacks, threads, releasers
 
-WaitingProcess ProcessOf(const WaitSample& wait) {
+WaitingProcess WaiterOf(const WaitSample& wait) {
   return {wait.leader, wait.ns_pid, wait.pid_ns, wait.leader_name};
 }
 
@@ -49,19 +49,20 @@ typename Map::mapped_type* ContentionLedger::Entry(Map& map, const typename Map:
 
 ContentionLedger::Lock* ContentionLedger::At(const LockKey& key, const WaitingProcess& process) {
   Lock* lock = Entry(locks_, key, kMaxLocks);
-  if (lock != nullptr) lock->process = process;
+  if (lock != nullptr) processes_[key.pid] = process;
   return lock;
 }
 
 void ContentionLedger::NoteWait(const WaitSample& wait) {
-  Lock* lock = At(wait.lock, ProcessOf(wait));
+  Lock* lock = At(wait.lock, WaiterOf(wait));
   if (lock == nullptr || wait.sampled) return;
-  if (ThreadSum* thread = Entry(lock->threads, wait.id, kMaxPerLock)) {
+  LongWaits& waits = LongWaitsOf(*lock);
+  if (ThreadSum* thread = Entry(waits.threads, wait.id, kMaxPerLock)) {
     thread->Add(wait.duration());
     thread->name = wait.name;
   }
   if (!wait.waker) return;
-  if (ReleaserSum* releaser = Entry(lock->releasers, wait.waker->tid, kMaxPerLock)) {
+  if (ReleaserSum* releaser = Entry(waits.releasers, wait.waker->tid, kMaxPerLock)) {
     releaser->Add(wait.duration());
     releaser->pid = wait.waker->pid;
     if (!wait.waker->name.empty()) releaser->name = wait.waker->name;
@@ -70,23 +71,24 @@ void ContentionLedger::NoteWait(const WaitSample& wait) {
 
 void ContentionLedger::NoteUncounted(const LockKey& key, const WaitingProcess& process,
                                      DurationNs duration, bool timed_out) {
-  if (Lock* lock = At(key, process)) lock->uncounted.Add(duration, timed_out);
+  if (Lock* lock = At(key, process)) LongWaitsOf(*lock).uncounted.Add(duration, timed_out);
 }
 
 void ContentionLedger::NoteReading(const WaitSample& wait, const ThreadRead& read,
                                    const std::vector<Module>& modules) {
-  Lock* lock = At(wait.lock, ProcessOf(wait));
+  Lock* lock = At(wait.lock, WaiterOf(wait));
   if (lock == nullptr) return;
   NoteName(*lock, read);
   if (wait.sampled) return;
   const std::optional<StackId> stack = Intern(read.stack, modules);
-  Sum* sum = stack ? Entry(lock->stacks, *stack, kMaxPerLock) : nullptr;
-  (sum != nullptr ? *sum : lock->unread).Add(wait.duration());
+  LongWaits& waits = LongWaitsOf(*lock);
+  Sum* sum = stack ? Entry(waits.stacks, *stack, kMaxPerLock) : nullptr;
+  (sum != nullptr ? *sum : waits.unread).Add(wait.duration());
 }
 
 void ContentionLedger::NoteUnread(const WaitSample& wait) {
-  Lock* lock = At(wait.lock, ProcessOf(wait));
-  if (lock != nullptr && !wait.sampled) lock->unread.Add(wait.duration());
+  Lock* lock = At(wait.lock, WaiterOf(wait));
+  if (lock != nullptr && !wait.sampled) LongWaitsOf(*lock).unread.Add(wait.duration());
 }
 
 void ContentionLedger::NoteLive(const LockKey& key, const WaitingProcess& process,
@@ -96,9 +98,20 @@ void ContentionLedger::NoteLive(const LockKey& key, const WaitingProcess& proces
 
 void ContentionLedger::NoteName(Lock& lock, const ThreadRead& read) {
   if (!read.wait) return;
-  if (!lock.wait || read.wait->reading.evidence > lock.wait->reading.evidence) {
-    lock.wait = read.wait;
-  }
+  const WaitReading& reading = read.wait->reading;
+  if (lock.description != nullptr && reading.evidence <= lock.description->evidence) return;
+  Description description{reading.kind,     reading.implementation, reading.purpose,
+                          reading.evidence, reading.capacity,       reading.type,
+                          read.wait->symbol, read.wait->where};
+  // Every lock may have a name of its own: no more of them than of locks.
+  lock.description = &*descriptions_.insert(std::move(description)).first;
+  lock.object = reading.object;
+  lock.shared = reading.process_shared ? std::make_unique<ResourceId>(SharedId(*read.wait)) : nullptr;
+}
+
+ContentionLedger::LongWaits& ContentionLedger::LongWaitsOf(Lock& lock) {
+  if (!lock.long_waits) lock.long_waits = std::make_unique<LongWaits>();
+  return *lock.long_waits;
 }
 
 const ContentionLedger::Lock* ContentionLedger::Find(const LockKey& key) const {
@@ -108,7 +121,8 @@ const ContentionLedger::Lock* ContentionLedger::Find(const LockKey& key) const {
 
 bool ContentionLedger::IsNamed(const LockKey& key) const {
   const Lock* lock = Find(key);
-  return lock != nullptr && lock->wait && lock->wait->reading.evidence != Evidence::kUnknown;
+  return lock != nullptr && lock->description != nullptr &&
+         lock->description->evidence != Evidence::kUnknown;
 }
 
 std::optional<StackId> ContentionLedger::Intern(Stack stack, const std::vector<Module>& modules) {

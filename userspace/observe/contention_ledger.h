@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,14 +43,33 @@ class ContentionLedger {
     pid_t pid = 0;
     std::string name;
   };
-  struct Lock {
-    WaitingProcess process;
-    std::optional<LocatedWait> wait;  // as its most certain reading shows it
-    WaitTotals uncounted;             // waits that the kernel's statistics do not have
+  // Of most locks of a large process there is none.
+  struct LongWaits {
+    WaitTotals uncounted;  // waits that the kernel's statistics do not have
     std::map<StackId, Sum> stacks;
     std::map<ThreadId, ThreadSum> threads;
     std::map<pid_t, ReleaserSum> releasers;  // by tid
-    Sum unread;  // long waits whose stack is not known
+    Sum unread;                              // long waits whose stack is not known
+  };
+  // What a lock is, as far as many are the same.
+  struct Description {
+    ResourceKind kind = ResourceKind::kFutex;
+    Implementation implementation = Implementation::kUnknown;
+    WaitPurpose purpose = WaitPurpose::kEvent;
+    Evidence evidence = Evidence::kUnknown;
+    std::optional<std::uint32_t> capacity;
+    std::string type;
+    std::string symbol;
+    std::string where;
+    auto operator<=>(const Description&) const = default;
+  };
+  // Small: there may be a hundred thousand.
+  struct Lock {
+    // By its most certain reading; nullptr: there is none.
+    const Description* description = nullptr;
+    std::uint64_t object = 0;                // the lock's own address, by that reading
+    std::unique_ptr<ResourceId> shared;      // set: it is one of several processes
+    std::unique_ptr<LongWaits> long_waits;   // nullptr: there were none
   };
 
   // A wait has ended. Samples (shorter than asked for) only make their lock known.
@@ -66,6 +87,10 @@ class ContentionLedger {
   // nullptr if no record of it ever came.
   [[nodiscard]] const Lock* Find(const LockKey& key) const;
   [[nodiscard]] bool IsNamed(const LockKey& key) const;
+  // Of a lock that Find finds.
+  [[nodiscard]] const WaitingProcess& ProcessOf(const LockKey& key) const {
+    return processes_.at(key.pid);
+  }
   [[nodiscard]] const std::map<LockKey, Lock>& locks() const { return locks_; }
   [[nodiscard]] const Stack& stack(StackId id) const { return stacks_[id]; }
   [[nodiscard]] const std::vector<Module>& modules() const { return modules_; }
@@ -73,7 +98,8 @@ class ContentionLedger {
   [[nodiscard]] std::uint64_t overflowed() const { return overflowed_; }
 
  private:
-  static void NoteName(Lock& lock, const ThreadRead& read);
+  void NoteName(Lock& lock, const ThreadRead& read);
+  static LongWaits& LongWaitsOf(Lock& lock);
   // nullptr: there is no room.
   Lock* At(const LockKey& key, const WaitingProcess& process);
   std::optional<StackId> Intern(Stack stack, const std::vector<Module>& modules);
@@ -82,6 +108,8 @@ class ContentionLedger {
                                    std::size_t max_size);
 
   std::map<LockKey, Lock> locks_;
+  std::map<pid_t, WaitingProcess> processes_;
+  std::set<Description> descriptions_;
   std::vector<Stack> stacks_;
   std::unordered_multimap<std::uint64_t, StackId> stacks_by_hash_;
   std::vector<Module> modules_;

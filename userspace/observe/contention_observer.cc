@@ -13,7 +13,7 @@ namespace ct {
 namespace {
 
 // Waits that wait to be read; each has a stack of up to 32 KiB.
-constexpr std::size_t kMaxPending = 2048;
+constexpr std::size_t kMaxPending = 1024;
 constexpr std::size_t kMaxPerRequest = 64;
 // Of each step: the rest of the time is for what comes meanwhile.
 constexpr DurationNs kReadingBudget = 50 * kMillisecond;

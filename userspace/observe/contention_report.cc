@@ -9,7 +9,6 @@
 
 #include "base/text.h"
 #include "observe/filter.h"
-#include "observe/lock_owner.h"
 #include "observe/look.h"
 
 namespace ct {
@@ -49,7 +48,8 @@ class ReportBuilder {
     }
     for (const auto& [key, lock] : input_.ledger.locks()) {
       // Of what was only seen waiting there is nothing to count: the sweep adds it below.
-      if (lock.uncounted.waits > 0) RowOf(key, lock.process).lock->waits.Add(lock.uncounted);
+      if (!lock.long_waits || lock.long_waits->uncounted.waits == 0) continue;
+      RowOf(key, input_.ledger.ProcessOf(key)).lock->waits.Add(lock.long_waits->uncounted);
     }
     AddWaiters();
     for (const auto& [key, lock] : input_.ledger.locks()) AddDetails(key, lock);
@@ -68,7 +68,7 @@ class ReportBuilder {
   using RowKey = std::tuple<ResourceId, pid_t>;
 
   WaitingProcess ProcessOf(const LockKey& key) {
-    if (const ContentionLedger::Lock* lock = input_.ledger.Find(key)) return lock->process;
+    if (input_.ledger.Find(key) != nullptr) return input_.ledger.ProcessOf(key);
     WaitingProcess process;
     process.id.tid = key.pid;
     for (const TaskSample& task : input_.sweep.tasks) {
@@ -101,12 +101,10 @@ class ReportBuilder {
   }
 
   ResourceId IdOf(const LockKey& key, const ContentionLedger::Lock* lock) {
-    if (lock != nullptr && lock->wait && lock->wait->reading.process_shared) {
-      return SharedId(*lock->wait);
-    }
+    if (lock != nullptr && lock->shared) return *lock->shared;
     ResourceId id;
     id.space = input_.history.Space(key.space);
-    id.address = lock != nullptr && lock->wait ? lock->wait->reading.object : key.address;
+    id.address = lock != nullptr && lock->description != nullptr ? lock->object : key.address;
     return id;
   }
 
@@ -119,16 +117,16 @@ class ReportBuilder {
       row.lock->process = IndexOf(process, key.space);
       row.lock->resource = ResourceOf(id);
     }
-    if (lock != nullptr && lock->wait) Describe(*lock->wait, row);
+    if (lock != nullptr && lock->description != nullptr) Describe(*lock->description, row);
     return row;
   }
 
   // By the most certain of the readings of an object's words.
-  void Describe(const LocatedWait& wait, Row& row) {
-    const Evidence evidence = wait.reading.evidence;
+  void Describe(const ContentionLedger::Description& description, Row& row) {
+    const Evidence evidence = description.evidence;
     if (!row.described || evidence > *row.described) {
       row.described = evidence;
-      row.lock->purpose = wait.reading.purpose;
+      row.lock->purpose = description.purpose;
       row.lock->purpose_known = evidence != Evidence::kUnknown;
     }
     const auto index = static_cast<std::size_t>(row.lock->resource);
@@ -136,12 +134,12 @@ class ReportBuilder {
     if (described && evidence <= *described) return;
     described = evidence;
     Resource& resource = out_.resources[index];
-    resource.kind = wait.reading.kind;
-    resource.implementation = wait.reading.implementation;
-    resource.type = wait.reading.type;
-    resource.capacity = wait.reading.capacity;
-    resource.symbol = wait.symbol;
-    resource.where = wait.where;
+    resource.kind = description.kind;
+    resource.implementation = description.implementation;
+    resource.type = description.type;
+    resource.capacity = description.capacity;
+    resource.symbol = description.symbol;
+    resource.where = description.where;
   }
 
   ResourceIndex ResourceOf(const ResourceId& id) {
@@ -171,16 +169,16 @@ class ReportBuilder {
 
   void AddDetails(const LockKey& key, const ContentionLedger::Lock& lock) {
     const auto found = rows_.find(RowKey(IdOf(key, &lock), key.pid));
-    if (found == rows_.end()) return;
+    if (found == rows_.end() || !lock.long_waits) return;
     Row& row = found->second;
-    for (const auto& [id, sum] : lock.stacks) AddSum(row.stacks[id], sum);
-    for (const auto& [id, sum] : lock.threads) {
+    for (const auto& [id, sum] : lock.long_waits->stacks) AddSum(row.stacks[id], sum);
+    for (const auto& [id, sum] : lock.long_waits->threads) {
       WaitingThread& thread = row.threads[id];
       thread.id = id;
       thread.name = CleanText(sum.name);
       AddSum(thread, sum);
     }
-    for (const auto& [tid, sum] : lock.releasers) {
+    for (const auto& [tid, sum] : lock.long_waits->releasers) {
       Releaser& releaser = row.releasers[tid];
       releaser.tid = tid;
       releaser.pid = sum.pid;

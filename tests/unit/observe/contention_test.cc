@@ -502,7 +502,7 @@ TEST_F(ContentionTest, ASampleOnlyMakesItsLockKnown) {
   EXPECT_THAT(lock.releasers, IsEmpty());
   EXPECT_THAT(lock.stacks, IsEmpty());
   EXPECT_THAT(Build().stacks, IsEmpty());
-  EXPECT_EQ(ledger_.Find(Key(0x1000))->unread.waits, 0U);
+  EXPECT_EQ(ledger_.Find(Key(0x1000))->long_waits, nullptr);
 }
 
 TEST_F(ContentionTest, BoundsWhatItKeepsOfOneLock) {
@@ -514,11 +514,11 @@ TEST_F(ContentionTest, BoundsWhatItKeepsOfOneLock) {
   }
   const ContentionLedger::Lock* lock = ledger_.Find(Key(0x1000));
   ASSERT_NE(lock, nullptr);
-  EXPECT_THAT(lock->threads, SizeIs(256));
-  EXPECT_THAT(lock->releasers, SizeIs(256));
-  EXPECT_THAT(lock->stacks, SizeIs(256));
-  EXPECT_EQ(lock->unread.waits, 44U);
-  EXPECT_EQ(lock->unread.total, 44 * kSecond);
+  EXPECT_THAT(lock->long_waits->threads, SizeIs(256));
+  EXPECT_THAT(lock->long_waits->releasers, SizeIs(256));
+  EXPECT_THAT(lock->long_waits->stacks, SizeIs(256));
+  EXPECT_EQ(lock->long_waits->unread.waits, 44U);
+  EXPECT_EQ(lock->long_waits->unread.total, 44 * kSecond);
   EXPECT_EQ(ledger_.overflowed(), 3U * 44);
 }
 
@@ -591,10 +591,10 @@ TEST_F(ContentionTest, CountsWhatHasNoStackAsUnread) {
   ledger_.NoteReading(Waited(101, 0x1000, 3 * kSecond), Read(Mutex(0x1000, 0)), {});
   const ContentionLedger::Lock* lock = ledger_.Find(Key(0x1000));
   ASSERT_NE(lock, nullptr);
-  EXPECT_EQ(lock->unread.waits, 2U);
-  EXPECT_EQ(lock->unread.total, 4 * kSecond);
-  EXPECT_EQ(lock->unread.max, 3 * kSecond);
-  EXPECT_THAT(lock->stacks, IsEmpty());
+  EXPECT_EQ(lock->long_waits->unread.waits, 2U);
+  EXPECT_EQ(lock->long_waits->unread.total, 4 * kSecond);
+  EXPECT_EQ(lock->long_waits->unread.max, 3 * kSecond);
+  EXPECT_THAT(lock->long_waits->stacks, IsEmpty());
   EXPECT_EQ(ledger_.overflowed(), 0U);
 }
 

@@ -14,7 +14,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile ct_u8 has_task_storage = true; /* 5.11 */
 const volatile __u32 stack_copy = 16384;      /* bytes of each stack: 8192, 16384 or 32768 */
 const volatile __u64 record_bytes = sizeof(struct ct_wait_record) + 16384;
-const volatile __u32 wake_above = 0;	      /* bytes in the ring that wake the tracer */
+const volatile __u32 wake_above = 0; /* bytes in the ring that wake the tracer */
 
 struct ct_waits_control control = {};
 static const struct ct_lock_statistics no_statistics;
@@ -196,7 +196,8 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return bucket & (CT_HISTOGRAM_BUCKETS - 1);
 }
 
-/* Returns how many waits of this lock there were before; a sample is taken of the 1st, 2nd, 4th... */
+/* Returns how many waits of this lock there were before; a sample is taken of the 1st, 2nd, 4th...
+ */
 static __always_inline __u64 count_wait(const struct wait_state *state, __u64 end, __u32 tgid)
 {
 	struct ct_lock_key key = {.space = state->space, .address = state->address, .tgid = tgid};
@@ -331,10 +332,9 @@ static __always_inline void send(const struct wait_state *state, __u64 begin, __
 		if (record->flags & CT_WAIT_REGISTERS)
 			copy_stack(record, record + 1);
 	}
-	bpf_ringbuf_submit(record,
-			   bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= wake_above
-			       ? BPF_RB_FORCE_WAKEUP
-			       : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= wake_above
+				       ? BPF_RB_FORCE_WAKEUP
+				       : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void close_wait(struct wait_state *state, __u64 end)
@@ -438,7 +438,8 @@ static __always_inline bool wait_ends(long result, bool was_restarted)
 				state->flags |= CT_WAIT_WOKEN;
 			break;
 		}
-		/* EAGAIN, or a call that was wrong: it never slept, unless a signal says otherwise. */
+		/* EAGAIN, or a call that was wrong: it never slept, unless a signal says otherwise.
+		 */
 		if (state->flags & CT_WAIT_RESTARTED) {
 			state->flags |= CT_WAIT_INTERRUPTED;
 			break;
@@ -632,8 +633,8 @@ int BPF_PROG(ct_fentry_futex, __u32 *address, int op, __u32 expected)
 /* long do_futex(u32 __user *uaddr, int op, u32 val, ktime_t *timeout, u32 __user *uaddr2,
  *               u32 val2, u32 val3): the same from 5.10 to 7.x */
 SEC("fexit/do_futex")
-int BPF_PROG(ct_fexit_futex, __u32 *address, int op, __u32 expected, void *timeout,
-	     __u32 *address2, __u32 val2, __u32 val3, long result)
+int BPF_PROG(ct_fexit_futex, __u32 *address, int op, __u32 expected, void *timeout, __u32 *address2,
+	     __u32 val2, __u32 val3, long result)
 {
 	futex_ends((__u64)address, op, expected, result);
 	return 0;
@@ -715,7 +716,8 @@ int ct_kprobe_futex_wait(struct pt_regs *regs)
 
 	COUNT(calls);
 	if (is_seen())
-		wait_begins(BPF_CORE_READ(user, di), CT_COMMAND_FUTEX_WAIT, BPF_CORE_READ(user, si));
+		wait_begins(BPF_CORE_READ(user, di), CT_COMMAND_FUTEX_WAIT,
+			    BPF_CORE_READ(user, si));
 	return 0;
 }
 

@@ -38,10 +38,10 @@ enum ct_limits {
 	 * rwlock (56 bytes) or condition (48) of glibc, whichever of its words is waited on.
 	 */
 	CT_LOCK_WORDS = 24,
-	CT_LOCK_WORDS_BEFORE = 12, /* of those, before the futex word */
-	CT_HISTOGRAM_BUCKETS = 32,   /* see ct_lock_statistics */
-	CT_HISTOGRAM_FIRST_BIT = 8,  /* the first bucket ends at 2^9 ns */
-	CT_MAX_STACK_COPY = 32768,   /* of a waiter's stack */
+	CT_LOCK_WORDS_BEFORE = 12,     /* of those, before the futex word */
+	CT_HISTOGRAM_BUCKETS = 32,     /* see ct_lock_statistics */
+	CT_HISTOGRAM_FIRST_BIT = 8,    /* the first bucket ends at 2^9 ns */
+	CT_MAX_STACK_COPY = 32768,     /* of a waiter's stack */
 	CT_SELECTED_PROCESSES = 16384, /* that a filter can name */
 };
 
@@ -154,16 +154,18 @@ struct ct_walk_result {
 };
 
 enum ct_wait_flags {
-	CT_WAIT_SAMPLE = 1u << 0,      /* shorter than min_wait: one of few, so that its lock can be named */
-	CT_WAIT_BEGAN_BEFORE = 1u << 1, /* began before the tracer: begin is 0, it is in no statistics */
+	CT_WAIT_SAMPLE =
+	    1u << 0, /* shorter than min_wait: one of few, so that its lock can be named */
+	CT_WAIT_BEGAN_BEFORE =
+	    1u << 1, /* began before the tracer: begin is 0, it is in no statistics */
 	CT_WAIT_RESTARTED = 1u << 2,   /* a signal or a stop interrupted it meanwhile */
 	CT_WAIT_INTERRUPTED = 1u << 3, /* and that ended it */
 	CT_WAIT_EXITED = 1u << 4,      /* its thread ended meanwhile */
 	CT_WAIT_TIMED_OUT = 1u << 5,
-	CT_WAIT_WORDS = 1u << 6,	  /* words are set */
+	CT_WAIT_WORDS = 1u << 6,	/* words are set */
 	CT_WAIT_WORD_MATCHED = 1u << 7, /* the futex word was what the waiter expected it to be */
-	CT_WAIT_REGISTERS = 1u << 8,   /* registers, syscall and arguments are set */
-	CT_WAIT_WOKEN = 1u << 9,	  /* waker_* and woken_at are set: it did not end by itself */
+	CT_WAIT_REGISTERS = 1u << 8,	/* registers, syscall and arguments are set */
+	CT_WAIT_WOKEN = 1u << 9,	/* waker_* and woken_at are set: it did not end by itself */
 };
 
 /*
@@ -182,7 +184,7 @@ struct ct_wait_record {
 	ct_u32 expected;
 	ct_u32 waker_tid;
 	ct_u32 waker_tgid;
-	ct_u64 space; /* address of its mm: an identity, never shown */
+	ct_u64 space;	/* address of its mm: an identity, never shown */
 	ct_u64 address; /* of the futex word; of a futex_waitv: of its first */
 	ct_u64 start_time;
 	ct_u64 leader_start_time;
@@ -243,27 +245,28 @@ struct ct_lock_statistics {
 
 /* Summed up over all CPUs. produced = received by the tracer + lost_ring, always. */
 struct ct_wait_counters {
-	ct_u64 calls;	     /* futex calls seen, of whatever command */
-	ct_u64 waits;	     /* waits that ended and counted */
-	ct_u64 refused;	     /* the word had changed already (EAGAIN): no contention */
-	ct_u64 restarted;    /* went on after a signal or a stop */
-	ct_u64 produced;     /* records that were to travel */
-	ct_u64 lost_ring;    /* of those: the ring buffer was full */
-	ct_u64 lost_lock;    /* waits in no statistics: too many locks */
-	ct_u64 lost_thread;  /* calls not followed: too many threads */
-	ct_u64 lost_end;     /* waits whose end was not seen */
-	ct_u64 lost_stack;   /* records whose stack could not be copied */
-	ct_u64 followed;     /* calls that can block, of processes that are looked at */
+	ct_u64 calls;	    /* futex calls seen, of whatever command */
+	ct_u64 waits;	    /* waits that ended and counted */
+	ct_u64 refused;	    /* the word had changed already (EAGAIN): no contention */
+	ct_u64 restarted;   /* went on after a signal or a stop */
+	ct_u64 produced;    /* records that were to travel */
+	ct_u64 lost_ring;   /* of those: the ring buffer was full */
+	ct_u64 lost_lock;   /* waits in no statistics: too many locks */
+	ct_u64 lost_thread; /* calls not followed: too many threads */
+	ct_u64 lost_end;    /* waits whose end was not seen */
+	ct_u64 lost_stack;  /* records whose stack could not be copied */
+	ct_u64 followed;    /* calls that can block, of processes that are looked at */
 };
 
 /* What the tracer may change at any time. */
 struct ct_waits_control {
 	ct_u64 min_wait; /* ns; shorter waits do not travel */
-	ct_u8 paused;	  /* sees nothing */
-	ct_u8 filtered;  /* sees only processes in `selected` */
+	ct_u8 paused;	 /* sees nothing */
+	ct_u8 filtered;	 /* sees only processes in `selected` */
 	ct_u8 no_events; /* statistics only */
 	ct_u8 pad;
-	/* Changes when it goes on after a pause: what was in progress before that is not known any more. */
+	/* Changes when it goes on after a pause: what was in progress before that is not known any
+	 * more. */
 	ct_u32 epoch;
 };
 

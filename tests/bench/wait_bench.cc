@@ -5,7 +5,6 @@
 //   uncontended  a mutex that nobody else wants
 //   getppid      a system call that is none of ours
 //   epoll        an echo between two threads on one CPU, by eventfd and epoll
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include <string>
 #include <thread>
 
+#include <linux/futex.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>

@@ -75,38 +75,37 @@ TEST_P(EveryKind, IsCountedExactly) {
   EXPECT_EQ(lock.releasers, kind.releasers);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Calls, EveryKind,
-    testing::Values(Kind{"wait", "futex g_word", "unknown"},
-                    Kind{"wait_shared", "atomic wait g_word", "event"},
-                    Kind{"wait_bitset", "futex g_word", "unknown"},
-                    Kind{"lock_pi", "futex g_word", "unknown"},
-                    Kind{"lock_pi2", "futex g_word", "unknown"},
-                    Kind{"requeue", "futex g_word", "unknown"},
-                    Kind{"requeue_pi", "futex g_word", "unknown"},
-                    Kind{"waitv", "futex g_word", "unknown"},
-                    Kind{"futex_wait", "futex g_word", "unknown"},
-                    Kind{"timeout", "futex g_word", "unknown", {}},
-                    Kind{"restarted", "futex g_word", "unknown"},
-                    Kind{"interrupted", "futex g_word", "unknown"}),
-    testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Calls, EveryKind,
+                         testing::Values(Kind{"wait", "futex g_word", "unknown"},
+                                         Kind{"wait_shared", "atomic wait g_word", "event"},
+                                         Kind{"wait_bitset", "futex g_word", "unknown"},
+                                         Kind{"lock_pi", "futex g_word", "unknown"},
+                                         Kind{"lock_pi2", "futex g_word", "unknown"},
+                                         Kind{"requeue", "futex g_word", "unknown"},
+                                         Kind{"requeue_pi", "futex g_word", "unknown"},
+                                         Kind{"waitv", "futex g_word", "unknown"},
+                                         Kind{"futex_wait", "futex g_word", "unknown"},
+                                         Kind{"timeout", "futex g_word", "unknown", {}},
+                                         Kind{"restarted", "futex g_word", "unknown"},
+                                         Kind{"interrupted", "futex g_word", "unknown"}),
+                         testing::PrintToStringParamName());
 
 INSTANTIATE_TEST_SUITE_P(
     Primitives, EveryKind,
-    testing::Values(Kind{"mutex", "std::mutex g_mutex", "acquire"},
-                    Kind{"recursive", "std::recursive_mutex g_recursive", "acquire"},
-                    Kind{"timed_mutex", "std::timed_mutex g_timed", "acquire"},
-                    Kind{"robust", "pthread_mutex_t (robust) g_robust", "acquire"},
-                    Kind{"pi_mutex", "pthread_mutex_t (priority inheritance) g_pi", "acquire"},
-                    Kind{"shared_mutex", "pthread_mutex_t (process-shared)", "acquire",
-                         {{"neighbour", 20}}},
-                    Kind{"rdlock", "pthread_rwlock_t g_rwlock", "acquire"},
-                    Kind{"wrlock", "pthread_rwlock_t g_rwlock", "acquire"},
-                    Kind{"condition", "pthread_cond_t g_condition", "event"},
-                    Kind{"semaphore", "sem_t g_semaphore", "event"},
-                    Kind{"timed_semaphore", "sem_t g_semaphore", "event"},
-                    Kind{"barrier", "pthread_barrier_t g_barrier", "event"},
-                    Kind{"atomic", "std::atomic::wait g_atomic", "event"}),
+    testing::Values(
+        Kind{"mutex", "std::mutex g_mutex", "acquire"},
+        Kind{"recursive", "std::recursive_mutex g_recursive", "acquire"},
+        Kind{"timed_mutex", "std::timed_mutex g_timed", "acquire"},
+        Kind{"robust", "pthread_mutex_t (robust) g_robust", "acquire"},
+        Kind{"pi_mutex", "pthread_mutex_t (priority inheritance) g_pi", "acquire"},
+        Kind{"shared_mutex", "pthread_mutex_t (process-shared)", "acquire", {{"neighbour", 20}}},
+        Kind{"rdlock", "pthread_rwlock_t g_rwlock", "acquire"},
+        Kind{"wrlock", "pthread_rwlock_t g_rwlock", "acquire"},
+        Kind{"condition", "pthread_cond_t g_condition", "event"},
+        Kind{"semaphore", "sem_t g_semaphore", "event"},
+        Kind{"timed_semaphore", "sem_t g_semaphore", "event"},
+        Kind{"barrier", "pthread_barrier_t g_barrier", "event"},
+        Kind{"atomic", "std::atomic::wait g_atomic", "event"}),
     testing::PrintToStringParamName());
 
 // Each thread that is joined is an object of its own, mostly at the same address.
@@ -122,8 +121,7 @@ TEST(Contention, CountsJoins) {
 
 TEST(Contention, NamesTheLine) {
   const CountedRun run = Count({"--kind=mutex"});
-  EXPECT_EQ(run.counted.Only().places,
-            (Counts{{LineOf("scripted_waits.cc", "mutex waits"), 20}}));
+  EXPECT_EQ(run.counted.Only().places, (Counts{{LineOf("scripted_waits.cc", "mutex waits"), 20}}));
 }
 
 // EAGAIN: 2,000 calls that found another value than they expected.
@@ -145,7 +143,7 @@ TEST(Contention, OfShortWaitsIsCountedOnly) {
 
 TEST(Contention, WithoutTaskStorageAndAllocatorIsTheSame) {
   const CountedRun run = Count({"--kind=rdlock"}, {"--without-kernel-feature", "task_storage",
-                                            "--without-kernel-feature", "map_allocator"});
+                                                   "--without-kernel-feature", "map_allocator"});
   EXPECT_EQ(run.counted.Only().what, "pthread_rwlock_t g_rwlock");
   EXPECT_EQ(run.counted.Only().waits, 20U);
 }
@@ -211,16 +209,16 @@ TEST(Contention, OfAHotLockNamesItsHoldersToo) {
   EXPECT_GT(contended[0].waiters, 20U);
   const v1::HoldTotals& holds = counted.snapshot.lock_contention(0).holds();
   EXPECT_GT(holds.holds(), 100U);
-  EXPECT_NEAR(static_cast<double>(holds.total_duration_ns()) / 1e6 /
-                  static_cast<double>(holds.holds()),
-              1.1, 0.5)
+  EXPECT_NEAR(
+      static_cast<double>(holds.total_duration_ns()) / 1e6 / static_cast<double>(holds.holds()),
+      1.1, 0.5)
       << "each works for a millisecond";
 }
 
 TEST(Contention, OfRustHasItsLine) {
   const Target target("rust_abba", {"--healthy"});
-  Counting counting({"-p", std::to_string(target.pid()), "--min-wait", "100us",
-                     "--max-overhead", "100"});
+  Counting counting(
+      {"-p", std::to_string(target.pid()), "--min-wait", "100us", "--max-overhead", "100"});
   SleepFor(std::chrono::seconds(1));
   const Counted counted = counting.Stop();
   const std::vector<CountedLock> contended = counted.Contended();
@@ -251,11 +249,10 @@ class IdleService : public testing::TestWithParam<std::string> {};
 TEST_P(IdleService, HasAnEmptyTable) {
   const std::string& name = GetParam();
   const Target target =
-      name == "java"
-          ? Target(Strings{"java", "-Xshare:auto", "-cp", CT_TARGETS_DIR, "JvmPool"})
-          : name == "python"
-                ? Target(Strings{CT_PYTHON, std::string(CT_TARGETS_DIR) + "/python_pool.py"})
-                : Target(name);
+      name == "java" ? Target(Strings{"java", "-Xshare:auto", "-cp", CT_TARGETS_DIR, "JvmPool"})
+      : name == "python"
+          ? Target(Strings{CT_PYTHON, std::string(CT_TARGETS_DIR) + "/python_pool.py"})
+          : Target(name);
   SleepFor(std::chrono::seconds(1));
   Counting counting({"-p", std::to_string(target.pid())});
   SleepFor(std::chrono::seconds(1));

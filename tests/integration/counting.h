@@ -15,14 +15,14 @@ namespace ct::test {
 namespace v1 = concurrency_tracer::v1;
 
 struct CountedLock {
-  std::string what;      // "std::mutex g_mutex"
-  std::string purpose;   // "acquire", "event", "join"; "unknown"
+  std::string what;     // "std::mutex g_mutex"
+  std::string purpose;  // "acquire", "event", "join"; "unknown"
   std::uint64_t waits = 0;
   double milliseconds = 0;  // all of them
   double longest = 0;
   std::uint64_t timeouts = 0;
   std::uint32_t waiters = 0;
-  double waiting = 0;  // milliseconds, of those who wait now
+  double waiting = 0;                              // milliseconds, of those who wait now
   std::map<std::string, std::uint64_t> places;     // "file:line" of a target's own frame -> waits
   std::map<std::string, std::uint64_t> threads;    // name -> long waits
   std::map<std::string, std::uint64_t> releasers;  // name -> long waits that it ended

@@ -88,12 +88,12 @@ TEST(Waits, WhoReadsInTimeLosesNothing) {
   EXPECT_EQ(counters.late, 0U);
   EXPECT_EQ(counters.produced, counters.received);
   // Every wait of at least nothing travels: those that began before us, too, which no one counts.
-  const auto counted = std::count_if(all.begin(), all.end(),
-                                     [](const WaitSample& wait) { return wait.begin != 0; });
+  const auto counted =
+      std::count_if(all.begin(), all.end(), [](const WaitSample& wait) { return wait.begin != 0; });
   EXPECT_EQ(static_cast<std::uint64_t>(counted), counters.waits);
-  EXPECT_TRUE(std::is_sorted(
-      all.begin(), all.end(),
-      [](const WaitSample& a, const WaitSample& b) { return a.end < b.end; }));
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const WaitSample& a, const WaitSample& b) {
+    return a.end < b.end;
+  }));
 }
 
 TEST(Waits, MoreLocksThanFitAreCountedAsLost) {

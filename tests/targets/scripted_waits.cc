@@ -2,7 +2,6 @@
 // Starts at SIGUSR1; then prints "waited=NS" (the sum of all waits as the waiter measured it) and
 // DONE, and stays.
 //   --count=N  waits (default 20)   --milliseconds=M  each is let go after so long (default 5)
-#include <linux/futex.h>
 #include <semaphore.h>
 
 #include <atomic>
@@ -16,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -86,9 +86,7 @@ void ClearWord() { Set(&g_word, 0); }
 Kind OnWord(int operation) {
   const int wake = operation & FUTEX_PRIVATE_FLAG ? FUTEX_WAKE_PRIVATE : FUTEX_WAKE;
   return {ClearWord,
-          [operation] {
-            Futex(&g_word, operation, 0, nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
-          },
+          [operation] { Futex(&g_word, operation, 0, nullptr, nullptr, FUTEX_BITSET_MATCH_ANY); },
           [wake] {
             Set(&g_word, 1);
             Futex(&g_word, wake, 1);
@@ -196,8 +194,7 @@ Kind Interrupted(int flags) {
 
 template <class Mutex>
 Kind Locked(Mutex& mutex) {
-  return {[&mutex] { mutex.lock(); },
-          [&mutex] { mutex.lock(); },  // LINE: mutex waits
+  return {[&mutex] { mutex.lock(); }, [&mutex] { mutex.lock(); },  // LINE: mutex waits
           [&mutex] { mutex.unlock(); }, [&mutex] { mutex.unlock(); }};
 }
 
@@ -282,9 +279,8 @@ Kind SharedMutex() {
     std::atomic<int> release;
     std::atomic<int> locked;
   };
-  static Shared* const shared =
-      static_cast<Shared*>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                                MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  static Shared* const shared = static_cast<Shared*>(
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   pthread_mutexattr_t attributes;
   pthread_mutexattr_init(&attributes);
   pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);

@@ -141,8 +141,7 @@ class ContentionRun {
       const Result<WaitCounters> counters = tracer_->Counters();
       if (!counters) return Fail(counters.error());
       const DurationNs done = MonotonicNow() - begin_;
-      fmt::print(stderr, "\r{} of {}: {} waits, {} long ones \x1b[K",
-                 FormatDuration(done),
+      fmt::print(stderr, "\r{} of {}: {} waits, {} long ones \x1b[K", FormatDuration(done),
                  options_.duration == 0 ? "as long as you like" : FormatDuration(options_.duration),
                  counters->waits, counters->received);
       fflush(stderr);
@@ -242,8 +241,9 @@ Command AddContentionCommand(CLI::App& app) {
       ->check(CLI::IsMember({8U, 16U, 32U}));
   command->add_option("--ring-size", options->ring_megabytes,
                       "MiB for long waits on their way to us (a power of two, default 16)");
-  command->add_option("--max-locks", options->max_locks,
-                      "How many locks can be counted at once (default 131072)")
+  command
+      ->add_option("--max-locks", options->max_locks,
+                   "How many locks can be counted at once (default 131072)")
       ->check(CLI::PositiveNumber);
   command
       ->add_option("--max-overhead", options->max_overhead,

@@ -96,14 +96,13 @@ int Run(const DoctorOptions& options) {
   if (works && waits) {
     text += TryWays(*waits, any_way);
     if (any_way) {
-      text += Line("waits in progress in",
-                   waits->task_storage ? "task storage"
-                                       : fmt::format("a table of {}", waits->max_threads));
+      text += Line("waits in progress in", waits->task_storage
+                                               ? "task storage"
+                                               : fmt::format("a table of {}", waits->max_threads));
       text += Line("locks", fmt::format("at most {}, memory {}", waits->max_locks,
                                         waits->preallocate ? "taken at the start" : "as needed"));
     }
-    degradations.insert(degradations.end(), waits->degradations.begin(),
-                        waits->degradations.end());
+    degradations.insert(degradations.end(), waits->degradations.begin(), waits->degradations.end());
   } else if (works) {
     text += Line("cannot work", waits.error().message);
   }

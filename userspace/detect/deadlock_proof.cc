@@ -60,9 +60,8 @@ class ProofWriter {
     for (const ActorIndex actor : finding_.members) {
       const Wait& wait = graph_.wait(graph_.WaitOf(actor));
       if (!DidNotRun(wait)) continue;
-      lines_.push_back(
-          fmt::format("{} {}, and all of them wait for each other without a way out",
-                      describe_.Actor(actor), HowSeen(wait)));
+      lines_.push_back(fmt::format("{} {}, and all of them wait for each other without a way out",
+                                   describe_.Actor(actor), HowSeen(wait)));
       break;
     }
     return 0;
@@ -72,8 +71,8 @@ class ProofWriter {
   void WriteFromStillActor() {
     const std::size_t size = finding_.ring.size();
     const std::size_t start = StartStep();
-    lines_.push_back(
-        fmt::format("{} {}: it {}", ActorAt(start), HowSeen(WaitAt(start)), NotReleased(Before(start))));
+    lines_.push_back(fmt::format("{} {}: it {}", ActorAt(start), HowSeen(WaitAt(start)),
+                                 NotReleased(Before(start))));
     if (size == 1) {
       lines_.push_back("it waits for this itself");
       return;

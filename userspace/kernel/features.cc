@@ -108,8 +108,7 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
     features.task_walk = HasName(*names, "bpf_iter_task_new") &&
                          HasName(*names, "BPF_TASK_ITER_ALL_THREADS") &&
                          HasName(*names, "bpf_rcu_read_lock") && wanted("task_walk");
-    features.task_storage =
-        HasName(*names, "BPF_MAP_TYPE_TASK_STORAGE") && wanted("task_storage");
+    features.task_storage = HasName(*names, "BPF_MAP_TYPE_TASK_STORAGE") && wanted("task_storage");
     features.ring_buffer = HasName(*names, "BPF_MAP_TYPE_RINGBUF");
     features.map_allocator = HasName(*names, "bpf_mem_alloc") && wanted("map_allocator");
   }

@@ -18,8 +18,8 @@ struct KernelFeatures {
   bool task_stack = false;     // helper bpf_get_task_stack (5.9, commit fa28dcb82a38)
   // kfuncs bpf_iter_task_new (6.7, commit c68a78ffe2cb) and bpf_rcu_read_lock (6.2, 9bb00b2895cb)
   bool task_walk = false;
-  bool task_storage = false;  // BPF_MAP_TYPE_TASK_STORAGE (5.11, commit 4cf1bc1f1045)
-  bool ring_buffer = false;   // BPF_MAP_TYPE_RINGBUF (5.8, commit 457f44363a88)
+  bool task_storage = false;   // BPF_MAP_TYPE_TASK_STORAGE (5.11, commit 4cf1bc1f1045)
+  bool ring_buffer = false;    // BPF_MAP_TYPE_RINGBUF (5.8, commit 457f44363a88)
   bool map_allocator = false;  // maps grow safely inside programs (6.1, commit fba1a1c6c912)
   bool init_pid_namespace = false;
   bool x86_64 = false;
@@ -58,10 +58,10 @@ enum class AttachWay : std::uint8_t {
 const char* ToString(AttachWay way);  // "fentry", "kprobe", "tracepoint"
 
 struct WaitsPlan {
-  std::vector<AttachWay> ways;  // to be tried in this order
-  bool task_storage = true;     // false: threads in progress in a hash table of max_threads
-  bool preallocate = false;     // all memory for max_locks at once
-  std::uint32_t max_locks = 131'072;   // 27 MB if preallocated
+  std::vector<AttachWay> ways;        // to be tried in this order
+  bool task_storage = true;           // false: threads in progress in a hash table of max_threads
+  bool preallocate = false;           // all memory for max_locks at once
+  std::uint32_t max_locks = 131'072;  // 27 MB if preallocated
   std::uint32_t max_threads = 65'536;
   std::uint32_t ring_bytes = 16 << 20;    // a power of two
   std::uint32_t stack_bytes = 16 << 10;   // of each stack: 8, 16 or 32 KiB

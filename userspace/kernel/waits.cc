@@ -138,8 +138,7 @@ class BpfWaitTracer final : public WaitTracer {
     for (const Hook* hook : hooks) {
       if (Status status = AttachProgram(hook->program, hook, tracefs); !status) return status;
     }
-    ring_.reset(
-        ring_buffer__new(bpf_map__fd(skeleton_->maps.records), &OnRecord, this, nullptr));
+    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.records), &OnRecord, this, nullptr));
     if (!ring_) return LoadError("opening the ring buffer", -errno);
     return {};
   }
@@ -214,9 +213,8 @@ class BpfWaitTracer final : public WaitTracer {
       const std::uint8_t yes = 1;
       if (selected_.contains(pid)) continue;
       if (bpf_map_update_elem(map, &pid, &yes, BPF_ANY) != 0) {
-        return Fail(ErrorCode::kUnsupported,
-                    fmt::format("more than {} processes match the filter",
-                                static_cast<int>(CT_SELECTED_PROCESSES)));
+        return Fail(ErrorCode::kUnsupported, fmt::format("more than {} processes match the filter",
+                                                         static_cast<int>(CT_SELECTED_PROCESSES)));
       }
     }
     for (const pid_t pid : selected_) {

@@ -56,7 +56,7 @@ struct WaitSample {
   TimeNs end = 0;
   std::optional<Waker> waker;  // who let it go; unset: a timeout, a signal, its own end
   TimeNs woken_at = 0;
-  bool sampled = false;      // shorter than asked for
+  bool sampled = false;  // shorter than asked for
   bool timed_out = false;
   bool restarted = false;    // a signal or a stop interrupted it meanwhile
   bool interrupted = false;  // and that ended it
@@ -99,9 +99,9 @@ struct WaitCounters {
 
 // What being followed costs, measured on this machine; see WaitTracer::Calibrate.
 struct WaitCosts {
-  DurationNs futex_call = 0;   // of a futex call that does not sleep
-  DurationNs other_call = 0;   // of any other system call of the host
-  DurationNs dispatch = 0;     // of calling one program, besides what runs inside it
+  DurationNs futex_call = 0;  // of a futex call that does not sleep
+  DurationNs other_call = 0;  // of any other system call of the host
+  DurationNs dispatch = 0;    // of calling one program, besides what runs inside it
 };
 
 // What the programs have cost since they were loaded, while it was measured.

@@ -107,8 +107,8 @@ struct LockContention {
 };
 
 struct Contention {
-  TimeNs since = 0;          // counted from here to the observation's end; 0: nothing was counted
-  DurationNs min_wait = 0;   // from which length on a wait is long: who and where is known of those
+  TimeNs since = 0;         // counted from here to the observation's end; 0: nothing was counted
+  DurationNs min_wait = 0;  // from which length on a wait is long: who and where is known of those
   std::vector<LockContention> locks;  // by the time waited, most first
   bool operator==(const Contention&) const = default;
 };

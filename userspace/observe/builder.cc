@@ -238,8 +238,7 @@ class Builder {
     if (SleptThrough(before, task)) {
       wait.continuity = Continuity::kStill;
     } else if (before.id == task.id && SameFutexCall(before, task) && IsLockLike(reading)) {
-      wait.continuity =
-          DidNotRun(before, task) ? Continuity::kDidNotRun : Continuity::kContinued;
+      wait.continuity = DidNotRun(before, task) ? Continuity::kDidNotRun : Continuity::kContinued;
     } else {
       return;  // it has moved on: what was read is no longer what it waits for
     }

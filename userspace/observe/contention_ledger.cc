@@ -100,13 +100,14 @@ void ContentionLedger::NoteName(Lock& lock, const ThreadRead& read) {
   if (!read.wait) return;
   const WaitReading& reading = read.wait->reading;
   if (lock.description != nullptr && reading.evidence <= lock.description->evidence) return;
-  Description description{reading.kind,     reading.implementation, reading.purpose,
-                          reading.evidence, reading.capacity,       reading.type,
+  Description description{reading.kind,      reading.implementation, reading.purpose,
+                          reading.evidence,  reading.capacity,       reading.type,
                           read.wait->symbol, read.wait->where};
   // Every lock may have a name of its own: no more of them than of locks.
   lock.description = &*descriptions_.insert(std::move(description)).first;
   lock.object = reading.object;
-  lock.shared = reading.process_shared ? std::make_unique<ResourceId>(SharedId(*read.wait)) : nullptr;
+  lock.shared =
+      reading.process_shared ? std::make_unique<ResourceId>(SharedId(*read.wait)) : nullptr;
 }
 
 ContentionLedger::LongWaits& ContentionLedger::LongWaitsOf(Lock& lock) {
@@ -133,8 +134,8 @@ std::optional<StackId> ContentionLedger::Intern(Stack stack, const std::vector<M
       frame.module = kNoIndex;
       continue;
     }
-    const auto [entry, is_new] = modules_by_content_.try_emplace(
-        modules[index], static_cast<ModuleIndex>(modules_.size()));
+    const auto [entry, is_new] =
+        modules_by_content_.try_emplace(modules[index], static_cast<ModuleIndex>(modules_.size()));
     if (is_new) modules_.push_back(modules[index]);
     frame.module = entry->second;
   }

@@ -67,9 +67,9 @@ class ContentionLedger {
   struct Lock {
     // By its most certain reading; nullptr: there is none.
     const Description* description = nullptr;
-    std::uint64_t object = 0;                // the lock's own address, by that reading
-    std::unique_ptr<ResourceId> shared;      // set: it is one of several processes
-    std::unique_ptr<LongWaits> long_waits;   // nullptr: there were none
+    std::uint64_t object = 0;               // the lock's own address, by that reading
+    std::unique_ptr<ResourceId> shared;     // set: it is one of several processes
+    std::unique_ptr<LongWaits> long_waits;  // nullptr: there were none
   };
 
   // A wait has ended. Samples (shorter than asked for) only make their lock known.

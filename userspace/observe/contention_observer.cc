@@ -169,9 +169,9 @@ void ContentionObserver::WatchCost() {
     return static_cast<decltype(all)>(share * static_cast<double>(all));
   };
   const WaitDetail before = budget_.detail();
-  const WaitDetail detail = budget_.Note({part(runs.runs - runs_at_begin_.runs),
-                                          part(runs.run_time - runs_at_begin_.run_time)},
-                                         now - window_begin_);
+  const WaitDetail detail = budget_.Note(
+      {part(runs.runs - runs_at_begin_.runs), part(runs.run_time - runs_at_begin_.run_time)},
+      now - window_begin_);
   window_begin_ = 0;
   // Once something was given up it is looked at again at once: was it enough?
   next_window_ = detail == before ? now + kCostInterval : now;
@@ -195,7 +195,8 @@ double ContentionObserver::OwnShare(const WaitCounters& now) const {
   const std::uint64_t calls = now.calls - counters_at_begin_.calls;
   const std::uint64_t followed = now.followed - counters_at_begin_.followed;
   // Who waits is woken by a call, too.
-  return calls == 0 ? 1 : std::min(1.0, 2 * static_cast<double>(followed) / static_cast<double>(calls));
+  return calls == 0 ? 1
+                    : std::min(1.0, 2 * static_cast<double>(followed) / static_cast<double>(calls));
 }
 
 std::vector<std::string> ContentionObserver::TakeNews() { return std::exchange(news_, {}); }

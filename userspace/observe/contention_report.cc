@@ -159,11 +159,10 @@ class ReportBuilder {
       const std::optional<std::uint64_t> word = FutexWordOf(task);
       if (!word || !input_.selected.contains(task.leader.tid)) continue;
       const LockKey key{task.space, *word, task.leader.tid};
-      Row& row =
-          RowOf(key, {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm});
+      Row& row = RowOf(key, {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm});
       ++row.lock->waiters;
-      row.lock->waiting += std::max<DurationNs>(
-          0, input_.sweep.end - std::max(input_.since, task.off_cpu_since));
+      row.lock->waiting +=
+          std::max<DurationNs>(0, input_.sweep.end - std::max(input_.since, task.off_cpu_since));
     }
   }
 

@@ -18,9 +18,9 @@ struct ContentionInput {
   TimeNs since = 0;
   DurationNs min_wait = 0;
   const ContentionLedger& ledger;
-  const std::vector<LockCount>& counts;           // of all time
-  const Sweep& sweep;                             // the interval's end
-  const std::unordered_set<pid_t>& selected;      // whose waits in progress count
+  const std::vector<LockCount>& counts;                  // of all time
+  const Sweep& sweep;                                    // the interval's end
+  const std::unordered_set<pid_t>& selected;             // whose waits in progress count
   const std::unordered_map<pid_t, ProcessFacts>& facts;  // by pid
   History& history;
 };

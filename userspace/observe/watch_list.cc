@@ -58,7 +58,8 @@ bool WatchList::IsWatched(pid_t tid, std::uint64_t switches) const {
 
 // A futex wait that nothing known explains.
 bool WatchList::IsNews(const TaskSample& task, const ReadingCache& cache) const {
-  return task.asleep && InFutexWait(task) && !cache.Knows(task) && !idle_sites_.contains(SiteOf(task));
+  return task.asleep && InFutexWait(task) && !cache.Knows(task) &&
+         !idle_sites_.contains(SiteOf(task));
 }
 
 bool WatchList::HasChanged(const Sweep& sweep, bool everything,

@@ -271,8 +271,7 @@ class Server {
       blocked.modules = target.modules();
       blocked.cfa = unwound.cfa;
       if (auto reading = DecodeWait(blocked, memory, threads)) {
-        if (reading->futex_word != 0 &&
-            !memory.ReadValue<std::uint32_t>(reading->futex_word)) {
+        if (reading->futex_word != 0 && !memory.ReadValue<std::uint32_t>(reading->futex_word)) {
           read.not_seen = "lock not readable: the memory that a thread waits on";
         } else if (unwound.stack.end == StackEnd::kUnreadable) {
           read.not_seen = "stack of a waiting thread not readable";

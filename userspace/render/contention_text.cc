@@ -119,8 +119,8 @@ class ContentionTable {
         break;
       case ContentionGroup::kThread:
         for (const WaitingThread& thread : lock.threads) {
-          AddLong(Group(fmt::format("{} ({})  {}", CleanText(thread.name, kMaxLabel),
-                                    thread.id.tid, ProcessLabel(lock))),
+          AddLong(Group(fmt::format("{} ({})  {}", CleanText(thread.name, kMaxLabel), thread.id.tid,
+                                    ProcessLabel(lock))),
                   thread.waits, thread.total, thread.max);
         }
         break;
@@ -180,9 +180,9 @@ class ContentionTable {
     }
     if (!lock.releasers.empty()) row.below.push_back(Releasers(lock));
     if (lock.holds.holds > 0) {
-      row.below.push_back(fmt::format(
-          "held for {} on average, {} at most by those who had waited (probable)",
-          FormatDuration(lock.holds.average()), FormatDuration(lock.holds.max)));
+      row.below.push_back(
+          fmt::format("held for {} on average, {} at most by those who had waited (probable)",
+                      FormatDuration(lock.holds.average()), FormatDuration(lock.holds.max)));
     }
     if (lock.waits.timeouts > 0) {
       row.below.push_back(fmt::format("{} gave up at a timeout", lock.waits.timeouts));
@@ -196,11 +196,10 @@ class ContentionTable {
     std::string text = "let go by";
     for (std::size_t i = 0; i < std::min(lock.releasers.size(), kMaxReleasers); ++i) {
       const Releaser& releaser = lock.releasers[i];
-      text += fmt::format("{} {} ({}) {:.0f} %", i == 0 ? "" : ",",
-                          CleanText(releaser.name, kMaxLabel), releaser.tid,
-                          all == 0 ? 0.0
-                                   : 100.0 * static_cast<double>(releaser.total) /
-                                         static_cast<double>(all));
+      text += fmt::format(
+          "{} {} ({}) {:.0f} %", i == 0 ? "" : ",", CleanText(releaser.name, kMaxLabel),
+          releaser.tid,
+          all == 0 ? 0.0 : 100.0 * static_cast<double>(releaser.total) / static_cast<double>(all));
     }
     if (lock.releasers.size() > kMaxReleasers) {
       text += fmt::format(" and {} more", lock.releasers.size() - kMaxReleasers);
@@ -286,8 +285,7 @@ class ContentionTable {
   std::string Head() const {
     constexpr std::array<std::string_view, 5> kNames = {"LOCK", "STACK", "THREAD", "PROCESS",
                                                         "CGROUP"};
-    return fmt::format("{}  {}\n",
-                       Numbers({"WAITS", "TOTAL", "AVG", "P50", "P99", "MAX", "NOW"}),
+    return fmt::format("{}  {}\n", Numbers({"WAITS", "TOTAL", "AVG", "P50", "P99", "MAX", "NOW"}),
                        kNames[static_cast<std::size_t>(view_.group)]);
   }
 
@@ -296,14 +294,14 @@ class ContentionTable {
     const bool any = row.waits.waits > 0;
     const bool percentiles = any && row.has_percentiles;
     const WaitTotals& waits = row.waits;
-    std::string text = fmt::format(
-        "{}  {}\n",
-        Numbers({fmt::format("{}", waits.waits), time(row.total()),
-                 any ? time(waits.average()) : "-",
-                 percentiles ? time(waits.histogram.Percentile(0.5, waits.max)) : "-",
-                 percentiles ? time(P99(row)) : "-", any ? time(waits.max) : "-",
-                 row.waiters > 0 ? fmt::format("{}", row.waiters) : ""}),
-        row.label);
+    std::string text =
+        fmt::format("{}  {}\n",
+                    Numbers({fmt::format("{}", waits.waits), time(row.total()),
+                             any ? time(waits.average()) : "-",
+                             percentiles ? time(waits.histogram.Percentile(0.5, waits.max)) : "-",
+                             percentiles ? time(P99(row)) : "-", any ? time(waits.max) : "-",
+                             row.waiters > 0 ? fmt::format("{}", row.waiters) : ""}),
+                    row.label);
     for (const std::string& line : row.below) text += fmt::format("{:>10}{}\n", "", line);
     return text;
   }
@@ -317,12 +315,10 @@ class ContentionTable {
                           FormatDuration(contention_.min_wait));
     }
     if (apart_ > 0) {
-      text += fmt::format("apart: {} at {} that {} no lock{} (--idle shows them)\n",
-                          Plural(apart_waits_, "wait"), Plural(apart_, "object"),
-                          apart_ == 1 ? "is" : "are",
-                          apart_waiters_ == 0
-                              ? ""
-                              : fmt::format(", {} waiting now", apart_waiters_));
+      text += fmt::format(
+          "apart: {} at {} that {} no lock{} (--idle shows them)\n", Plural(apart_waits_, "wait"),
+          Plural(apart_, "object"), apart_ == 1 ? "is" : "are",
+          apart_waiters_ == 0 ? "" : fmt::format(", {} waiting now", apart_waiters_));
     }
     return text;
   }

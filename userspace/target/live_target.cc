@@ -180,8 +180,8 @@ void LiveTarget::AppendFrames(const RawFrame& raw, bool source_lines, UnwoundSta
 
 UnwoundStack LiveTarget::Unwind(const Registers& registers, const StackOptions& options) {
   UnwoundStack out;
-  const RawStack raw = UnwindStack(
-      registers, options.memory != nullptr ? *options.memory : memory_, *this, options.max_frames);
+  const RawStack raw = UnwindStack(registers, options.memory != nullptr ? *options.memory : memory_,
+                                   *this, options.max_frames);
   out.stack.end = raw.end;
   out.stack.frames.reserve(raw.frames.size());
   out.cfa.reserve(raw.frames.size());

@@ -159,6 +159,17 @@ def every_wait_travels(binaries: Binaries, seconds: int, folder: Path) -> None:
             f"the tracer used {100 * used / took:.0f} % of a core; not seen: {lost or 'nothing'}")
 
 
+def mapped_maps(pid: int) -> int:
+    """Bytes of BPF maps (the ring buffer) that its PSS counts, too."""
+    total, inside = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"^[0-9a-f]+-[0-9a-f]+ ", line):
+            inside = "bpf-map" in line
+        elif inside and (found := re.match(r"^Pss:\s+(\d+) kB", line)):
+            total += int(found.group(1)) * 1024
+    return total
+
+
 def memory(binaries: Binaries, folder: Path) -> None:
     program = binaries.programs.parent / "targets/many_locks"
     target = subprocess.Popen([program, f"--locks={MEMORY_LOCKS}"], stdout=subprocess.PIPE,
@@ -170,7 +181,7 @@ def memory(binaries: Binaries, folder: Path) -> None:
     target.stdout.readline()
     time.sleep(2)
     pids = [tracer.process.pid, *children(tracer.process.pid)]
-    own = [memory_bytes(pid) for pid in pids]
+    own = [memory_bytes(pid)[1] - mapped_maps(pid) for pid in pids]
     maps = 0
     for file in Path(f"/proc/{tracer.process.pid}/fdinfo").iterdir():
         if found := re.search(r"^memlock:\s+(\d+)", file.read_text(), re.M):
@@ -180,9 +191,9 @@ def memory(binaries: Binaries, folder: Path) -> None:
     target.wait()
     snapshot = json.loads(next(line for line in text.splitlines() if line.startswith("{")))
     locks = len(snapshot.get("lockContention", []))
-    total = (sum(share for _, share in own) + maps) / 1e6
+    total = (sum(own) + maps) / 1e6
     section(f"memory with {locks} locks that were waited for",
-            f"tracer {own[0][1] / 1e6:.1f} MB, reader {sum(s for _, s in own[1:]) / 1e6:.1f} MB "
+            f"tracer {own[0] / 1e6:.1f} MB, reader {sum(own[1:]) / 1e6:.1f} MB "
             f"(PSS), BPF maps {maps / 1e6:.1f} MB")
     goal("all of it", Estimate(total, total, total), MEMORY_GOAL_MB, "MB")
 

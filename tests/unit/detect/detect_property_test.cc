@@ -29,7 +29,8 @@ bool HasUntimedKnot(const Observation& observation, StuckRules rules, const Find
   });
 }
 
-// Members are stuck by definition; a certain deadlock has no guessed edge and a member that did not run.
+// Members are stuck by definition; a certain deadlock has no guessed edge and a member that did not
+// run.
 void ExpectAccusationHolds(const Observation& observation, const Finding& finding) {
   const bool certain = finding.kind == FindingKind::kDeadlock;
   const StuckRules rules = certain ? StuckRules::Proven() : StuckRules::Likely();

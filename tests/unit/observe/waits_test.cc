@@ -57,8 +57,9 @@ LookBuilder OneWokenWaiter() {
 
 TEST(Waits, OfAThreadThatWasWokenAndHasNotRunAreTheSameWait) {
   LookBuilder look = OneWokenWaiter();
-  EXPECT_THAT(Edges(look.Build()), ElementsAre("101 waits for mutex 1:0x1000 (did not run, certain)",
-                                               "102 holds mutex 1:0x1000 (certain)"));
+  EXPECT_THAT(Edges(look.Build()),
+              ElementsAre("101 waits for mutex 1:0x1000 (did not run, certain)",
+                          "102 holds mutex 1:0x1000 (certain)"));
 }
 
 // The kernel gives a PI lock to whom it wakes, and a timeout wakes who then gives up.

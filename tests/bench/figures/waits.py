@@ -5,13 +5,17 @@ slices without any tracer of the same round. 'none again' is a second run withou
 alone does to the figure. Peers are measured where they are installed.
 """
 
+import contextlib
 import json
+import math
 import random
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from figures.overhead import LockLoop, mean_log
@@ -138,6 +142,70 @@ def costs(binaries: Binaries, rounds: int, folder: Path) -> None:
               uncontended.low <= 1 <= uncontended.high)
 
 
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[list[str]]:
+    """A server with pgbench's tables; yields the command of one run of its load."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    home = Path(tempfile.mkdtemp(prefix="ct-bench-pg-"))
+    shutil.chown(home, "postgres")
+    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
+             "cwd": home}
+    subprocess.run([*as_user, programs / "initdb", "-D", home / "data", "-A", "trust",
+                    "--no-sync"], **quiet)
+    server = subprocess.Popen([*as_user, programs / "postgres", "-D", home / "data", "-k", home,
+                               "-c", "listen_addresses=", "-c", "fsync=off"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=home)
+    connect = ["-h", str(home), "-U", "postgres", "postgres"]
+    try:
+        for _ in range(100):
+            if (home / ".s.PGSQL.5432").exists():
+                break
+            time.sleep(0.1)
+        subprocess.run([programs / "pgbench", "-i", "-q", "-s", "2", *connect], **quiet)
+        yield [str(programs / "pgbench"), "-n", "-c", "4", "-T", "3", *connect]
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+        shutil.rmtree(home)
+
+
+def rate(command: list[str], pattern: str) -> float:
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(re.search(pattern, output, re.M).group(1))
+
+
+def real_loads(binaries: Binaries, pairs: int, folder: Path) -> None:
+    """Throughput with counting by without, host-wide; each pair in random order."""
+    order = random.Random(8)
+    rows = []
+    with contextlib.ExitStack() as stack:
+        loads = {}
+        if Path("/usr/lib/postgresql").exists():
+            loads["pgbench, 4 clients"] = (stack.enter_context(postgres(folder)),
+                                           r"^tps = ([0-9.]+)")
+        if sysbench := shutil.which("sysbench"):
+            loads["sysbench threads, 8 threads, 2 locks"] = (
+                [sysbench, "threads", "--threads=8", "--thread-locks=2", "--time=3", "run"],
+                r"total number of events:\s+(\d+)")
+        for name, (command, pattern) in loads.items():
+            logs, again = [], []
+            rate(command, pattern)
+            for _ in range(pairs):
+                found = {}
+                for on in order.sample([False, True, None], 3):
+                    tracer = Background(contention(binaries), "counting waits by", folder) \
+                        if on else None
+                    found[on] = math.log(rate(command, pattern))
+                    if tracer:
+                        tracer.stop()
+                logs.append(found[True] - found[False])
+                again.append(found[None] - found[False])
+            rows.append([name, typical_ratio(logs).text(3), typical_ratio(again).text(3)])
+    section("counting waits: throughput of real loads, with by without", f"{pairs} pairs of 3 s")
+    table(["", "with by without", "without by without"], rows)
+
+
 def every_wait_travels(binaries: Binaries, seconds: int, folder: Path) -> None:
     """How many records a second arrive, with 8 KiB of stack each, and what is lost."""
     loop = LockLoop(binaries.programs / "wait_bench")
@@ -200,5 +268,6 @@ def memory(binaries: Binaries, folder: Path) -> None:
 
 def run(binaries: Binaries, rounds: int, folder: Path) -> None:
     costs(binaries, rounds, folder)
+    real_loads(binaries, rounds, folder)
     every_wait_travels(binaries, 5, folder)
     memory(binaries, folder)

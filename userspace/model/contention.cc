@@ -28,8 +28,7 @@ DurationNs WaitHistogram::Percentile(double fraction, DurationNs max) const {
     const auto here = static_cast<double>(counts[i]);
     if (here > 0 && below + here >= rank) {
       const double low = i == 0 ? 0 : std::ldexp(1.0, static_cast<int>(i + kFirstBit));
-      const double high = std::min(std::ldexp(1.0, static_cast<int>(i + kFirstBit + 1)),
-                                   std::max(low, static_cast<double>(max)));
+      const double high = std::ldexp(1.0, static_cast<int>(i + kFirstBit + 1));
       return std::min(max, static_cast<DurationNs>(low + (high - low) * (rank - below) / here));
     }
     below += here;

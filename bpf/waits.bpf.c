@@ -50,6 +50,7 @@ struct wait_state {
 	__u64 address;
 	__u64 begin;
 	__u64 interrupted_at;
+	__u64 switches; /* voluntary ones, when it was interrupted */
 	__u64 woken_at;
 	__u32 waker_tid;
 	__u32 waker_tgid;
@@ -351,6 +352,25 @@ static __always_inline void close_wait(struct wait_state *state, __u64 end)
 		send(state, state->begin, end, state->flags | CT_WAIT_SAMPLE);
 }
 
+#define RESTART_WITHIN_NS 1000000000ULL
+
+static __always_inline __u64 own_switches(void)
+{
+	return BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nvcsw);
+}
+
+/*
+ * The same call again, at once: the kernel restarts it, or its caller does, having
+ * found the lock taken. Who has slept elsewhere meanwhile (a stop is one sleep) has
+ * had the lock, and waits for it anew.
+ */
+static __always_inline bool goes_on(const struct wait_state *state, __u64 address, __u32 command)
+{
+	return state->address == address && state->command == command &&
+	       bpf_ktime_get_ns() - state->interrupted_at < RESTART_WITHIN_NS &&
+	       own_switches() - state->switches <= 1;
+}
+
 static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expected)
 {
 	struct wait_state *state = own_state(true);
@@ -361,7 +381,7 @@ static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expe
 		return;
 	}
 	if (state->phase == PHASE_INTERRUPTED) {
-		if (state->address == address && state->command == command) {
+		if (goes_on(state, address, command)) {
 			state->phase = PHASE_WAITING;
 			state->flags |= CT_WAIT_RESTARTED;
 			COUNT(restarted);
@@ -383,7 +403,9 @@ static __always_inline void wait_begins(__u64 address, __u32 command, __u32 expe
 	if (!bpf_probe_read_user(state->words, sizeof(state->words),
 				 (void *)(address - CT_LOCK_WORDS_BEFORE * sizeof(__u32)))) {
 		state->flags |= CT_WAIT_WORDS;
-		if (state->words[CT_LOCK_WORDS_BEFORE] == expected)
+		/* A call for a PI lock expects nothing: the kernel looks for itself. */
+		if (state->words[CT_LOCK_WORDS_BEFORE] == expected || command == FUTEX_LOCK_PI ||
+		    command == FUTEX_LOCK_PI2)
 			state->flags |= CT_WAIT_WORD_MATCHED;
 	}
 	state->begin = bpf_ktime_get_ns();
@@ -428,6 +450,7 @@ static __always_inline bool wait_ends(long result, bool was_restarted)
 	case -ERESTART_RESTARTBLOCK:
 		state->phase = PHASE_INTERRUPTED;
 		state->interrupted_at = bpf_ktime_get_ns();
+		state->switches = own_switches();
 		return true;
 	case -ETIMEDOUT:
 		state->flags |= CT_WAIT_TIMED_OUT;

@@ -63,9 +63,9 @@ TEST_P(EveryKind, IsCountedExactly) {
   EXPECT_EQ(lock.purpose, kind.purpose);
   EXPECT_EQ(lock.waits, 20U);
   EXPECT_EQ(lock.timeouts, kind.name == "timeout" ? 20U : 0U);
-  // The waiter's own clock runs a little longer than the kernel's wait: 1 ms a wait at most.
+  // The waiter's own clock runs longer than the kernel's wait, by what it spins before it sleeps and
+  // by the time until it has a CPU again; and nobody is let go before 5 ms.
   EXPECT_LE(lock.milliseconds, run.waited);
-  EXPECT_GE(lock.milliseconds, run.waited - 20);
   EXPECT_GE(lock.milliseconds, 20 * 5);
   EXPECT_EQ(lock.waiters, 0U);
   ASSERT_EQ(lock.places.size(), 1U) << "one place waits";
@@ -131,6 +131,17 @@ TEST(Contention, IsNotARefusedCall) {
   EXPECT_THAT(run.counted.losses, IsEmpty());
 }
 
+// A signal ends the wait, and the thread does other things before it waits for the same again:
+// these are two waits. (The last one is open until its thread waits again or ends.)
+TEST(Contention, OfAWaitThatASignalEndedIsNotTheNextOne) {
+  const CountedRun run = Count({"--kind=given_up"});
+  const CountedLock& lock = run.counted.Only();
+  EXPECT_EQ(lock.waits, 19U);
+  EXPECT_LE(lock.milliseconds, run.waited);
+  EXPECT_GE(lock.milliseconds, 19 * 5);
+  EXPECT_LT(lock.longest, 25);
+}
+
 // Shorter waits than asked for are counted and named, but who and where is not kept of them.
 TEST(Contention, OfShortWaitsIsCountedOnly) {
   const CountedRun run = Count({"--kind=mutex", "--milliseconds=2"}, {"--min-wait", "1s"});
@@ -193,6 +204,33 @@ TEST(Contention, OfAProcessThatIsKilledIsNotLost) {
   const CountedLock& lock = counted.Only();
   EXPECT_EQ(lock.waits, 1U);
   EXPECT_GE(lock.milliseconds, 500);
+}
+
+TEST(Contention, OfAThreadThatExecEndsIsNotLost) {
+  Target target("exec_while_waiting");
+  Counting counting({"-p", std::to_string(target.pid()), "--max-overhead", "100"});
+  target.Signal(SIGUSR1);
+  target.Await("DONE");
+  const Counted counted = counting.Stop();
+  EXPECT_THAT(counted.losses, IsEmpty());
+  const CountedLock& lock = counted.Only();
+  EXPECT_EQ(lock.waits, 1U);
+  EXPECT_NEAR(lock.milliseconds, 500, 100);
+  EXPECT_EQ(lock.threads, (Counts{{"waiter", 1}}));
+  EXPECT_THAT(lock.releasers, IsEmpty());
+}
+
+TEST(Contention, IsToldByCgroup) {
+  Target target("scripted_waits", {"--kind=mutex"});
+  Child child({TracerPath(), "contention", "-p", std::to_string(target.pid()), "-d", "0",
+               "--min-wait", "1s", "--max-overhead", "100", "--group", "cgroup"});
+  child.ReadUntilError("counting waits by", std::chrono::seconds(20));
+  target.Signal(SIGUSR1);
+  target.Await("DONE");
+  child.Signal(SIGINT);
+  EXPECT_EQ(ExitStatusOf(child.Wait(std::chrono::seconds(30))), kNothing) << child.error();
+  EXPECT_THAT(child.output(), testing::HasSubstr("NOW  CGROUP\n       20 "));
+  EXPECT_THAT(child.output(), Not(testing::HasSubstr("unknown cgroup")));
 }
 
 TEST(Contention, OfAHotLockNamesItsHoldersToo) {

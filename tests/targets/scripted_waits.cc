@@ -171,12 +171,26 @@ Kind Refused() {
 
 void OnSignal(int) {}
 
-// Each wait is interrupted twice, and goes on.
-Kind Interrupted(int flags) {
+void CatchSignal(int flags) {
   struct sigaction action {};
   action.sa_handler = OnSignal;
   action.sa_flags = flags;
   sigaction(SIGUSR2, &action, nullptr);
+}
+
+// Each wait is interrupted, and its thread goes on to something else.
+Kind GivenUp() {
+  CatchSignal(0);
+  return {ClearWord, [] { Futex(&g_word, FUTEX_WAIT_PRIVATE, 0); },
+          [] { syscall(SYS_tgkill, getpid(), g_waiter_tid.load(), SIGUSR2); },
+          [] {
+            for (int i = 0; i < 3; ++i) SleepMicroseconds(10'000);
+          }};
+}
+
+// Each wait is interrupted twice, and goes on.
+Kind Interrupted(int flags) {
+  CatchSignal(flags);
   return {ClearWord,
           [] {
             while (__atomic_load_n(&g_word, __ATOMIC_SEQ_CST) == 0) {
@@ -323,6 +337,7 @@ std::map<std::string, std::function<Kind(long)>> Kinds() {
       {"refused", [](long) { return Refused(); }},
       {"restarted", [](long) { return Interrupted(SA_RESTART); }},
       {"interrupted", [](long) { return Interrupted(0); }},
+      {"given_up", [](long) { return GivenUp(); }},
       {"mutex", [](long) { return Locked(g_mutex); }},
       {"recursive", [](long) { return Locked(g_recursive); }},
       {"timed_mutex", [](long) { return TimedLock(); }},

@@ -306,6 +306,20 @@ void ContentionObserver::ReadLive() {
   }
 }
 
+void ContentionObserver::ReadFacts(const std::vector<LockCount>& counts) {
+  const TimeNs enough = MonotonicNow() + kReadingBudget;
+  for (const LockCount& count : counts) {
+    if (facts_.size() >= kMaxFacts || MonotonicNow() > enough) return;
+    if (facts_.contains(count.key.pid)) continue;
+    ProcessToRead request;
+    request.pid = count.key.pid;
+    request.want_process = true;
+    const ProcessRead answer = reader_.Read(request);
+    // Nothing, once it has ended: it is not asked for again.
+    facts_[count.key.pid] = answer.process.value_or(ProcessFacts{});
+  }
+}
+
 Result<Observation> ContentionObserver::Report() {
   if (Status status = tracer_.Receive(0); !status) return Fail(status.error());
   Take(true);
@@ -315,6 +329,7 @@ Result<Observation> ContentionObserver::Report() {
   ReadLive();
   const Result<std::vector<LockCount>> counts = tracer_.Locks();
   if (!counts) return Fail(counts.error());
+  ReadFacts(*counts);
   const Result<WaitCounters> counters = tracer_.Counters();
   if (!counters) return Fail(counters.error());
 

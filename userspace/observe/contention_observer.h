@@ -70,6 +70,8 @@ class ContentionObserver {
   [[nodiscard]] double OwnShare(const WaitCounters& now) const;
   // Where the programs do not see the end of a wait that began before them: the sweep does.
   void EndRunning();
+  // Of processes that were only counted: their executable, cgroup and unit.
+  void ReadFacts(const std::vector<LockCount>& counts);
   void AddLosses(const WaitCounters& counters, Observation& observation) const;
 
   WaitTracer& tracer_;

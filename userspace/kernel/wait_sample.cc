@@ -70,7 +70,6 @@ std::optional<WaitSample> ParseWait(std::span<const std::byte> bytes) {
 LockCount ParseLock(const ct_lock_key& key, const ct_lock_statistics& statistics) {
   LockCount lock;
   lock.key = {key.space, key.address, static_cast<pid_t>(key.tgid)};
-  lock.command = statistics.command;
   lock.waits.waits = statistics.waits;
   lock.waits.total = static_cast<DurationNs>(statistics.total);
   lock.waits.max = static_cast<DurationNs>(statistics.max);

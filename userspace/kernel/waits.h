@@ -74,7 +74,6 @@ struct WaitSample {
 
 struct LockCount {
   LockKey key;
-  std::uint32_t command = 0;
   WaitTotals waits;
   HoldTotals holds;
 };

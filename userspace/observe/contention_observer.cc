@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "observe/contention_report.h"
+#include "observe/look_reader.h"
 
 namespace ct {
 namespace {
@@ -48,18 +49,6 @@ ThreadToRead ToRead(const WaitSample& wait) {
     const std::uint64_t begin = wait.lock.address - kLockWordsBefore * sizeof(std::uint32_t);
     thread.copies.push_back({begin, BytesOf(*wait.words)});
   }
-  return thread;
-}
-
-ThreadToRead ToRead(const TaskSample& task) {
-  ThreadToRead thread;
-  thread.tid = task.id.tid;
-  thread.ns_tid = task.ns_tid;
-  thread.syscall = task.syscall;
-  thread.arguments = task.arguments;
-  thread.registers = task.registers;
-  thread.want_lock = true;
-  thread.want_stack = true;
   return thread;
 }
 

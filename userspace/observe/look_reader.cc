@@ -30,18 +30,6 @@ bool KeepsNoOwner(const LocatedWait& wait) {
          (reading.kind == ResourceKind::kMutex && reading.owner_format == OwnerFormat::kNone);
 }
 
-ThreadToRead ToRead(const TaskSample& task) {
-  ThreadToRead thread;
-  thread.tid = task.id.tid;
-  thread.ns_tid = task.ns_tid;
-  thread.syscall = task.syscall;
-  thread.arguments = task.arguments;
-  thread.registers = task.registers;
-  thread.want_lock = InFutexWait(task);
-  thread.want_stack = true;
-  return thread;
-}
-
 // Where the memory of a task's process is found: a thread group leader that has ended before its
 // other threads has none.
 pid_t ReadablePid(const SweepIndex& index, const TaskSample& task) {
@@ -98,6 +86,18 @@ void Merge(ProcessRead answer, bool with_lines, ProcessReadings& into, std::vect
 }
 
 }  // namespace
+
+ThreadToRead ToRead(const TaskSample& task) {
+  ThreadToRead thread;
+  thread.tid = task.id.tid;
+  thread.ns_tid = task.ns_tid;
+  thread.syscall = task.syscall;
+  thread.arguments = task.arguments;
+  thread.registers = task.registers;
+  thread.want_lock = InFutexWait(task);
+  thread.want_stack = true;
+  return thread;
+}
 
 LookReader::LookReader(Reader& reader, bool all_waits, DurationNs long_wait)
     : reader_(reader), all_waits_(all_waits), long_wait_(long_wait) {}

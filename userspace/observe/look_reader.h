@@ -9,6 +9,9 @@
 
 namespace ct {
 
+// A sleeping thread: its stack, and what it waits for if that is a futex.
+ThreadToRead ToRead(const TaskSample& task);
+
 class LookReader {
  public:
   // Borrows `reader` for its lifetime. `all_waits`: idle threads too. `long_wait`: how old a wait

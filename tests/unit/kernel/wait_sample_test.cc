@@ -257,15 +257,11 @@ TEST(ParseLock, TellsWhatWasCounted) {
   statistics.hold_total = 40'000'000;
   statistics.hold_max = 700'000;
   statistics.acquired_at = 1;
-  statistics.last_end = 2;
   statistics.holder_tid = 3;
-  statistics.releaser_tid = 4;
-  statistics.command = 256;
   for (ct_u32 i = 0; i < CT_HISTOGRAM_BUCKETS; ++i) statistics.histogram[i] = 10 + i;
 
   const LockCount lock = ParseLock(key, statistics);
   EXPECT_EQ(lock.key, (LockKey{0xffff'8880'0000'1000, 0x7f00'0000'1000, 100}));
-  EXPECT_EQ(lock.command, 256U);
   WaitTotals waits;
   waits.waits = 1'000;
   waits.total = 50'000'000;

@@ -116,7 +116,7 @@ class ContentionTest : public ::testing::Test {
   }
 
   void Counted(const LockKey& key, const WaitTotals& waits, const HoldTotals& holds = {}) {
-    counts_.push_back({key, 0, waits, holds});
+    counts_.push_back({key, waits, holds});
   }
 
   // Sleeps in the kernel's futex wait for that long at the interval's end.

@@ -203,6 +203,25 @@ std::optional<std::string> LiveTarget::DataSymbol(std::uint64_t address) {
   return name;
 }
 
+std::optional<std::uint64_t> LiveTarget::ObjectNamed(const Mapping& mapping,
+                                                     std::string_view symbol) {
+  const PlacedMapping& placed = loaded_.Place(mapping);
+  if (placed.module == nullptr) return std::nullopt;
+  const SymbolTable* symbols = placed.module->file().Symbols(*placed.module);
+  const Symbol* found = symbols != nullptr ? symbols->ObjectNamed(symbol) : nullptr;
+  if (found == nullptr) return std::nullopt;
+  return found->address + placed.bias;
+}
+
+std::optional<std::uint64_t> LiveTarget::SectionNamed(const Mapping& mapping,
+                                                      std::string_view section) {
+  const PlacedMapping& placed = loaded_.Place(mapping);
+  if (placed.module == nullptr) return std::nullopt;
+  const ElfSection* found = placed.module->file().elf().Section(section);
+  if (found == nullptr || (found->flags & SHF_ALLOC) == 0) return std::nullopt;
+  return found->address + placed.bias;
+}
+
 std::string LiveTarget::DescribeAddress(std::uint64_t address) {
   const Mapping* mapping = FindMapping(address);
   if (mapping == nullptr) return "unmapped memory";

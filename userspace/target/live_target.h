@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "target/loaded_modules.h"
@@ -25,6 +26,10 @@ class LiveTarget final : public Target, private CodeMap {
   [[nodiscard]] std::span<const Module> modules() const override { return modules_; }
   UnwoundStack Unwind(const Registers& registers, const StackOptions& options) override;
   std::optional<std::string> DataSymbol(std::uint64_t address) override;
+  std::optional<std::uint64_t> ObjectNamed(const Mapping& mapping,
+                                           std::string_view symbol) override;
+  std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
+                                            std::string_view section) override;
   std::string DescribeAddress(std::uint64_t address) override;
   std::string Language() override;
 

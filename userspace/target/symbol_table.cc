@@ -100,6 +100,12 @@ std::size_t SymbolTable::bytes() const {
   return total;
 }
 
+const Symbol* SymbolTable::ObjectNamed(std::string_view name) const {
+  const auto found = std::find_if(objects_.begin(), objects_.end(),
+                                  [&](const Symbol& symbol) { return name == symbol.name; });
+  return found != objects_.end() ? &*found : nullptr;
+}
+
 const Symbol* SymbolTable::Containing(const std::vector<Symbol>& symbols, std::uint64_t vaddr) {
   auto after = std::upper_bound(
       symbols.begin(), symbols.end(), vaddr,

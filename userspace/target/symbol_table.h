@@ -40,6 +40,8 @@ class SymbolTable {
   [[nodiscard]] const Symbol* Object(std::uint64_t vaddr) const {
     return Containing(objects_, vaddr);
   }
+  // Looks at all of them: for a question asked once a file.
+  [[nodiscard]] const Symbol* ObjectNamed(std::string_view name) const;
   [[nodiscard]] const std::vector<Symbol>& functions() const { return functions_; }
   [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] bool empty() const { return functions_.empty() && objects_.empty(); }

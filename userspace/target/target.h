@@ -78,6 +78,13 @@ class Target {
   // "g_ledger_mu", or "g_table+0x40" for an address inside a named data object; nullopt if no
   // symbol covers it.
   virtual std::optional<std::string> DataSymbol(std::uint64_t address) = 0;
+  // Where in the target's memory the data object of this name is that the ELF file behind `mapping`
+  // defines; and where its section of this name is loaded. nullopt if the file has none, or cannot
+  // be had. `mapping` is one of mappings().
+  virtual std::optional<std::uint64_t> ObjectNamed(const Mapping& mapping,
+                                                   std::string_view symbol) = 0;
+  virtual std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
+                                                    std::string_view section) = 0;
   // "heap", "stack", ".bss of libfoo.so.1", "/dev/shm/x", "anonymous memory".
   virtual std::string DescribeAddress(std::uint64_t address) = 0;
 

@@ -295,6 +295,21 @@ TEST(LiveTarget, DescribesData) {
   EXPECT_EQ(target->DescribeAddress(0), "unmapped memory");
   EXPECT_EQ(target->DataSymbol(0), std::nullopt);
   EXPECT_EQ(target->Language(), "c++");
+
+  const auto mappings = target->mappings();
+  const auto file = std::find_if(mappings.begin(), mappings.end(), [](const Mapping& mapping) {
+    return mapping.path.ends_with("target_test");
+  });
+  ASSERT_NE(file, mappings.end());
+  EXPECT_EQ(target->ObjectNamed(*file, "_ZN2ct12_GLOBAL__N_112g_test_tableE"),
+            address(g_test_table));
+  EXPECT_EQ(target->ObjectNamed(*file, "g_missing"), std::nullopt);
+  const auto bss = target->SectionNamed(*file, ".bss");
+  ASSERT_TRUE(bss);
+  EXPECT_LE(*bss, address(g_test_mutex));
+  EXPECT_EQ(target->DescribeAddress(*bss), ".bss of target_test");
+  EXPECT_EQ(target->SectionNamed(*file, ".comment"), std::nullopt);  // not loaded
+  EXPECT_EQ(target->SectionNamed(*file, ".missing"), std::nullopt);
 }
 
 // push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret

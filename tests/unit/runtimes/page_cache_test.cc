@@ -1,0 +1,55 @@
+#include "runtimes/cpython/page_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "fake_heap.h"
+
+namespace ct::cpython {
+namespace {
+
+TEST(PageCache, ReadsEachPieceOnce) {
+  SparseMemory memory;
+  for (std::uint64_t i = 0; i < 64 << 10; i += 8) memory.Write(0x10000 + i, i);
+  PageCache cache(memory);
+  for (std::uint64_t i = 0; i < 64 << 10; i += 8) {
+    ASSERT_EQ(cache.ReadValue<std::uint64_t>(0x10000 + i), i);
+  }
+  EXPECT_EQ(memory.reads, 1u);
+}
+
+TEST(PageCache, ReadsWhatIsAroundAHole) {
+  SparseMemory memory;
+  memory.Write<std::uint64_t>(0x10000, 1);
+  memory.Write<std::uint64_t>(0x1fff8, 2);
+  PageCache cache(memory);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x10000), 1u);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x1fff8), 2u);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x18000), std::nullopt);
+  // Over the end of what is there: the part that is.
+  std::array<std::byte, 16> bytes;
+  EXPECT_EQ(cache.Read(0x10ff8, bytes), 8u);
+  EXPECT_EQ(cache.Read(~0ULL - 3, bytes), 0u);
+}
+
+TEST(PageCache, ReadsAcrossPieces) {
+  SparseMemory memory;
+  memory.Write<std::uint64_t>(0x1fffc, 0x1122334455667788);
+  PageCache cache(memory);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x1fffc), 0x1122334455667788u);
+}
+
+TEST(PageCache, ForgetsAndStopsAtItsLimits) {
+  SparseMemory memory;
+  for (std::uint64_t i = 0; i < 8; ++i) memory.Write(i << 16, i);
+  PageCache cache(memory, {.kept = 128 << 10, .total = 512 << 10});
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(cache.ReadValue<std::uint64_t>(i << 16), i);
+  }
+  EXPECT_FALSE(cache.exhausted());
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0), std::nullopt);
+  EXPECT_TRUE(cache.exhausted());
+  EXPECT_EQ(cache.bytes_read(), 512u << 10);
+}
+
+}  // namespace
+}  // namespace ct::cpython

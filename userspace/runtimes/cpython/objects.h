@@ -1,0 +1,164 @@
+// Objects of a CPython heap, read from outside. Every address may be anything: what is no object
+// of the kind that is asked for reads as nothing.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "runtimes/cpython/offsets.h"
+#include "runtimes/python_process.h"
+#include "target/memory.h"
+
+namespace ct::cpython {
+
+using Address = std::uint64_t;
+
+// Layouts that this reader knows, told by the name of a type or of its nearest such base.
+enum class Kind : std::uint8_t {
+  kOther,
+  kNone,
+  kCode,
+  kCoroutine,  // also generators that types.coroutine made one
+  kGenerator,
+  kAsyncGenerator,
+  kAsyncGeneratorStep,  // what asend(), athrow() and __anext__() return
+  kCoroutineWrapper,    // what coroutine.__await__() returns
+  kAnextAwaitable,      // anext() with a default
+  kFutureIterator,      // what Future.__await__() returns
+  kTask,
+  kFuture,
+  kMethod,
+  kBuiltinMethod,
+  kMethodWrapper,
+  kMethodDescriptor,  // method_descriptor, wrapper_descriptor
+  kFunction,
+  kMemberDescriptor,
+  kStr,
+  kInt,
+  kFloat,
+  kTuple,
+  kList,
+  kDict,
+  kSet,
+  kDeque,
+  kWeakref,
+  kCell,
+};
+
+struct Type {
+  Address address = 0;
+  Kind kind = Kind::kOther;
+  std::string name;  // with its module: "asyncio.locks.Lock", "_thread.lock", "list"
+  std::uint64_t basic_size = 0;
+  std::uint64_t flags = 0;
+  std::int64_t dict_offset = 0;
+  Address dict = 0;
+  Address base = 0;
+  Address cached_keys = 0;  // keys that the inline values of its instances go with
+
+  // "Lock" of "asyncio.locks.Lock".
+  [[nodiscard]] std::string_view short_name() const {
+    return std::string_view(name).substr(name.rfind('.') + 1);
+  }
+};
+
+// What could not be read, by reason.
+class Skips {
+ public:
+  void Add(std::string_view reason, std::uint64_t count = 1);
+  [[nodiscard]] std::vector<PythonSkip> Take();
+
+ private:
+  std::vector<PythonSkip> skips_;
+};
+
+class Heap {
+ public:
+  Heap(Memory& memory, const Offsets& offsets) : memory_(memory), offsets_(offsets) {}
+  [[nodiscard]] const Offsets& offsets() const { return offsets_; }
+  [[nodiscard]] bool IsAtLeast(std::uint32_t minor) const { return offsets_.minor >= minor; }
+  Skips& skips() { return skips_; }
+
+  bool Read(Address address, std::span<std::byte> out) {
+    return memory_.Read(address, out) == out.size();
+  }
+  template <class T>
+  std::optional<T> Value(Address address) {
+    return memory_.ReadValue<T>(address);
+  }
+  // 0 if it cannot be read.
+  Address Word(Address address) { return Value<Address>(address).value_or(0); }
+
+  // nullptr if there is no object at this address. Valid as long as the heap.
+  const Type* TypeOf(Address object);
+  Kind KindOf(Address object);
+
+  std::optional<std::string> Str(Address object, std::size_t limit);  // UTF-8, cut at `limit`
+  std::optional<std::string> Bytes(Address object, std::size_t limit);
+  std::optional<std::int64_t> Int(Address object);  // also bool; nullopt beyond 60 bits
+  std::optional<double> Float(Address object);
+
+  // The elements, at most `limit` of them: of a list, tuple, set, deque or dict (its values); of
+  // weak references what they refer to.
+  std::vector<Address> Elements(Address container, std::size_t limit);
+  // The pairs of a dict, at most `limit`; stops when `visit` returns false.
+  using VisitItem = std::function<bool(Address key, Address value)>;
+  void ForEachItem(Address dict, std::size_t limit, const VisitItem& visit);
+  // 0 if there is no such key. Names of keys and attributes are literals: they are remembered.
+  Address DictGet(Address dict, std::string_view key);
+
+  // An attribute of an instance itself (never of its class, never computed): in its dict, inline,
+  // or in a slot. 0 if there is none.
+  Address Attribute(Address object, std::string_view name);
+  // Values of all attributes in the instance's dict or inline, not those in slots.
+  using VisitAttribute = std::function<bool(const std::string& name, Address value)>;
+  void ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit);
+
+ private:
+  struct KeysTable {
+    Address keys = 0;
+    Address values = 0;  // of a split table; 0: the values are in the entries
+    Address first_entry = 0;
+    std::uint32_t entry_size = 0;
+    std::uint32_t key_at = 0;
+    std::uint64_t entries = 0;
+  };
+  struct AttributeKey {
+    Address owner;
+    std::string_view name;  // of a literal
+    bool operator==(const AttributeKey&) const = default;
+  };
+  struct AttributeHash {
+    std::size_t operator()(const AttributeKey& key) const;
+  };
+
+  const Type* TypeAt(Address type);
+  Type ReadType(Address address);
+  std::string QualifiedName(const Type& type, std::string name);
+  std::optional<KeysTable> OpenKeys(Address keys, Address values);
+  std::optional<KeysTable> OpenDict(Address dict);
+  // Where the attributes of an instance are; nullopt if it has none.
+  std::optional<KeysTable> OpenInstance(Address object, const Type& type);
+  Address DictOfInstance(Address object, const Type& type);
+  std::uint64_t SlotOffset(const Type& type, std::string_view name);
+  Address Lookup(const KeysTable& table, std::string_view key);
+  std::vector<Address> Pointers(Address first, std::uint64_t count, std::size_t limit);
+  std::vector<Address> SetElements(Address set, std::size_t limit);
+  std::vector<Address> DequeElements(Address deque, std::size_t limit);
+
+  Memory& memory_;
+  const Offsets& offsets_;
+  Skips skips_;
+  std::unordered_map<Address, Type> types_;
+  int type_depth_ = 0;
+  // Index in a keys table that instances share, and offset of a slot in a type; ~0: none.
+  std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> shared_index_;
+  std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> slots_;
+};
+
+}  // namespace ct::cpython

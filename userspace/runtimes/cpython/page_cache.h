@@ -1,0 +1,51 @@
+// A heap of millions of small objects, read in few big pieces.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "target/memory.h"
+
+namespace ct::cpython {
+
+// Reads through to `memory` 64 KiB at a time and remembers them: an object is as it was when its
+// piece was first read. Unlike MemoryCache, for reads that are all over the heap. Lives for one
+// look at a process.
+class PageCache final : public Memory {
+ public:
+  struct Limits {
+    std::uint64_t kept = 192 << 20;    // past it everything is forgotten and read again
+    std::uint64_t total = 2ULL << 30;  // past it nothing more is read
+  };
+  explicit PageCache(Memory& memory) : PageCache(memory, Limits()) {}
+  PageCache(Memory& memory, Limits limits) : memory_(memory), limits_(limits) {}
+
+  std::size_t Read(std::uint64_t address, std::span<std::byte> out) override;
+  [[nodiscard]] std::uint64_t bytes_read() const { return total_; }
+  // The limit of bytes was reached: what was not there may have been.
+  [[nodiscard]] bool exhausted() const { return exhausted_; }
+
+ private:
+  static constexpr std::uint64_t kPage = 4096;
+  static constexpr std::uint64_t kChunk = 64 << 10;
+  struct Chunk {
+    std::uint64_t begin = 0;
+    std::bitset<kChunk / kPage> readable;
+    std::array<std::byte, kChunk> bytes;
+  };
+  Chunk* Find(std::uint64_t begin);
+  std::unique_ptr<Chunk> Load(std::uint64_t begin);
+
+  Memory& memory_;
+  Limits limits_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<Chunk>> chunks_;
+  std::array<Chunk*, 256> recent_{};  // by the low bits of the chunk's number
+  std::uint64_t total_ = 0;
+  bool exhausted_ = false;
+};
+
+}  // namespace ct::cpython

@@ -1,0 +1,32 @@
+#include "runtimes/python.h"
+
+#include "runtimes/cpython/find.h"
+#include "runtimes/cpython/page_cache.h"
+#include "runtimes/cpython/threads.h"
+
+namespace ct {
+
+Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOptions& options) {
+  const auto interpreter = cpython::FindInterpreter(target);
+  if (!interpreter) return Fail(interpreter.error());
+  if (!*interpreter) return std::nullopt;
+
+  cpython::PageCache memory(target.memory());
+  cpython::Heap heap(memory, *(*interpreter)->offsets);
+  cpython::CodeCache codes(heap);
+  cpython::FrameReader frames(heap, codes);
+  PythonProcess process;
+  process.version = (*interpreter)->version;
+  auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
+  process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
+  for (auto& view : interpreters) {
+    for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
+  }
+  (void)options;
+  if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
+  process.codes = codes.Take();
+  process.skips = heap.skips().Take();
+  return process;
+}
+
+}  // namespace ct

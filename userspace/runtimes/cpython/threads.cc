@@ -1,0 +1,132 @@
+#include "runtimes/cpython/threads.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace ct::cpython {
+namespace {
+
+// PyThreadState, 3.11 to 3.15.
+constexpr std::uint64_t kThreadNext = 8;
+constexpr std::uint64_t kThreadInterp = 16;
+
+constexpr std::size_t kMaxInterpreters = 256;
+constexpr std::size_t kMaxThreads = 4096;
+constexpr std::size_t kMaxFrames = 512;  // of one thread
+// Frames of the interpreter between those of Python code: one for each call through C.
+constexpr std::size_t kMaxHidden = 512;
+
+// struct _gil_runtime_state (pycore_gil.h), 3.11 to 3.15.
+constexpr std::uint64_t kLastHolder = 8;
+constexpr std::uint64_t kLocked = 16;
+constexpr std::uint64_t kGilSize = 208;
+
+void ReadStack(Heap& heap, FrameReader& frames, Address at, ThreadView& view) {
+  std::size_t hidden = 0;
+  while (at != 0) {
+    const auto frame = frames.At(at);
+    if (!frame || (frame->code == nullptr && ++hidden > kMaxHidden)) {
+      heap.skips().Add("frame of a thread not readable");
+      view.thread.truncated = true;
+      return;
+    }
+    if (frame->code != nullptr) {
+      if (view.frames.size() >= kMaxFrames) {
+        heap.skips().Add("stack of a thread truncated");
+        view.thread.truncated = true;
+        return;
+      }
+      view.thread.frames.push_back(frames.Describe(*frame));
+      view.frames.push_back(*frame);
+    }
+    at = frame->previous;
+  }
+}
+
+// Up to 3.13 the running loop is in the thread state's dict; in 3.11 in a holder whose first field
+// it is (PyRunningLoopHolder in Modules/_asynciomodule.c).
+Address RunningLoop(Heap& heap, Address thread) {
+  constexpr std::uint64_t kLoopInHolder = 16;
+  const Offsets& offsets = heap.offsets();
+  Address loop = 0;
+  if (offsets.thread_running_loop != 0) {
+    loop = heap.Word(thread + offsets.thread_running_loop);
+  } else if (const Address dict = heap.Word(thread + offsets.thread_dict)) {
+    loop = heap.DictGet(dict, "__asyncio_running_event_loop__");
+    if (!heap.IsAtLeast(12) && loop != 0) loop = heap.Word(loop + kLoopInHolder);
+  }
+  return heap.TypeOf(loop) != nullptr && heap.KindOf(loop) != Kind::kNone ? loop : 0;
+}
+
+ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address) {
+  const Offsets& offsets = heap.offsets();
+  ThreadView view;
+  view.thread.address = address;
+  view.thread.native_id = static_cast<pid_t>(heap.Word(address + offsets.thread_native_id));
+  view.thread.ident = heap.Word(address + offsets.thread_id);
+  view.thread.running_loop = RunningLoop(heap, address);
+  if (offsets.thread_running_task != 0) {
+    view.thread.running_task = heap.Word(address + offsets.thread_running_task);
+  }
+  Address frame = heap.Word(address + offsets.thread_frame);
+  if (offsets.frame_behind_cframe && frame != 0) frame = heap.Word(frame + offsets.cframe_frame);
+  ReadStack(heap, frames, frame, view);
+  return view;
+}
+
+}  // namespace
+
+std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
+                                         const Interpreter& interpreter) {
+  const Offsets& offsets = heap.offsets();
+  std::vector<InterpreterView> interpreters;
+  std::unordered_set<Address> seen;
+  std::size_t threads = 0;
+  Address at = heap.Word(interpreter.runtime + offsets.runtime_interpreters);
+  for (; at != 0 && interpreters.size() < kMaxInterpreters && seen.insert(at).second;
+       at = heap.Word(at + offsets.interp_next)) {
+    InterpreterView& view = interpreters.emplace_back();
+    view.address = at;
+    Address thread = heap.Word(at + offsets.interp_threads);
+    for (; thread != 0 && seen.insert(thread).second; thread = heap.Word(thread + kThreadNext)) {
+      if (heap.Word(thread + kThreadInterp) != at) {
+        heap.skips().Add("thread state not readable");
+        break;
+      }
+      if (++threads > kMaxThreads) {
+        heap.skips().Add("more threads than are read");
+        break;
+      }
+      view.threads.push_back(ReadThread(heap, frames, thread));
+    }
+  }
+  return interpreters;
+}
+
+std::vector<PythonGil> ReadGils(Heap& heap, const Interpreter& interpreter,
+                                const std::vector<InterpreterView>& interpreters) {
+  const Offsets& offsets = heap.offsets();
+  std::vector<PythonGil> gils;
+  for (const InterpreterView& view : interpreters) {
+    PythonGil gil;
+    gil.address = offsets.runtime_gil != 0 ? interpreter.runtime + offsets.runtime_gil
+                                           : heap.Word(view.address + offsets.interp_gil);
+    gil.size = kGilSize;
+    const bool known = std::any_of(gils.begin(), gils.end(), [&](const PythonGil& other) {
+      return other.address == gil.address;
+    });
+    const auto locked = heap.Value<std::int32_t>(gil.address + kLocked);
+    if (known || gil.address == 0 || !locked) continue;
+    gil.held = *locked == 1;  // -1: not initialized
+    const Address holder = gil.held ? heap.Word(gil.address + kLastHolder) : 0;
+    for (const InterpreterView& other : interpreters) {
+      for (const ThreadView& thread : other.threads) {
+        if (thread.thread.address == holder) gil.holder = thread.thread.native_id;
+      }
+    }
+    gils.push_back(gil);
+  }
+  return gils;
+}
+
+}  // namespace ct::cpython

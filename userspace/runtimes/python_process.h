@@ -1,0 +1,126 @@
+// What a Python process is doing, as plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace ct {
+
+struct PythonCode {
+  std::string function;  // qualified: "Pool.acquire"
+  std::string file;
+  bool operator==(const PythonCode&) const = default;
+};
+
+// An object whose with-block a frame is in.
+struct PythonHold {
+  std::string type;          // "asyncio.locks.Lock"
+  std::uint64_t object = 0;  // address of the context manager
+  bool entering = false;     // still in __enter__ or __aenter__: it waits for it
+  bool is_async = false;     // async with
+  // The object through which it is held (a generator with @contextmanager, an ExitStack, a
+  // Condition); 0: the frame's own with-block.
+  std::uint64_t through = 0;
+  bool operator==(const PythonHold&) const = default;
+};
+
+struct PythonFrame {
+  std::uint32_t code = 0;     // index in PythonProcess::codes
+  std::uint32_t line = 0;     // of the current instruction; 0 = unknown
+  std::uint64_t address = 0;  // of the interpreter's frame
+  std::vector<PythonHold> holds;
+  bool operator==(const PythonFrame&) const = default;
+};
+
+struct PythonThread {
+  pid_t native_id = 0;
+  std::uint64_t address = 0;        // of its PyThreadState
+  std::uint64_t ident = 0;          // pthread_self(), threading.get_ident()
+  std::vector<PythonFrame> frames;  // innermost first
+  bool truncated = false;           // frames are missing at the outer end
+  std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
+  std::uint64_t running_task = 0;   // the task that it is in the middle of; 0: none
+  bool operator==(const PythonThread&) const = default;
+};
+
+struct PythonGil {
+  // A thread whose futex word lies in [address, address + size) waits for this GIL.
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+  bool held = false;
+  pid_t holder = 0;  // native id; 0: not held, or by a thread that is not listed
+  bool operator==(const PythonGil&) const = default;
+};
+
+enum class PythonTaskState : std::uint8_t {
+  kNotStarted,
+  kWaiting,   // suspended, on what PythonTask::waits_for says
+  kRunnable,  // suspended, and the loop will run it without anything else happening
+  kRunning,
+  kFinished,
+  kCancelled,
+};
+
+enum class PythonAwaitKind : std::uint8_t {
+  kNothing,
+  kUnknown,     // a future of which nothing else is known
+  kTask,        // children: that one task
+  kAll,         // children: all of these must complete (gather, TaskGroup, wait(ALL_COMPLETED))
+  kAny,         // children: any of these
+  kObject,      // an object that keeps the future among its waiters
+  kSleep,       // until the deadline
+  kConcurrent,  // children: a concurrent.futures.Future
+};
+
+struct PythonAwait {
+  PythonAwaitKind kind = PythonAwaitKind::kNothing;
+  std::uint64_t future = 0;  // what the task is suspended on
+  std::vector<std::uint64_t> children;
+  // kObject: "asyncio.locks.Semaphore", the address, "_waiters".
+  std::string type;
+  std::uint64_t object = 0;
+  std::string attribute;
+  bool operator==(const PythonAwait&) const = default;
+};
+
+struct PythonTask {
+  std::uint64_t address = 0;
+  std::string name;
+  PythonTaskState state = PythonTaskState::kNotStarted;
+  std::uint64_t loop = 0;
+  pid_t thread = 0;                 // native id of the thread that runs the loop; 0: none does
+  std::vector<PythonFrame> frames;  // innermost first
+  bool truncated = false;           // frames are missing at the inner end
+  PythonAwait waits_for;
+  // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
+  std::optional<double> deadline;
+  std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
+  bool operator==(const PythonTask&) const = default;
+};
+
+// Something that was not read, by reason.
+struct PythonSkip {
+  std::string reason;
+  std::uint64_t count = 0;
+  bool operator==(const PythonSkip&) const = default;
+};
+
+struct PythonProcess {
+  std::uint32_t version = 0;  // PY_VERSION_HEX
+  std::vector<PythonCode> codes;
+  std::vector<PythonThread> threads;
+  std::vector<PythonTask> tasks;
+  std::vector<PythonGil> gils;  // one an interpreter that has its own
+  std::vector<PythonSkip> skips;
+
+  [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {
+    return codes[frame.code];
+  }
+  bool operator==(const PythonProcess&) const = default;
+};
+
+}  // namespace ct

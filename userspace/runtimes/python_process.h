@@ -68,7 +68,7 @@ enum class PythonTaskState : std::uint8_t {
 enum class PythonAwaitKind : std::uint8_t {
   kNothing,
   kUnknown,     // a future of which nothing else is known
-  kTask,        // children: that one task
+  kOne,         // children: that one task or future
   kAll,         // children: all of these must complete (gather, TaskGroup, wait(ALL_COMPLETED))
   kAny,         // children: any of these
   kObject,      // an object that keeps the future among its waiters

@@ -97,9 +97,11 @@ Address FrameReader::Slot(const FrameView& frame, std::uint32_t index) {
   return (value & kTags) == kTags ? 0 : value & ~kTags;  // both bits: a small number, no reference
 }
 
-Address FrameReader::Top(const FrameView& frame) {
-  if (!frame.slots || *frame.slots <= frame.code->locals) return 0;
-  return Slot(frame, *frame.slots - 1);
+Address FrameReader::Awaited(const FrameView& frame) {
+  // On top of the stack; 3.15 puts the index of a virtual iterator above it (_PyGen_yf).
+  const std::uint32_t depth = heap_.IsAtLeast(15) ? 2 : 1;
+  if (!frame.slots || *frame.slots < frame.code->locals + depth) return 0;
+  return Slot(frame, *frame.slots - depth);
 }
 
 Address FrameReader::LocalAt(const FrameView& frame, std::uint32_t index) {

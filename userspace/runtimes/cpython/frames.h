@@ -46,8 +46,8 @@ class FrameReader {
 
   // The object in a slot of localsplus, without the tags of 3.14's references; 0 if empty.
   Address Slot(const FrameView& frame, std::uint32_t index);
-  // What is on top of a suspended frame's stack.
-  Address Top(const FrameView& frame);
+  // What a suspended frame awaits or delegates to.
+  Address Awaited(const FrameView& frame);
   // A local variable, also one in a cell; 0 if there is none or it is not set.
   Address Local(const FrameView& frame, std::string_view name);
   Address LocalAt(const FrameView& frame, std::uint32_t index);

@@ -82,6 +82,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .thread_native_id = 160,
      .thread_dict = 128,
      .thread_frame = 72,
+     .thread_running_loop = 304,
      .frame_code = 0,
      .frame_previous = 8,
      .frame_owner = 70,

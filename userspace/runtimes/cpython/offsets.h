@@ -28,7 +28,7 @@ struct Offsets {
   std::uint32_t thread_native_id = 0;  // gettid()
   std::uint32_t thread_dict = 0;
   std::uint32_t thread_frame = 0;         // current_frame, or cframe up to 3.12
-  std::uint32_t thread_running_loop = 0;  // _PyThreadStateImpl.asyncio_running_loop
+  std::uint32_t thread_running_loop = 0;  // _PyThreadStateImpl.asyncio_running_loop, 3.13 and later
   std::uint32_t thread_running_task = 0;
   std::uint32_t thread_tasks = 0;  // asyncio_tasks_head
   bool frame_behind_cframe = false;

@@ -1,7 +1,9 @@
 #include "runtimes/python.h"
 
 #include "runtimes/cpython/find.h"
+#include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
+#include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/threads.h"
 
 namespace ct {
@@ -19,10 +21,15 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   process.version = (*interpreter)->version;
   auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
+  cpython::HoldReader holds(heap, frames, codes);
+  cpython::TaskReader tasks(heap, frames, holds);
   for (auto& view : interpreters) {
-    for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
+    if (options.tasks) tasks.Read(view, process.tasks);
+    for (auto& thread : view.threads) {
+      holds.Fill(thread.frames, false, thread.thread.frames);
+      process.threads.push_back(std::move(thread.thread));
+    }
   }
-  (void)options;
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

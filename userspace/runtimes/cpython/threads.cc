@@ -43,7 +43,7 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, ThreadView& view) {
   }
 }
 
-// Up to 3.13 the running loop is in the thread state's dict; in 3.11 in a holder whose first field
+// Up to 3.12 the running loop is in the thread state's dict; in 3.11 in a holder whose first field
 // it is (PyRunningLoopHolder in Modules/_asynciomodule.c).
 Address RunningLoop(Heap& heap, Address thread) {
   constexpr std::uint64_t kLoopInHolder = 16;

@@ -1,0 +1,55 @@
+// Which with-blocks a frame is in, and which objects that means.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "runtimes/cpython/frames.h"
+#include "runtimes/cpython/objects.h"
+
+namespace ct::cpython {
+
+class HoldReader {
+ public:
+  HoldReader(Heap& heap, FrameReader& frames, CodeCache& codes)
+      : heap_(heap), frames_(frames), codes_(codes) {}
+
+  // Fills in the holds of a stack, innermost first: of suspended coroutines, or of frames that run
+  // (or are in a call).
+  void Fill(const std::vector<FrameView>& frames, bool suspended, std::vector<PythonFrame>& out);
+
+ private:
+  enum class Method : std::uint8_t { kOther, kEnter, kExit, kAsyncExit };
+  // A method that a with statement has put on the stack, with its object.
+  struct Bound {
+    Method method = Method::kOther;
+    Address self = 0;
+  };
+
+  // `inner` is the frame that this one calls; nullptr if it calls none.
+  std::vector<PythonHold> HoldsOf(const FrameView& frame, const FrameView* inner, bool suspended);
+  void AddEntered(const FrameView& frame, const FrameView* inner, std::vector<PythonHold>& holds);
+  bool IsEntering(const FrameView& frame, std::uint32_t slot, bool suspended);
+  Bound BoundAt(const FrameView& frame, std::uint32_t slot, std::uint32_t end);
+  Bound BoundOf(Address object);
+  Method MethodOf(Address function);
+  static Method MethodNamed(std::string_view name);
+
+  void Add(Address object, Address through, int depth, PythonHold hold,
+           std::vector<PythonHold>& holds);
+  void Expand(Address object, const Type& type, int depth, const PythonHold& hold,
+              std::vector<PythonHold>& holds);
+  bool IsFree(Address object, const Type& type);
+  // The lock that a frame of Condition.wait() has let go of while it waits.
+  void AddReleased(const FrameView& frame, std::unordered_set<Address>& released);
+
+  Heap& heap_;
+  FrameReader& frames_;
+  CodeCache& codes_;
+  std::unordered_map<Address, Method> methods_;
+};
+
+}  // namespace ct::cpython

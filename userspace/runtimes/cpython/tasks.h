@@ -1,0 +1,40 @@
+// asyncio's tasks: those of the C implementation (_asyncio.Task and what derives from it).
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "runtimes/cpython/frames.h"
+#include "runtimes/cpython/holds.h"
+#include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/waits.h"
+
+namespace ct::cpython {
+
+class TaskReader {
+ public:
+  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds)
+      : heap_(heap), frames_(frames), holds_(holds), waits_(heap, frames) {}
+
+  // All tasks of an interpreter. Also says of its threads which task they are in the middle of.
+  void Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks);
+
+ private:
+  void ListLinked(Address head, std::vector<Address>& tasks);
+  std::vector<Address> List(const InterpreterView& interpreter, Address module_dict);
+  void FindRunning(InterpreterView& interpreter, Address module_dict);
+  PythonTask ReadTask(Address address, const InterpreterView& interpreter);
+  std::string NameOf(Address task);
+  void ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task);
+
+  Heap& heap_;
+  FrameReader& frames_;
+  HoldReader& holds_;
+  WaitReader waits_;
+  std::unordered_map<Address, std::size_t> thread_of_loop_;  // index in the interpreter's threads
+  std::unordered_map<Address, std::size_t> thread_of_task_;
+  std::uint64_t frames_left_ = 2 << 20;  // of all tasks together
+};
+
+}  // namespace ct::cpython

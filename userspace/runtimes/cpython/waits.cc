@@ -1,0 +1,197 @@
+#include "runtimes/cpython/waits.h"
+
+#include <algorithm>
+
+namespace ct::cpython {
+namespace {
+
+constexpr std::size_t kNearFrames = 3;  // whose locals may name what is waited for
+constexpr std::size_t kMaxLocals = 64;
+constexpr std::size_t kMaxAttributes = 256;
+constexpr std::size_t kMaxElements = 1 << 18;
+constexpr std::size_t kMaxCallbacks = 64;
+constexpr int kMaxDepth = 2;  // aiohttp keeps a dict of deques of waiters
+
+// FutureObj of Modules/_asynciomodule.c, PyFunctionObject and PyCellObject, 3.11 to 3.15.
+constexpr std::uint64_t kFirstCallback = 24;
+constexpr std::uint64_t kCallbacks = 40;
+constexpr std::uint64_t kFunctionClosure = 72;
+constexpr std::uint64_t kCellContents = 16;
+constexpr std::int32_t kPending = 0;  // STATE_PENDING
+
+bool IsFuture(Kind kind) { return kind == Kind::kFuture || kind == Kind::kTask; }
+
+bool IsContainer(Kind kind) {
+  return kind == Kind::kList || kind == Kind::kTuple || kind == Kind::kSet ||
+         kind == Kind::kDeque || kind == Kind::kDict;
+}
+
+}  // namespace
+
+bool WaitReader::IsDone(Address future) {
+  const auto state = heap_.Value<std::int32_t>(future + heap_.offsets().task_state);
+  return IsFuture(heap_.KindOf(future)) && state && *state != kPending;
+}
+
+void WaitReader::SetPending(const std::vector<Address>& children, PythonAwaitKind kind,
+                            PythonAwait& wait) {
+  wait.kind = kind;
+  for (const Address child : children) {
+    if (!IsDone(child)) wait.children.push_back(child);
+  }
+  std::sort(wait.children.begin(), wait.children.end());  // a set's order means nothing
+}
+
+bool WaitReader::IsGroup(Address future, PythonAwait& wait) {
+  const Type* type = heap_.TypeOf(future);
+  if (type != nullptr && type->kind == Kind::kTask) {
+    wait.kind = PythonAwaitKind::kOne;
+    wait.children = {future};
+    return true;
+  }
+  if (type == nullptr || type->name != "asyncio.tasks._GatheringFuture") return false;
+  SetPending(heap_.Elements(heap_.Attribute(future, "_children"), kMaxElements),
+             PythonAwaitKind::kAll, wait);
+  return true;
+}
+
+bool WaitReader::IsFunctionOfAsyncio(Address future, const FrameView& innermost,
+                                     PythonAwait& wait) {
+  const std::string& function = innermost.code->function;
+  if (function == "sleep" && frames_.Local(innermost, "future") == future) {
+    wait.kind = PythonAwaitKind::kSleep;
+    return true;
+  }
+  if (frames_.Local(innermost, "waiter") != future) return false;
+  if (function == "_wait") {  // of asyncio.wait()
+    const auto condition = heap_.Str(frames_.Local(innermost, "return_when"), kMaxLocals);
+    const bool all = condition && *condition == "ALL_COMPLETED";
+    SetPending(heap_.Elements(frames_.Local(innermost, "fs"), kMaxElements),
+               all ? PythonAwaitKind::kAll : PythonAwaitKind::kAny, wait);
+    return true;
+  }
+  if (function == "wait_for") {  // 3.11; later it waits for the future itself
+    SetPending({frames_.Local(innermost, "fut")}, PythonAwaitKind::kOne, wait);
+    return true;
+  }
+  return false;
+}
+
+void WaitReader::IndexValue(Address object, const std::string& attribute, Address value,
+                            int depth) {
+  const Kind kind = heap_.KindOf(value);
+  if (IsFuture(kind)) {
+    waitables_.try_emplace(value, Waitable{object, attribute});
+    return;
+  }
+  if (!IsContainer(kind) || depth >= kMaxDepth || elements_left_ == 0) return;
+  const auto elements =
+      heap_.Elements(value, std::min<std::uint64_t>(kMaxElements, elements_left_));
+  elements_left_ -= elements.size();
+  if (elements_left_ == 0) heap_.skips().Add("containers of waiters beyond the limit");
+  for (const Address element : elements) IndexValue(object, attribute, element, depth + 1);
+}
+
+void WaitReader::Index(Address object) {
+  if (!indexed_.insert(object).second) return;
+  heap_.ForEachAttribute(object, kMaxAttributes, [&](const std::string& name, Address value) {
+    IndexValue(object, name, value, 0);
+    return true;
+  });
+}
+
+bool WaitReader::IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait) {
+  for (std::size_t i = 0; i < std::min(frames.size(), kNearFrames); ++i) {
+    const std::size_t locals = std::min<std::size_t>(frames[i].code->locals, kMaxLocals);
+    for (std::uint32_t slot = 0; slot < locals; ++slot) {
+      const Address local = frames_.LocalAt(frames[i], slot);
+      if (local != 0 && heap_.KindOf(local) == Kind::kOther) Index(local);
+    }
+    const auto found = waitables_.find(future);
+    if (found == waitables_.end()) continue;
+    const Type* type = heap_.TypeOf(found->second.object);
+    if (type == nullptr) return false;
+    if (type->name == "asyncio.taskgroups.TaskGroup") {
+      SetPending(heap_.Elements(heap_.Attribute(found->second.object, "_tasks"), kMaxElements),
+                 PythonAwaitKind::kAll, wait);
+    } else {
+      wait.kind = PythonAwaitKind::kObject;
+    }
+    wait.type = type->name;
+    wait.object = found->second.object;
+    wait.attribute = found->second.attribute;
+    return true;
+  }
+  return false;
+}
+
+// A callback that hands on somebody else's result has that somebody in its closure: _chain_future()
+// of run_in_executor() and wrap_future(), shield().
+bool WaitReader::FollowClosure(Address callback, Address future, PythonAwait& wait) {
+  if (heap_.KindOf(callback) != Kind::kFunction) return false;
+  for (const Address cell :
+       heap_.Elements(heap_.Word(callback + kFunctionClosure), kMaxCallbacks)) {
+    const Address source = heap_.Word(cell + kCellContents);
+    const Type* type = heap_.TypeOf(source);
+    if (type == nullptr || source == future) continue;
+    if (type->name == "concurrent.futures._base.Future") {
+      wait.kind = PythonAwaitKind::kConcurrent;
+    } else if (IsFuture(type->kind)) {
+      wait.kind = PythonAwaitKind::kOne;
+    } else {
+      continue;
+    }
+    wait.children = {source};
+    return true;
+  }
+  return false;
+}
+
+bool WaitReader::IsForwarded(Address future, PythonAwait& wait) {
+  if (FollowClosure(heap_.Word(future + kFirstCallback), future, wait)) return true;
+  for (const Address entry : heap_.Elements(heap_.Word(future + kCallbacks), kMaxCallbacks)) {
+    const auto parts = heap_.Elements(entry, 2);  // (callback, context)
+    if (!parts.empty() && FollowClosure(parts[0], future, wait)) return true;
+  }
+  return false;
+}
+
+void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task) {
+  const auto deadline = heap_.Float(when);
+  if (!deadline || (task.deadline && *task.deadline <= *deadline)) return;
+  task.deadline = deadline;
+  task.deadline_frame = static_cast<std::uint32_t>(frame);
+}
+
+void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& task) {
+  for (std::size_t i = 0; i < task.frames.size(); ++i) {
+    for (const PythonHold& hold : task.frames[i].holds) {
+      if (hold.type == "asyncio.timeouts.Timeout" && !hold.entering) {
+        LowerDeadline(heap_.Attribute(hold.object, "_when"), i, task);
+      }
+    }
+  }
+  // The timers of sleep(), wait() and 3.11's wait_for().
+  for (std::size_t i = 0; i < std::min(frames.size(), kNearFrames); ++i) {
+    const std::size_t locals = std::min<std::size_t>(frames[i].code->locals, kMaxLocals);
+    for (std::uint32_t slot = 0; slot < locals; ++slot) {
+      const Address local = frames_.LocalAt(frames[i], slot);
+      const Type* type = heap_.TypeOf(local);
+      if (type == nullptr || type->name != "asyncio.events.TimerHandle") continue;
+      if (heap_.Int(heap_.Attribute(local, "_cancelled")) != 0) continue;
+      LowerDeadline(heap_.Attribute(local, "_when"), i, task);
+    }
+  }
+}
+
+void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, PythonTask& task) {
+  FindDeadline(frames, task);
+  PythonAwait& wait = task.waits_for;
+  wait.future = future;
+  if (IsGroup(future, wait)) return;
+  if (!frames.empty() && IsFunctionOfAsyncio(future, frames.front(), wait)) return;
+  if (IsObject(future, frames, wait) || IsForwarded(future, wait)) return;
+  wait.kind = PythonAwaitKind::kUnknown;
+}
+
+}  // namespace ct::cpython

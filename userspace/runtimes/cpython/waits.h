@@ -1,0 +1,48 @@
+// What a suspended task waits for, and until when.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "runtimes/cpython/frames.h"
+#include "runtimes/cpython/objects.h"
+
+namespace ct::cpython {
+
+class WaitReader {
+ public:
+  WaitReader(Heap& heap, FrameReader& frames) : heap_(heap), frames_(frames) {}
+
+  // `frames` are those of the task, innermost first; task.frames has them with their holds.
+  void Describe(Address future, const std::vector<FrameView>& frames, PythonTask& task);
+  [[nodiscard]] bool IsDone(Address future);
+
+ private:
+  struct Waitable {
+    Address object = 0;
+    std::string attribute;
+  };
+
+  void FindDeadline(const std::vector<FrameView>& frames, PythonTask& task);
+  void LowerDeadline(Address when, std::size_t frame, PythonTask& task);
+  bool IsGroup(Address future, PythonAwait& wait);
+  bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);
+  bool IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait);
+  bool IsForwarded(Address future, PythonAwait& wait);
+  bool FollowClosure(Address callback, Address future, PythonAwait& wait);
+  void SetPending(const std::vector<Address>& children, PythonAwaitKind kind, PythonAwait& wait);
+  // Remembers all futures that the object keeps.
+  void Index(Address object);
+  void IndexValue(Address object, const std::string& attribute, Address value, int depth);
+
+  Heap& heap_;
+  FrameReader& frames_;
+  std::unordered_set<Address> indexed_;
+  std::unordered_map<Address, Waitable> waitables_;  // by future
+  std::uint64_t elements_left_ = 8 << 20;            // of containers looked into
+};
+
+}  // namespace ct::cpython

@@ -22,8 +22,8 @@ struct PythonHold {
   std::uint64_t object = 0;  // address of the context manager
   bool entering = false;     // still in __enter__ or __aenter__: it waits for it
   bool is_async = false;     // async with
-  // The object through which it is held (a generator with @contextmanager, an ExitStack, a
-  // Condition); 0: the frame's own with-block.
+  // The object through which it is held (a @contextmanager, an ExitStack, a Condition, a generator
+  // that is iterated over); 0: the frame's own with-block.
   std::uint64_t through = 0;
   bool operator==(const PythonHold&) const = default;
 };

@@ -131,7 +131,13 @@ std::vector<PythonHold> HoldReader::HoldsOf(const FrameView& frame, const FrameV
   const std::uint32_t depth = codes_.DepthAt(*frame.code, frame.instruction + before_resume);
   for (std::uint32_t slot = begin; slot < end && holds.size() < kMaxHolds; ++slot) {
     const Bound bound = BoundAt(frame, slot, end);
-    if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) continue;
+    if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) {
+      // Of a for loop over a generator. What runs does not say where its stack ends.
+      const bool live = suspended || slot - begin < depth;
+      const Address object = live ? frames_.Slot(frame, slot) : 0;
+      if (object != 0) ExpandGenerator(object, object, 0, holds);
+      continue;
+    }
     PythonHold hold;
     hold.is_async = bound.method == Method::kAsyncExit;
     hold.entering = slot - begin >= depth;
@@ -159,24 +165,28 @@ void HoldReader::Add(Address object, Address through, int depth, PythonHold hold
   if (!hold.entering && depth < kMaxDepth) Expand(object, *type, depth, hold, holds);
 }
 
+void HoldReader::ExpandGenerator(Address generator, Address through, int depth,
+                                 std::vector<PythonHold>& holds) {
+  const Kind kind = heap_.KindOf(generator);
+  if (kind != Kind::kGenerator && kind != Kind::kAsyncGenerator) return;
+  const auto frame = frames_.OfGenerator(generator);
+  if (!frame || frame->code == nullptr || !frame->slots) return;
+  if (frames_.StateOf(generator, *frame) != GeneratorState::kYielded) return;
+  for (std::uint32_t slot = frame->code->locals; slot < *frame->slots; ++slot) {
+    const Bound bound = BoundAt(*frame, slot, *frame->slots);
+    if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) continue;
+    PythonHold inside;
+    inside.is_async = bound.method == Method::kAsyncExit;
+    Add(bound.self, through, depth + 1, inside, holds);
+  }
+}
+
 void HoldReader::Expand(Address object, const Type& type, int depth, const PythonHold& hold,
                         std::vector<PythonHold>& holds) {
   const std::string_view name = type.name;
   if (name == "contextlib._GeneratorContextManager" ||
       name == "contextlib._AsyncGeneratorContextManager") {
-    const Address generator = heap_.Attribute(object, "gen");
-    const Kind kind = heap_.KindOf(generator);
-    if (kind != Kind::kGenerator && kind != Kind::kAsyncGenerator) return;
-    const auto frame = frames_.OfGenerator(generator);
-    if (!frame || frame->code == nullptr || !frame->slots) return;
-    if (frames_.StateOf(generator, *frame) != GeneratorState::kYielded) return;
-    for (std::uint32_t slot = frame->code->locals; slot < *frame->slots; ++slot) {
-      const Bound bound = BoundAt(*frame, slot, *frame->slots);
-      if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) continue;
-      PythonHold inside;
-      inside.is_async = bound.method == Method::kAsyncExit;
-      Add(bound.self, object, depth + 1, inside, holds);
-    }
+    ExpandGenerator(heap_.Attribute(object, "gen"), object, depth, holds);
   } else if (name == "contextlib.ExitStack" || name == "contextlib.AsyncExitStack") {
     // Tuples (is_sync, bound method); callbacks that are no context managers are functions.
     for (const Address entry :

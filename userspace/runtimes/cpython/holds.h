@@ -42,6 +42,9 @@ class HoldReader {
            std::vector<PythonHold>& holds);
   void Expand(Address object, const Type& type, int depth, const PythonHold& hold,
               std::vector<PythonHold>& holds);
+  // What a generator that is suspended in a yield holds for whoever iterates over it.
+  void ExpandGenerator(Address generator, Address through, int depth,
+                       std::vector<PythonHold>& holds);
   bool IsFree(Address object, const Type& type);
   // The lock that a frame of Condition.wait() has let go of while it waits.
   void AddReleased(const FrameView& frame, std::unordered_set<Address>& released);

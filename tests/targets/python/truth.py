@@ -2,11 +2,12 @@
 import asyncio
 import gc
 import inspect
+import sys
 import types
 
 
 def name_object(name, thing):
-    print(f"NAME {id(thing):x} {name}")
+    sys.stdout.write(f"NAME {id(thing):x} {name}\n")  # in one piece: threads write too
 
 
 def _inner(step):

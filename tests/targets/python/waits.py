@@ -127,8 +127,9 @@ async def task_queue_full():
 
 
 async def task_condition():
-    async with named(asyncio.Condition(), "condition") as condition:
-        await condition.wait()
+    waited_for = named(asyncio.Condition(), "condition")
+    async with waited_for:
+        await waited_for.wait()
 
 
 async def task_condition_held(condition):

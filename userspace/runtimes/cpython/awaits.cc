@@ -3,7 +3,6 @@
 namespace ct::cpython {
 namespace {
 
-constexpr std::size_t kMaxFrames = 512;
 // Steps through objects that are no frames: an asend(), a coroutine_wrapper.
 constexpr int kMaxSteps = 2048;
 // PyAsyncGenASend.ags_gen, PyAsyncGenAThrow.agt_gen, PyCoroWrapper.cw_coroutine,
@@ -12,7 +11,8 @@ constexpr std::uint64_t kFirstField = 16;
 
 }  // namespace
 
-AwaitChain FollowAwaits(Heap& heap, FrameReader& frames, Address coroutine) {
+AwaitChain FollowAwaits(Heap& heap, FrameReader& frames, Address coroutine,
+                        std::size_t max_frames) {
   AwaitChain chain;
   Address at = coroutine;
   for (int step = 0; step < kMaxSteps; ++step) {
@@ -37,7 +37,7 @@ AwaitChain FollowAwaits(Heap& heap, FrameReader& frames, Address coroutine) {
     }
     chain.state = frames.StateOf(at, *frame);
     if (chain.state == GeneratorState::kFinished) return chain;  // its frame is gone
-    if (chain.frames.size() >= kMaxFrames) break;
+    if (chain.frames.size() >= max_frames) break;
     if (frame->code == nullptr) {
       heap.skips().Add("frame of a coroutine not readable");
       chain.truncated = true;

@@ -16,7 +16,8 @@ struct AwaitChain {
   bool truncated = false;  // frames are missing at the inner end
 };
 
-// Follows await, yield from, async for and async generators from the outermost coroutine.
-AwaitChain FollowAwaits(Heap& heap, FrameReader& frames, Address coroutine);
+// Follows await, yield from, async for and async generators from the outermost coroutine, through
+// at most `max_frames`.
+AwaitChain FollowAwaits(Heap& heap, FrameReader& frames, Address coroutine, std::size_t max_frames);
 
 }  // namespace ct::cpython

@@ -52,6 +52,15 @@ HoldReader::Method HoldReader::MethodOf(Address function) {
   return method;
 }
 
+bool HoldReader::Spend(std::uint64_t& budget) {
+  if (budget > 0) {
+    --budget;
+    return true;
+  }
+  heap_.skips().Add("with-blocks beyond the limit");
+  return false;
+}
+
 HoldReader::Bound HoldReader::BoundOf(Address object) {
   Bound bound;
   switch (heap_.KindOf(object)) {
@@ -130,6 +139,7 @@ std::vector<PythonHold> HoldReader::HoldsOf(const FrameView& frame, const FrameV
   const Address before_resume = suspended && heap_.IsAtLeast(12) && !heap_.IsAtLeast(13) ? 2 : 0;
   const std::uint32_t depth = codes_.DepthAt(*frame.code, frame.instruction + before_resume);
   for (std::uint32_t slot = begin; slot < end && holds.size() < kMaxHolds; ++slot) {
+    if (!Spend(slots_left_)) break;
     const Bound bound = BoundAt(frame, slot, end);
     if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) {
       // Of a for loop over a generator. What runs does not say where its stack ends.
@@ -157,6 +167,7 @@ void HoldReader::Add(Address object, Address through, int depth, PythonHold hold
     return;
   }
   if (holds.size() >= kMaxHolds || (!hold.entering && IsFree(object, *type))) return;
+  if (!Spend(holds_left_)) return;
   hold.type = type->name;
   hold.object = object;
   hold.through = through;
@@ -173,6 +184,7 @@ void HoldReader::ExpandGenerator(Address generator, Address through, int depth,
   if (!frame || frame->code == nullptr || !frame->slots) return;
   if (frames_.StateOf(generator, *frame) != GeneratorState::kYielded) return;
   for (std::uint32_t slot = frame->code->locals; slot < *frame->slots; ++slot) {
+    if (!Spend(slots_left_)) return;
     const Bound bound = BoundAt(*frame, slot, *frame->slots);
     if (bound.method != Method::kExit && bound.method != Method::kAsyncExit) continue;
     PythonHold inside;

@@ -45,6 +45,8 @@ class HoldReader {
   // What a generator that is suspended in a yield holds for whoever iterates over it.
   void ExpandGenerator(Address generator, Address through, int depth,
                        std::vector<PythonHold>& holds);
+  // False once the limit of all is reached.
+  bool Spend(std::uint64_t& budget);
   bool IsFree(Address object, const Type& type);
   // The lock that a frame of Condition.wait() has let go of while it waits.
   void AddReleased(const FrameView& frame, std::unordered_set<Address>& released);
@@ -53,6 +55,9 @@ class HoldReader {
   FrameReader& frames_;
   CodeCache& codes_;
   std::unordered_map<Address, Method> methods_;
+  // Of one look at a process: slots looked at, holds kept.
+  std::uint64_t slots_left_ = 32 << 20;
+  std::uint64_t holds_left_ = 1 << 20;
 };
 
 }  // namespace ct::cpython

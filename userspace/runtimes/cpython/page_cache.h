@@ -18,7 +18,7 @@ namespace ct::cpython {
 class PageCache final : public Memory {
  public:
   struct Limits {
-    std::uint64_t kept = 192 << 20;    // past it everything is forgotten and read again
+    std::uint64_t kept = 96 << 20;     // past it everything is forgotten and read again
     std::uint64_t total = 2ULL << 30;  // past it nothing more is read
   };
   explicit PageCache(Memory& memory) : PageCache(memory, Limits()) {}

@@ -9,6 +9,7 @@ namespace ct::cpython {
 namespace {
 
 constexpr std::size_t kMaxTasks = 200'000;
+constexpr std::size_t kMaxFrames = 512;  // of one task
 constexpr std::size_t kMaxName = 256;
 constexpr std::size_t kMaxThreads = 4096;
 constexpr std::uint64_t kFutureLoop = 16;  // FutureObj.fut_loop, 3.11 to 3.15
@@ -91,15 +92,11 @@ std::string TaskReader::NameOf(Address task) {
 }
 
 void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task) {
-  AwaitChain chain = FollowAwaits(heap_, frames_, coroutine);
+  AwaitChain chain =
+      FollowAwaits(heap_, frames_, coroutine, std::min<std::uint64_t>(kMaxFrames, frames_left_));
   task.truncated = chain.truncated;
   if (chain.state == GeneratorState::kCreated && chain.frames.size() == 1) {
     task.state = PythonTaskState::kNotStarted;
-  }
-  if (chain.frames.size() > frames_left_) {
-    heap_.skips().Add("stack of a task beyond the limit of all");
-    task.truncated = true;
-    return;
   }
   std::vector<FrameView> stack(chain.frames.rbegin(), chain.frames.rend());
   bool suspended = true;

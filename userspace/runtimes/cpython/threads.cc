@@ -13,6 +13,7 @@ constexpr std::uint64_t kThreadInterp = 16;
 constexpr std::size_t kMaxInterpreters = 256;
 constexpr std::size_t kMaxThreads = 4096;
 constexpr std::size_t kMaxFrames = 512;  // of one thread
+constexpr std::size_t kMaxAllFrames = 1 << 18;
 // Frames of the interpreter between those of Python code: one for each call through C.
 constexpr std::size_t kMaxHidden = 512;
 
@@ -21,7 +22,8 @@ constexpr std::uint64_t kLastHolder = 8;
 constexpr std::uint64_t kLocked = 16;
 constexpr std::uint64_t kGilSize = 208;
 
-void ReadStack(Heap& heap, FrameReader& frames, Address at, ThreadView& view) {
+void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_frames,
+               ThreadView& view) {
   std::size_t hidden = 0;
   while (at != 0) {
     const auto frame = frames.At(at);
@@ -31,7 +33,7 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, ThreadView& view) {
       return;
     }
     if (frame->code != nullptr) {
-      if (view.frames.size() >= kMaxFrames) {
+      if (view.frames.size() >= max_frames) {
         heap.skips().Add("stack of a thread truncated");
         view.thread.truncated = true;
         return;
@@ -58,7 +60,7 @@ Address RunningLoop(Heap& heap, Address thread) {
   return heap.TypeOf(loop) != nullptr && heap.KindOf(loop) != Kind::kNone ? loop : 0;
 }
 
-ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address) {
+ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::size_t max_frames) {
   const Offsets& offsets = heap.offsets();
   ThreadView view;
   view.thread.address = address;
@@ -70,7 +72,7 @@ ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address) {
   }
   Address frame = heap.Word(address + offsets.thread_frame);
   if (offsets.frame_behind_cframe && frame != 0) frame = heap.Word(frame + offsets.cframe_frame);
-  ReadStack(heap, frames, frame, view);
+  ReadStack(heap, frames, frame, max_frames, view);
   return view;
 }
 
@@ -82,6 +84,7 @@ std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
   std::vector<InterpreterView> interpreters;
   std::unordered_set<Address> seen;
   std::size_t threads = 0;
+  std::size_t frames_left = kMaxAllFrames;
   Address at = heap.Word(interpreter.runtime + offsets.runtime_interpreters);
   for (; at != 0 && interpreters.size() < kMaxInterpreters && seen.insert(at).second;
        at = heap.Word(at + offsets.interp_next)) {
@@ -97,7 +100,8 @@ std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
         heap.skips().Add("more threads than are read");
         break;
       }
-      view.threads.push_back(ReadThread(heap, frames, thread));
+      view.threads.push_back(ReadThread(heap, frames, thread, std::min(kMaxFrames, frames_left)));
+      frames_left -= view.threads.back().frames.size();
     }
   }
   return interpreters;

@@ -33,6 +33,13 @@ bool WaitReader::IsDone(Address future) {
   return IsFuture(heap_.KindOf(future)) && state && *state != kPending;
 }
 
+std::vector<Address> WaitReader::Elements(Address container) {
+  auto elements = heap_.Elements(container, std::min<std::uint64_t>(kMaxElements, elements_left_));
+  elements_left_ -= elements.size();
+  if (elements_left_ == 0) heap_.skips().Add("containers of waiters beyond the limit");
+  return elements;
+}
+
 void WaitReader::SetPending(const std::vector<Address>& children, PythonAwaitKind kind,
                             PythonAwait& wait) {
   wait.kind = kind;
@@ -50,8 +57,7 @@ bool WaitReader::IsGroup(Address future, PythonAwait& wait) {
     return true;
   }
   if (type == nullptr || type->name != "asyncio.tasks._GatheringFuture") return false;
-  SetPending(heap_.Elements(heap_.Attribute(future, "_children"), kMaxElements),
-             PythonAwaitKind::kAll, wait);
+  SetPending(Elements(heap_.Attribute(future, "_children")), PythonAwaitKind::kAll, wait);
   return true;
 }
 
@@ -66,7 +72,7 @@ bool WaitReader::IsFunctionOfAsyncio(Address future, const FrameView& innermost,
   if (function == "_wait") {  // of asyncio.wait()
     const auto condition = heap_.Str(frames_.Local(innermost, "return_when"), kMaxLocals);
     const bool all = condition && *condition == "ALL_COMPLETED";
-    SetPending(heap_.Elements(frames_.Local(innermost, "fs"), kMaxElements),
+    SetPending(Elements(frames_.Local(innermost, "fs")),
                all ? PythonAwaitKind::kAll : PythonAwaitKind::kAny, wait);
     return true;
   }
@@ -85,18 +91,15 @@ void WaitReader::IndexValue(Address object, const std::string& attribute, Addres
     return;
   }
   if (!IsContainer(kind) || depth >= kMaxDepth || elements_left_ == 0) return;
-  const auto elements =
-      heap_.Elements(value, std::min<std::uint64_t>(kMaxElements, elements_left_));
-  elements_left_ -= elements.size();
-  if (elements_left_ == 0) heap_.skips().Add("containers of waiters beyond the limit");
-  for (const Address element : elements) IndexValue(object, attribute, element, depth + 1);
+  for (const Address element : Elements(value)) IndexValue(object, attribute, element, depth + 1);
 }
 
 void WaitReader::Index(Address object) {
   if (!indexed_.insert(object).second) return;
   heap_.ForEachAttribute(object, kMaxAttributes, [&](const std::string& name, Address value) {
     IndexValue(object, name, value, 0);
-    return true;
+    if (elements_left_ > 0) --elements_left_;
+    return elements_left_ > 0;
   });
 }
 
@@ -112,8 +115,8 @@ bool WaitReader::IsObject(Address future, const std::vector<FrameView>& frames, 
     const Type* type = heap_.TypeOf(found->second.object);
     if (type == nullptr) return false;
     if (type->name == "asyncio.taskgroups.TaskGroup") {
-      SetPending(heap_.Elements(heap_.Attribute(found->second.object, "_tasks"), kMaxElements),
-                 PythonAwaitKind::kAll, wait);
+      SetPending(Elements(heap_.Attribute(found->second.object, "_tasks")), PythonAwaitKind::kAll,
+                 wait);
     } else {
       wait.kind = PythonAwaitKind::kObject;
     }
@@ -127,13 +130,15 @@ bool WaitReader::IsObject(Address future, const std::vector<FrameView>& frames, 
 
 // A callback that hands on somebody else's result has that somebody in its closure: _chain_future()
 // of run_in_executor() and wrap_future(), shield().
-bool WaitReader::FollowClosure(Address callback, Address future, PythonAwait& wait) {
+bool WaitReader::FollowClosure(Address callback, PythonTask& task) {
+  PythonAwait& wait = task.waits_for;
   if (heap_.KindOf(callback) != Kind::kFunction) return false;
   for (const Address cell :
        heap_.Elements(heap_.Word(callback + kFunctionClosure), kMaxCallbacks)) {
     const Address source = heap_.Word(cell + kCellContents);
     const Type* type = heap_.TypeOf(source);
-    if (type == nullptr || source == future) continue;
+    // From 3.14 on the task itself is in there too.
+    if (type == nullptr || source == wait.future || source == task.address) continue;
     if (type->name == "concurrent.futures._base.Future") {
       wait.kind = PythonAwaitKind::kConcurrent;
     } else if (IsFuture(type->kind)) {
@@ -147,11 +152,11 @@ bool WaitReader::FollowClosure(Address callback, Address future, PythonAwait& wa
   return false;
 }
 
-bool WaitReader::IsForwarded(Address future, PythonAwait& wait) {
-  if (FollowClosure(heap_.Word(future + kFirstCallback), future, wait)) return true;
+bool WaitReader::IsForwarded(Address future, PythonTask& task) {
+  if (FollowClosure(heap_.Word(future + kFirstCallback), task)) return true;
   for (const Address entry : heap_.Elements(heap_.Word(future + kCallbacks), kMaxCallbacks)) {
     const auto parts = heap_.Elements(entry, 2);  // (callback, context)
-    if (!parts.empty() && FollowClosure(parts[0], future, wait)) return true;
+    if (!parts.empty() && FollowClosure(parts[0], task)) return true;
   }
   return false;
 }
@@ -190,7 +195,7 @@ void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, 
   wait.future = future;
   if (IsGroup(future, wait)) return;
   if (!frames.empty() && IsFunctionOfAsyncio(future, frames.front(), wait)) return;
-  if (IsObject(future, frames, wait) || IsForwarded(future, wait)) return;
+  if (IsObject(future, frames, wait) || IsForwarded(future, task)) return;
   wait.kind = PythonAwaitKind::kUnknown;
 }
 

@@ -31,9 +31,11 @@ class WaitReader {
   bool IsGroup(Address future, PythonAwait& wait);
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);
   bool IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait);
-  bool IsForwarded(Address future, PythonAwait& wait);
-  bool FollowClosure(Address callback, Address future, PythonAwait& wait);
+  bool IsForwarded(Address future, PythonTask& task);
+  bool FollowClosure(Address callback, PythonTask& task);
   void SetPending(const std::vector<Address>& children, PythonAwaitKind kind, PythonAwait& wait);
+  // The elements of a container, charged to the limit of all of them.
+  std::vector<Address> Elements(Address container);
   // Remembers all futures that the object keeps.
   void Index(Address object);
   void IndexValue(Address object, const std::string& attribute, Address value, int depth);
@@ -42,7 +44,7 @@ class WaitReader {
   FrameReader& frames_;
   std::unordered_set<Address> indexed_;
   std::unordered_map<Address, Waitable> waitables_;  // by future
-  std::uint64_t elements_left_ = 8 << 20;            // of containers looked into
+  std::uint64_t elements_left_ = 4 << 20;            // of containers and objects looked into
 };
 
 }  // namespace ct::cpython

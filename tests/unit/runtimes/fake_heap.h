@@ -158,6 +158,42 @@ class FakeHeap {
     return object;
   }
 
+  // A function of so many locals and slots of stack.
+  Address Code(std::string_view name, std::int32_t locals, std::int32_t stack_size) {
+    if (code_ == 0) code_ = NewType("code", 0);
+    const Address code = New(256, code_);
+    memory.Write(code + 40, Bytes(""));
+    memory.Write(code + 68, stack_size);
+    memory.Write<std::int32_t>(code + 72, 7);
+    memory.Write(code + 76, locals);
+    memory.Write(code + 96, Tuple({}));
+    memory.Write(code + 112, Str("app.py"));
+    memory.Write(code + 128, Str(name));
+    // All of it on the first line.
+    memory.Write(code + 136, Bytes("\x87\x00"));
+    return code;
+  }
+  void WriteFrame(Address frame, Address code, Address previous, std::int32_t slots) {
+    memory.Write(frame + 32, code);
+    memory.Write(frame + 48, previous);
+    memory.Write(frame + 56, code + 184);
+    memory.Write(frame + 64, slots);
+  }
+  // A suspended coroutine without locals that awaits something.
+  Address Coroutine(std::string_view name, Address awaited) {
+    if (coroutine_ == 0) coroutine_ = NewType("coroutine", 0);
+    const Address coroutine = New(256, coroutine_);
+    const Address code = Code(name, 0, 1);
+    memory.Write<std::uint8_t>(code + 187, 3);  // RESUME 3 comes next
+    memory.Write<std::int8_t>(coroutine + 75, -1);
+    WriteFrame(coroutine + 80, code, 0, 1);
+    SetAwaited(coroutine, awaited);
+    return coroutine;
+  }
+  void SetAwaited(Address coroutine, Address awaited) {
+    memory.Write(coroutine + 80 + 72, awaited);
+  }
+
   SparseMemory memory;
   Heap heap;
 
@@ -173,6 +209,7 @@ class FakeHeap {
 
   Address next_ = 0x10000;
   Address type_ = 0, str_ = 0, dict_ = 0, list_ = 0, tuple_ = 0, set_ = 0, deque_ = 0, bytes_ = 0;
+  Address code_ = 0, coroutine_ = 0;
 };
 
 }  // namespace ct::cpython

@@ -1,10 +1,5 @@
-// The reader of CPython on real interpreters, against what each program knows of itself. The
-// system's python3, and those that the environment variable CT_PYTHONS names (paths, by colons).
-#include <unistd.h>
-
+// The reader of CPython on real interpreters, against what each program knows of itself.
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <sstream>
@@ -13,49 +8,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "runtimes/python.h"
-#include "tests/integration/harness.h"
+#include "tests/integration/python_programs.h"
 
 namespace ct {
 namespace {
 
 using std::chrono::seconds;
 using test::Child;
-using test::SourcePath;
+using test::Interpreters;
+using test::PythonProgram;
+using test::ReadAtRest;
+using test::ReadOnce;
 using test::SplitLines;
 using test::Strings;
 using testing::IsEmpty;
-
-Strings Interpreters() {
-  Strings all = {CT_PYTHON};
-  const char* more = std::getenv("CT_PYTHONS");
-  std::istringstream paths(more != nullptr ? more : "");
-  for (std::string path; std::getline(paths, path, ':');) {
-    if (!path.empty()) all.push_back(path);
-  }
-  return all;
-}
-
-Result<std::optional<PythonProcess>> ReadOnce(pid_t pid, const PythonOptions& options = {}) {
-  static const auto cache = MakeFileCache();
-  auto target = ct::Target::Open(pid, cache);
-  if (!target) return Fail(target.error());
-  return ReadPython(**target, options);
-}
-
-// Reads until two looks in a row see the same: the program has come to rest.
-PythonProcess ReadAtRest(pid_t pid) {
-  std::optional<PythonProcess> last;
-  for (int i = 0; i < 500; ++i) {
-    const auto now = ReadOnce(pid);
-    if (!now) throw std::runtime_error(now.error().message);
-    if (!*now) throw std::runtime_error("no Python found");
-    if (last && *last == **now) return *last;
-    last = **now;
-    test::SleepFor(test::Milliseconds(20));
-  }
-  throw std::runtime_error("the program does not come to rest");
-}
 
 // Names of objects: "NAME 7f0012 lock" of the program.
 using Names = std::map<std::uint64_t, std::string>;
@@ -114,7 +80,9 @@ Strings ChainsAndHolds(const PythonProcess& process, const Names& names) {
 
 void ExpectSameAsTruth(const std::string& python, const std::string& seed, int tasks) {
   SCOPED_TRACE(python + " seed " + seed);
-  Child program({python, SourcePath("python/nests.py"), seed, std::to_string(tasks)});
+  Strings command = PythonProgram(python, "nests.py");
+  command.insert(command.end(), {seed, std::to_string(tasks)});
+  Child program(command);
   program.ReadUntil("READY", seconds(60));
   const PythonProcess process = ReadAtRest(program.pid());
   Strings expected;
@@ -175,7 +143,7 @@ Strings OwnFrames(const PythonProcess& process, const std::vector<PythonFrame>& 
 class Waits : public testing::Test {
  protected:
   void Look(const std::string& python) {
-    program_.emplace(Strings{python, SourcePath("python/waits.py")});
+    program_.emplace(PythonProgram(python, "waits.py"));
     program_->ReadUntil("READY", seconds(60));
     process_ = ReadAtRest(program_->pid());
     names_ = NamesOf(*program_);
@@ -286,7 +254,7 @@ TEST_F(Waits, OfThreadsAreSeenInTheirFrames) {
 TEST(PythonReader, NamesTheHolderOfTheGilAndTheRunningTask) {
   for (const std::string& python : Interpreters()) {
     SCOPED_TRACE(python);
-    Child program({python, SourcePath("python/blocks_loop.py")});
+    Child program(PythonProgram(python, "blocks_loop.py"));
     program.ReadUntil("READY", seconds(60));
     test::SleepFor(test::Milliseconds(200));
     const auto process = ReadOnce(program.pid());
@@ -318,102 +286,6 @@ TEST(PythonReader, NamesTheHolderOfTheGilAndTheRunningTask) {
   }
 }
 
-// Memory in which some words are not what they were: other words, or the same with a bit flipped.
-class MangledMemory final : public Memory {
- public:
-  MangledMemory(Memory& memory, std::uint64_t seed, std::uint64_t one_in)
-      : memory_(memory), seed_(seed), one_in_(one_in) {}
-  std::size_t Read(std::uint64_t address, std::span<std::byte> out) override {
-    const std::size_t got = memory_.Read(address, out);
-    for (std::size_t i = (8 - address % 8) % 8; i + 8 <= got; i += 8) {
-      const std::uint64_t random = Mix((address + i) ^ seed_);
-      if (random % one_in_ != 0) continue;
-      std::uint64_t word = 0;
-      std::memcpy(&word, out.data() + i, 8);
-      const std::uint64_t choice = Mix(random);
-      if (choice % 4 == 0) word ^= 1ULL << (choice >> 8) % 64;
-      if (choice % 4 == 1) word = last_;
-      if (choice % 4 == 2) word = choice;
-      if (choice % 4 == 3) word += 8 * ((choice >> 8) % 64) - 256;
-      if (word > 4096) last_ = word;
-      std::memcpy(out.data() + i, &word, 8);
-    }
-    return got;
-  }
-
- private:
-  static std::uint64_t Mix(std::uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-    return x ^ x >> 31;
-  }
-  Memory& memory_;
-  std::uint64_t seed_;
-  std::uint64_t one_in_;
-  std::uint64_t last_ = 4096;
-};
-
-class MangledTarget final : public ct::Target {
- public:
-  MangledTarget(ct::Target& target, std::uint64_t seed, std::uint64_t one_in)
-      : target_(target), memory_(target.memory(), seed, one_in) {}
-  [[nodiscard]] pid_t pid() const override { return target_.pid(); }
-  Memory& memory() override { return memory_; }
-  Status Refresh() override { return target_.Refresh(); }
-  [[nodiscard]] std::span<const Mapping> mappings() const override { return target_.mappings(); }
-  [[nodiscard]] const Mapping* FindMapping(std::uint64_t address) const override {
-    return target_.FindMapping(address);
-  }
-  [[nodiscard]] std::span<const Module> modules() const override { return target_.modules(); }
-  UnwoundStack Unwind(const Registers& registers, const StackOptions& options) override {
-    return target_.Unwind(registers, options);
-  }
-  std::optional<std::string> DataSymbol(std::uint64_t address) override {
-    return target_.DataSymbol(address);
-  }
-  std::optional<std::uint64_t> ObjectNamed(const Mapping& mapping,
-                                           std::string_view symbol) override {
-    return target_.ObjectNamed(mapping, symbol);
-  }
-  std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
-                                            std::string_view section) override {
-    return target_.SectionNamed(mapping, section);
-  }
-  std::string DescribeAddress(std::uint64_t address) override {
-    return target_.DescribeAddress(address);
-  }
-  std::string Language() override { return target_.Language(); }
-
- private:
-  ct::Target& target_;
-  MangledMemory memory_;
-};
-
-TEST(PythonReader, EndsSoonOnMemoryThatIsMangled) {
-  for (const std::string& python : Interpreters()) {
-    SCOPED_TRACE(python);
-    Child program({python, SourcePath("python/waits.py")});
-    program.ReadUntil("READY", seconds(60));
-    ReadAtRest(program.pid());
-    auto target = ct::Target::Open(program.pid(), MakeFileCache());
-    ASSERT_TRUE(target) << target.error().message;
-    std::size_t found = 0;
-    std::size_t skipped = 0;
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-      constexpr std::uint64_t kOneIn[] = {20'000, 2'000, 500, 100};
-      MangledTarget mangled(**target, seed, kOneIn[seed % 4]);
-      const auto start = std::chrono::steady_clock::now();
-      const auto process = ReadPython(mangled, {});
-      EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(5)) << "seed " << seed;
-      if (!process || !*process) continue;
-      found += (*process)->tasks.size();
-      skipped += (*process)->skips.size();
-    }
-    EXPECT_GT(found, 200u);  // the mangling does leave something to read
-    EXPECT_GT(skipped, 50u);
-  }
-}
-
 TEST(PythonReader, FindsAnInterpreterWhoseFileWasDeleted) {
   const test::TempDir directory;
   const std::string copy = directory.File("service");
@@ -437,7 +309,7 @@ TEST(PythonReader, FindsNoneInOtherPrograms) {
 }
 
 TEST(PythonReader, LeavesTasksOutWhereNotAsked) {
-  Child program({CT_PYTHON, SourcePath("python/waits.py")});
+  Child program(PythonProgram(CT_PYTHON, "waits.py"));
   program.ReadUntil("READY", seconds(60));
   const auto process = ReadOnce(program.pid(), {.tasks = false});
   ASSERT_TRUE(process) << process.error().message;

@@ -1,0 +1,116 @@
+// The reader of CPython on memory that is not what it should be.
+#include <array>
+#include <chrono>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "tests/integration/python_programs.h"
+
+namespace ct {
+namespace {
+
+using std::chrono::seconds;
+using test::Child;
+using test::Interpreters;
+using test::PythonProgram;
+using test::ReadAtRest;
+
+// Memory in which some words are not what they were: other words, or the same with a bit flipped.
+class MangledMemory final : public Memory {
+ public:
+  MangledMemory(Memory& memory, std::uint64_t seed, std::uint64_t one_in)
+      : memory_(memory), seed_(seed), one_in_(one_in) {}
+  std::size_t Read(std::uint64_t address, std::span<std::byte> out) override {
+    const std::size_t got = memory_.Read(address, out);
+    for (std::size_t i = (8 - address % 8) % 8; i + 8 <= got; i += 8) {
+      const std::uint64_t random = Mix((address + i) ^ seed_);
+      if (random % one_in_ != 0) continue;
+      std::uint64_t word = 0;
+      std::memcpy(&word, out.data() + i, 8);
+      const std::uint64_t choice = Mix(random);
+      if (choice % 4 == 0) word ^= 1ULL << (choice >> 8) % 64;
+      if (choice % 4 == 1) word = last_;
+      if (choice % 4 == 2) word = choice;
+      if (choice % 4 == 3) word += 8 * ((choice >> 8) % 64) - 256;
+      if (word > 4096) last_ = word;
+      std::memcpy(out.data() + i, &word, 8);
+    }
+    return got;
+  }
+
+ private:
+  static std::uint64_t Mix(std::uint64_t x) {
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
+    return x ^ x >> 31;
+  }
+  Memory& memory_;
+  std::uint64_t seed_;
+  std::uint64_t one_in_;
+  std::uint64_t last_ = 4096;
+};
+
+class MangledTarget final : public ct::Target {
+ public:
+  MangledTarget(ct::Target& target, std::uint64_t seed, std::uint64_t one_in)
+      : target_(target), memory_(target.memory(), seed, one_in) {}
+  [[nodiscard]] pid_t pid() const override { return target_.pid(); }
+  Memory& memory() override { return memory_; }
+  Status Refresh() override { return target_.Refresh(); }
+  [[nodiscard]] std::span<const Mapping> mappings() const override { return target_.mappings(); }
+  [[nodiscard]] const Mapping* FindMapping(std::uint64_t address) const override {
+    return target_.FindMapping(address);
+  }
+  [[nodiscard]] std::span<const Module> modules() const override { return target_.modules(); }
+  UnwoundStack Unwind(const Registers& registers, const StackOptions& options) override {
+    return target_.Unwind(registers, options);
+  }
+  std::optional<std::string> DataSymbol(std::uint64_t address) override {
+    return target_.DataSymbol(address);
+  }
+  std::optional<std::uint64_t> ObjectNamed(const Mapping& mapping,
+                                           std::string_view symbol) override {
+    return target_.ObjectNamed(mapping, symbol);
+  }
+  std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
+                                            std::string_view section) override {
+    return target_.SectionNamed(mapping, section);
+  }
+  std::string DescribeAddress(std::uint64_t address) override {
+    return target_.DescribeAddress(address);
+  }
+  std::string Language() override { return target_.Language(); }
+
+ private:
+  ct::Target& target_;
+  MangledMemory memory_;
+};
+
+TEST(PythonReader, EndsSoonOnMemoryThatIsMangled) {
+  for (const std::string& python : Interpreters()) {
+    SCOPED_TRACE(python);
+    Child program(PythonProgram(python, "waits.py"));
+    program.ReadUntil("READY", seconds(60));
+    ReadAtRest(program.pid());
+    auto target = ct::Target::Open(program.pid(), MakeFileCache());
+    ASSERT_TRUE(target) << target.error().message;
+    std::size_t found = 0;
+    std::size_t skipped = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+      constexpr std::uint64_t kOneIn[] = {20'000, 2'000, 500, 100};
+      MangledTarget mangled(**target, seed, kOneIn[seed % 4]);
+      const auto start = std::chrono::steady_clock::now();
+      const auto process = ReadPython(mangled, {});
+      EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(5)) << "seed " << seed;
+      if (!process || !*process) continue;
+      found += (*process)->tasks.size();
+      skipped += (*process)->skips.size();
+    }
+    EXPECT_GT(found, 200u);  // the mangling does leave something to read
+    EXPECT_GT(skipped, 50u);
+  }
+}
+
+}  // namespace
+}  // namespace ct

@@ -1,0 +1,53 @@
+// Interpreters to try the reader of CPython on, and looks at their programs.
+#pragma once
+
+#include <cstdlib>
+#include <optional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "runtimes/python.h"
+#include "tests/integration/harness.h"
+
+namespace ct::test {
+
+// The system's python3, and those that the environment variable CT_PYTHONS names (paths, by
+// colons).
+inline Strings Interpreters() {
+  Strings all = {CT_PYTHON};
+  const char* more = std::getenv("CT_PYTHONS");
+  std::istringstream paths(more != nullptr ? more : "");
+  for (std::string path; std::getline(paths, path, ':');) {
+    if (!path.empty()) all.push_back(path);
+  }
+  return all;
+}
+
+inline Result<std::optional<PythonProcess>> ReadOnce(pid_t pid, const PythonOptions& options = {}) {
+  static const auto cache = MakeFileCache();
+  auto target = ct::Target::Open(pid, cache);
+  if (!target) return Fail(target.error());
+  return ReadPython(**target, options);
+}
+
+// Reads until two looks in a row see the same: the program has come to rest.
+inline PythonProcess ReadAtRest(pid_t pid) {
+  std::optional<PythonProcess> last;
+  for (int i = 0; i < 500; ++i) {
+    const auto now = ReadOnce(pid);
+    if (!now) throw std::runtime_error(now.error().message);
+    if (!*now) throw std::runtime_error("no Python found");
+    if (last && *last == **now) return *last;
+    last = **now;
+    SleepFor(Milliseconds(20));
+  }
+  throw std::runtime_error("the program does not come to rest");
+}
+
+// One of tests/targets/python. It leaves no compiled files among the sources.
+inline Strings PythonProgram(const std::string& python, const std::string& file) {
+  return {python, "-B", SourcePath("python/" + file)};
+}
+
+}  // namespace ct::test

@@ -228,6 +228,8 @@ static __always_inline __u64 count_wait(const struct wait_state *state, __u64 en
 			if (held > lock->hold_max)
 				lock->hold_max = held;
 		}
+		if (state->flags & CT_WAIT_BY_WAITER)
+			__sync_fetch_and_add(&lock->by_waiters, 1);
 		lock->holder_tid = (__u32)bpf_get_current_pid_tgid();
 		lock->acquired_at = end;
 	}

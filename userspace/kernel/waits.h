@@ -76,6 +76,10 @@ struct LockCount {
   LockKey key;
   WaitTotals waits;
   HoldTotals holds;
+  std::uint64_t by_waiters = 0;  // waits that were ended by one whose own last wait was for it
+  // Whose wait somebody else ended last, and when it did; 0: nobody's.
+  pid_t given_to = 0;
+  TimeNs given_at = 0;
 };
 // Summed over all CPUs, since the start. produced = received + lost_ring, always.
 struct WaitCounters {

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxLocks = 131'072;
 constexpr std::size_t kMaxStacks = 16'384;
 constexpr std::size_t kMaxPerLock = 256;  // stacks, threads, releasers
 
-WaitingProcess WaiterOf(const WaitSample& wait) {
+ProcessNames WaiterOf(const WaitSample& wait) {
   return {wait.leader, wait.ns_pid, wait.pid_ns, wait.leader_name};
 }
 
@@ -47,7 +47,7 @@ typename Map::mapped_type* ContentionLedger::Entry(Map& map, const typename Map:
   return &map[key];
 }
 
-ContentionLedger::Lock* ContentionLedger::At(const LockKey& key, const WaitingProcess& process) {
+ContentionLedger::Lock* ContentionLedger::At(const LockKey& key, const ProcessNames& process) {
   Lock* lock = Entry(locks_, key, kMaxLocks);
   if (lock != nullptr) processes_[key.pid] = process;
   return lock;
@@ -69,7 +69,7 @@ void ContentionLedger::NoteWait(const WaitSample& wait) {
   }
 }
 
-void ContentionLedger::NoteUncounted(const LockKey& key, const WaitingProcess& process,
+void ContentionLedger::NoteUncounted(const LockKey& key, const ProcessNames& process,
                                      DurationNs duration, bool timed_out) {
   if (Lock* lock = At(key, process)) LongWaitsOf(*lock).uncounted.Add(duration, timed_out);
 }
@@ -91,7 +91,7 @@ void ContentionLedger::NoteUnread(const WaitSample& wait) {
   if (lock != nullptr && !wait.sampled) LongWaitsOf(*lock).unread.Add(wait.duration());
 }
 
-void ContentionLedger::NoteLive(const LockKey& key, const WaitingProcess& process,
+void ContentionLedger::NoteLive(const LockKey& key, const ProcessNames& process,
                                 const ThreadRead& read) {
   if (Lock* lock = At(key, process)) NoteName(*lock, read);
 }

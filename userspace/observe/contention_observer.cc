@@ -55,12 +55,13 @@ ThreadToRead ToRead(const WaitSample& wait) {
 }  // namespace
 
 ContentionObserver::ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
-                                       ContentionOptions options)
+                                       History& history, ContentionOptions options)
     : tracer_(tracer),
       budget_(options.max_overhead, options.cpus, tracer.costs().dispatch, !options.filter.empty()),
       sweeper_(sweeper),
       reader_(reader),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      history_(history) {}
 
 Status ContentionObserver::Sweep() {
   Result<ct::Sweep> sweep = sweeper_.Full({});
@@ -203,7 +204,7 @@ void ContentionObserver::Note(WaitSample wait) {
       return;
     }
     wait.begin = running->second.since;
-    const WaitingProcess running_process = running->second.process;
+    const ProcessNames running_process = running->second.process;
     running_.erase(running);
     ledger_.NoteUncounted(wait.lock, running_process, wait.duration(), wait.timed_out);
     wait.sampled = wait.duration() < options_.min_wait;
@@ -310,9 +311,26 @@ void ContentionObserver::ReadFacts(const std::vector<LockCount>& counts) {
 }
 
 Result<Observation> ContentionObserver::Report() {
-  if (Status status = tracer_.Receive(0); !status) return Fail(status.error());
+  Observation observation;
+  if (Status status = AddTo(observation); !status) return Fail(status.error());
+  observation.begin = begin_;
+  observation.end = sweep_.end;
+  observation.realtime_offset = RealtimeOffset();
+  observation.filter = options_.filter.Text();
+  observation.cost.threads_visited = sweep_.visited;
+  return observation;
+}
+
+GivenLocks ContentionObserver::Given() {
+  const Result<std::vector<LockCount>> counts = tracer_.Locks();
+  // Without them a look knows less, and says nothing wrong.
+  return counts ? FindGivenLocks(*counts) : GivenLocks{};
+}
+
+Status ContentionObserver::AddTo(Observation& observation) {
+  if (Status status = tracer_.Receive(0); !status) return status;
   Take(true);
-  if (Status status = Sweep(); !status) return Fail(status.error());
+  if (Status status = Sweep(); !status) return status;
   EndRunning();
   ReadPending(kLastReadingBudget);
   ReadLive();
@@ -322,13 +340,12 @@ Result<Observation> ContentionObserver::Report() {
   const Result<WaitCounters> counters = tracer_.Counters();
   if (!counters) return Fail(counters.error());
 
-  Observation observation = BuildContention(
-      {begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_});
-  observation.realtime_offset = RealtimeOffset();
-  observation.filter = options_.filter.Text();
-  observation.degradations = given_up_;
+  AddContention({begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_},
+                observation);
+  observation.degradations.insert(observation.degradations.end(), given_up_.begin(),
+                                  given_up_.end());
   AddLosses(*counters, observation);
-  return observation;
+  return {};
 }
 
 void ContentionObserver::AddLosses(const WaitCounters& counters, Observation& observation) const {

@@ -37,7 +37,8 @@ class Reader {
     lock.waiting = static_cast<double>(row.waiting_duration_ns()) / kMillisecond;
     for (const auto& stack : row.stacks()) lock.places[Place(stack.stack())] += stack.waits();
     for (const auto& thread : row.threads()) lock.threads[Text(thread.name())] += thread.waits();
-    for (const auto& by : row.releasers()) lock.releasers[Text(by.name())] += by.releases();
+    for (const auto& by : row.releasers()) lock.releasers[Text(by.name())] += by.waits();
+    for (const auto& by : row.holders()) lock.holders[Text(by.name())] += by.waits();
     return lock;
   }
 

@@ -26,6 +26,7 @@ struct CountedLock {
   std::map<std::string, std::uint64_t> places;     // "file:line" of a target's own frame -> waits
   std::map<std::string, std::uint64_t> threads;    // name -> long waits
   std::map<std::string, std::uint64_t> releasers;  // name -> long waits that it ended
+  std::map<std::string, std::uint64_t> holders;    // name -> long waits that began while it held it
 };
 
 struct Counted {

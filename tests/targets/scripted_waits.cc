@@ -223,6 +223,20 @@ Kind TimedLock() {
           [] { g_timed.unlock(); }, [] { g_timed.unlock(); }};
 }
 
+// The waiter gives up; who holds the mutex lets go of it only for the next wait.
+Kind LockGivenUp(long milliseconds) {
+  static bool held;
+  return {[] {
+            if (held) g_timed.unlock();
+            g_timed.lock();
+            held = true;
+          },
+          [milliseconds] {
+            static_cast<void>(g_timed.try_lock_for(std::chrono::milliseconds(milliseconds)));
+          },
+          [] {}};
+}
+
 Kind ReadLocked() {
   return {[] { pthread_rwlock_wrlock(&g_rwlock); }, [] { pthread_rwlock_rdlock(&g_rwlock); },
           [] { pthread_rwlock_unlock(&g_rwlock); }, [] { pthread_rwlock_unlock(&g_rwlock); }};
@@ -341,6 +355,7 @@ std::map<std::string, std::function<Kind(long)>> Kinds() {
       {"mutex", [](long) { return Locked(g_mutex); }},
       {"recursive", [](long) { return Locked(g_recursive); }},
       {"timed_mutex", [](long) { return TimedLock(); }},
+      {"timed_out_mutex", LockGivenUp},
       {"robust", [](long) { return Locked(g_robust); }},
       {"pi_mutex", [](long) { return Locked(g_pi); }},
       {"shared_mutex", [](long) { return SharedMutex(); }},

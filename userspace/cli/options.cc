@@ -84,9 +84,11 @@ void AddWaitOptions(CLI::App& command, WaitOptions& options) {
   AddDuration(command, "--min-wait", options.min_wait,
               "From which length on who waited, and where, is kept (default 1ms)");
   command
-      .add_option("--stack-size", options.stack_kilobytes,
-                  "KiB of a waiter's stack that are kept: 8, 16 (default) or 32")
-      ->check(CLI::IsMember({8U, 16U, 32U}));
+      .add_option(
+          "--stack-size", options.stack_kilobytes,
+          "KiB of a waiter's stack that are kept: 8, 16 (default) or 32; 0: none, so that nobody\n"
+          "knows where, nor what lock it is")
+      ->check(CLI::IsMember({0U, 8U, 16U, 32U}));
   command.add_option("--ring-size", options.ring_megabytes,
                      "MiB for long waits on their way to us (a power of two, default 16)");
   command

@@ -111,6 +111,9 @@ struct WaitCosts {
 struct ProgramRuns {
   std::uint64_t runs = 0;
   DurationNs run_time = 0;
+  // System calls of the whole host since MeasureRuns(true), where tracepoints make all of them
+  // slower (WaitCosts::other_call).
+  std::uint64_t system_calls = 0;
 };
 
 // Not thread-safe. While it lives its programs are attached; when it ends, or its process does,

@@ -62,7 +62,7 @@ void ContentionLedger::NoteWait(const WaitSample& wait) {
     thread->name = wait.name;
   }
   if (!wait.waker) return;
-  if (ReleaserSum* releaser = Entry(waits.releasers, wait.waker->tid, kMaxPerLock)) {
+  if (CounterpartSum* releaser = Entry(waits.releasers, wait.waker->tid, kMaxPerLock)) {
     releaser->Add(wait.duration());
     releaser->pid = wait.waker->pid;
     if (!wait.waker->name.empty()) releaser->name = wait.waker->name;
@@ -84,6 +84,16 @@ void ContentionLedger::NoteReading(const WaitSample& wait, const ThreadRead& rea
   LongWaits& waits = LongWaitsOf(*lock);
   Sum* sum = stack ? Entry(waits.stacks, *stack, kMaxPerLock) : nullptr;
   (sum != nullptr ? *sum : waits.unread).Add(wait.duration());
+}
+
+void ContentionLedger::NoteHolder(const WaitSample& wait, const TaskSample& holder) {
+  Lock* lock = At(wait.lock, WaiterOf(wait));
+  if (lock == nullptr || wait.sampled) return;
+  if (CounterpartSum* sum = Entry(LongWaitsOf(*lock).holders, holder.id.tid, kMaxPerLock)) {
+    sum->Add(wait.duration());
+    sum->pid = holder.leader.tid;
+    sum->name = holder.comm;
+  }
 }
 
 void ContentionLedger::NoteUnread(const WaitSample& wait) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kernel/sweep.h"
 #include "kernel/waits.h"
 #include "model/frame.h"
 #include "observe/process_row.h"
@@ -32,7 +33,7 @@ class ContentionLedger {
   struct ThreadSum : Sum {
     std::string name;
   };
-  struct ReleaserSum : Sum {
+  struct CounterpartSum : Sum {
     pid_t pid = 0;
     std::string name;
   };
@@ -41,8 +42,9 @@ class ContentionLedger {
     WaitTotals uncounted;  // waits that the kernel's statistics do not have
     std::map<StackId, Sum> stacks;
     std::map<ThreadId, ThreadSum> threads;
-    std::map<pid_t, ReleaserSum> releasers;  // by tid
-    Sum unread;                              // long waits whose stack is not known
+    std::map<pid_t, CounterpartSum> releasers;  // by tid
+    std::map<pid_t, CounterpartSum> holders;    // by tid
+    Sum unread;                                 // long waits whose stack is not known
   };
   // What a lock is, as far as many are the same.
   struct Description {
@@ -73,6 +75,8 @@ class ContentionLedger {
   // What its thread was read to wait for, and where; `modules` are those that its frames name.
   void NoteReading(const WaitSample& wait, const ThreadRead& read,
                    const std::vector<Module>& modules);
+  // Whom the lock named as the wait began.
+  void NoteHolder(const WaitSample& wait, const TaskSample& holder);
   void NoteUnread(const WaitSample& wait);
   // The same of a wait in progress.
   void NoteLive(const LockKey& key, const ProcessNames& process, const ThreadRead& read);

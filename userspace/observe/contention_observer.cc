@@ -159,17 +159,24 @@ void ContentionObserver::WatchCost() {
     return static_cast<decltype(all)>(share * static_cast<double>(all));
   };
   const WaitDetail before = budget_.detail();
-  const WaitDetail detail = budget_.Note(
-      {part(runs.runs - runs_at_begin_.runs), part(runs.run_time - runs_at_begin_.run_time)},
-      now - window_begin_);
+  // The tax on every other system call is there whoever was asked for.
+  const DurationNs others =
+      static_cast<DurationNs>(runs.system_calls - runs_at_begin_.system_calls) *
+      tracer_.costs().other_call;
+  const bool exceeded_before = budget_.exceeded();
+  const WaitDetail detail = budget_.Note({part(runs.runs - runs_at_begin_.runs),
+                                          part(runs.run_time - runs_at_begin_.run_time), others},
+                                         now - window_begin_);
   window_begin_ = 0;
   // Once something was given up it is looked at again at once: was it enough?
   next_window_ = detail == before ? now + kCostInterval : now;
-  if (detail == before) return;
+  if (detail == before && budget_.exceeded() == exceeded_before) return;
   const std::string cost =
-      fmt::format("counting waits costs {:.1f} % of this host's CPU time, more than {:.1f} %",
+      fmt::format("counting waits costs {:.1f} % of this host's CPU time, more than {:g} %",
                   100 * budget_.last(), 100 * options_.max_overhead);
-  if (detail == WaitDetail::kStatistics) {
+  if (detail == before) {
+    news_.push_back(cost + ": it goes on, because these processes were asked for");
+  } else if (detail == WaitDetail::kStatistics) {
     tracer_.SetEvents(false);
     news_.push_back(cost + ": from now on waits are only counted, who and where is not known");
   } else {
@@ -260,11 +267,24 @@ void ContentionObserver::Read(const std::vector<WaitSample>& waits) {
   std::size_t next = 0;
   for (const WaitSample& wait : waits) {
     if (next < answer.threads.size() && answer.threads[next].tid == wait.id.tid) {
-      ledger_.NoteReading(wait, answer.threads[next++], answer.modules);
+      const ThreadRead& read = answer.threads[next++];
+      ledger_.NoteReading(wait, read, answer.modules);
+      if (const TaskSample* holder = HolderAtBegin(wait, read)) ledger_.NoteHolder(wait, *holder);
     } else {
       ledger_.NoteUnread(wait);
     }
   }
+}
+
+// Read over the words of the lock as they were then; it may have ended since.
+const TaskSample* ContentionObserver::HolderAtBegin(const WaitSample& wait,
+                                                    const ThreadRead& read) const {
+  if (!read.wait || !wait.words) return nullptr;
+  const WaitReading& reading = read.wait->reading;
+  if (reading.owner_ns_tid == 0 || !reading.word_matches) return nullptr;
+  const TaskSample* holder = index_->ByNamespaceTid(wait.pid_ns, reading.owner_ns_tid);
+  const bool lived = holder != nullptr && holder->id.start_time < wait.end;
+  return lived ? holder : nullptr;
 }
 
 void ContentionObserver::ReadLive() {

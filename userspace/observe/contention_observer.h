@@ -66,6 +66,8 @@ class ContentionObserver {
   // The oldest of the pending waits and others of the same process.
   std::vector<WaitSample> NextOfOneProcess();
   void Read(const std::vector<WaitSample>& waits);
+  [[nodiscard]] const TaskSample* HolderAtBegin(const WaitSample& wait,
+                                                const ThreadRead& read) const;
   // Waits in progress of locks that nothing is known of yet.
   void ReadLive();
   void WatchCost();

@@ -71,7 +71,8 @@ class ReportBuilder {
     bool by_waiters = false;            // IsLetGoByWaiters
     std::map<StackId, WaitingStack> stacks;
     std::map<ThreadId, WaitingThread> threads;
-    std::map<pid_t, Releaser> releasers;
+    std::map<pid_t, Counterpart> releasers;
+    std::map<pid_t, Counterpart> holders;
   };
   using RowKey = std::tuple<ResourceId, pid_t>;
 
@@ -174,13 +175,19 @@ class ReportBuilder {
       thread.name = CleanText(sum.name);
       AddSum(thread, sum);
     }
-    for (const auto& [tid, sum] : lock.long_waits->releasers) {
-      Releaser& releaser = row.releasers[tid];
-      releaser.tid = tid;
-      releaser.pid = sum.pid;
-      releaser.name = CleanText(sum.name);
-      releaser.releases += sum.waits;
-      releaser.total += sum.total;
+    AddCounterparts(lock.long_waits->releasers, row.releasers);
+    AddCounterparts(lock.long_waits->holders, row.holders);
+  }
+
+  static void AddCounterparts(const std::map<pid_t, ContentionLedger::CounterpartSum>& from,
+                              std::map<pid_t, Counterpart>& to) {
+    for (const auto& [tid, sum] : from) {
+      Counterpart& counterpart = to[tid];
+      counterpart.tid = tid;
+      counterpart.pid = sum.pid;
+      counterpart.name = CleanText(sum.name);
+      counterpart.waits += sum.waits;
+      counterpart.total += sum.total;
     }
   }
 
@@ -219,6 +226,7 @@ class ReportBuilder {
       for (auto& [tid, releaser] : row.releasers) {
         row.lock->releasers.push_back(std::move(releaser));
       }
+      for (auto& [tid, holder] : row.holders) row.lock->holders.push_back(std::move(holder));
       // Only the stacks that stay get a place in the observation.
       std::vector<std::pair<StackId, WaitingStack>> stacks(row.stacks.begin(), row.stacks.end());
       std::stable_sort(stacks.begin(), stacks.end(), [](const auto& a, const auto& b) {
@@ -231,6 +239,7 @@ class ReportBuilder {
       }
       SortByTotal(row.lock->threads);
       SortByTotal(row.lock->releasers);
+      SortByTotal(row.lock->holders);
     }
     for (const auto& lock : locks_) out_.contention.locks.push_back(std::move(*lock));
     std::stable_sort(out_.contention.locks.begin(), out_.contention.locks.end(),

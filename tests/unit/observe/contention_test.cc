@@ -469,8 +469,8 @@ TEST_F(ContentionTest, SortsThreadsAndReleasersByTheTimeWaited) {
               ElementsAre(WaitingThread{{101, 111}, "t101", 2, 5 * kSecond, 4 * kSecond},
                           WaitingThread{{102, 112}, "t102", 1, 3 * kSecond, 3 * kSecond},
                           WaitingThread{{103, 113}, "evil?", 1, 2 * kSecond, 2 * kSecond}));
-  EXPECT_THAT(lock.releasers, ElementsAre(Releaser{103, kApp, "t103", 2, 5 * kSecond},
-                                          Releaser{101, kApp, "t101", 1, 3 * kSecond}));
+  EXPECT_THAT(lock.releasers, ElementsAre(Counterpart{103, kApp, "t103", 2, 5 * kSecond},
+                                          Counterpart{101, kApp, "t101", 1, 3 * kSecond}));
 }
 
 TEST_F(ContentionTest, KeepsTwoThreadsOfOneTidApart) {
@@ -490,7 +490,7 @@ TEST_F(ContentionTest, KeepsTheNameOfAReleaser) {
   ledger_.NoteWait(nameless);
   ledger_.NoteWait(LetGo(Waited(101, 0x1000, kSecond), 103));
   ledger_.NoteWait(nameless);
-  EXPECT_THAT(BuildOne().releasers, ElementsAre(Releaser{103, kApp, "t103", 3, 3 * kSecond}));
+  EXPECT_THAT(BuildOne().releasers, ElementsAre(Counterpart{103, kApp, "t103", 3, 3 * kSecond}));
 }
 
 TEST_F(ContentionTest, ASampleOnlyMakesItsLockKnown) {

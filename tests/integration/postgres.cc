@@ -2,11 +2,14 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <stdexcept>
+
+#include <sys/prctl.h>
 
 #include "tests/integration/expect.h"
 
@@ -34,6 +37,7 @@ void BecomePostgres() {
       setuid(user->pw_uid) != 0) {
     _exit(126);
   }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);  // which a change of user has cleared
 }
 
 // A program of the server, as user postgres.

@@ -8,7 +8,7 @@
 
 /* Set before loading. Not bool: see user_registers.h. */
 const volatile ct_u8 has_task_storage = true; /* 5.11 */
-const volatile __u32 stack_copy = 16384;      /* bytes of each stack: 8192, 16384 or 32768 */
+const volatile __u32 stack_copy = 16384;      /* bytes of each stack: 0, 8192, 16384 or 32768 */
 const volatile __u64 record_bytes = sizeof(struct ct_wait_record) + 16384;
 const volatile __u32 wake_above = 0; /* bytes in the ring that wake the tracer */
 
@@ -228,6 +228,8 @@ static __always_inline __u64 count_wait(const struct wait_state *state, __u64 en
 			if (held > lock->hold_max)
 				lock->hold_max = held;
 		}
+		if (state->flags & CT_WAIT_BY_WAITER)
+			__sync_fetch_and_add(&lock->by_waiters, 1);
 		lock->holder_tid = (__u32)bpf_get_current_pid_tgid();
 		lock->acquired_at = end;
 	}

@@ -98,7 +98,7 @@ static __always_inline void send(const struct wait_state *state, __u64 begin, __
 	__builtin_memcpy(record->words, state->words, sizeof(record->words));
 	if (!(flags & CT_WAIT_EXITED)) {
 		fill_user_registers(record, task);
-		if (record->flags & CT_WAIT_REGISTERS)
+		if (stack_copy && (record->flags & CT_WAIT_REGISTERS))
 			copy_stack(record, record + 1);
 	}
 	bpf_ringbuf_submit(record, bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= wake_above

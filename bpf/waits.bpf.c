@@ -14,7 +14,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/sched_waking")
 int BPF_PROG(ct_waking, struct task_struct *task)
 {
-	struct wait_state *state;
+	struct wait_state *state, *own;
 	__u64 ids, now;
 	__u32 tid;
 
@@ -35,6 +35,11 @@ int BPF_PROG(ct_waking, struct task_struct *task)
 		bpf_get_current_comm(state->waker_comm, sizeof(state->waker_comm));
 	else
 		state->waker_comm[0] = 0;
+	own = own_state(false);
+	if (own && own->address == state->address && own->space == state->space)
+		state->flags |= CT_WAIT_BY_WAITER;
+	else
+		state->flags &= ~CT_WAIT_BY_WAITER;
 	return 0;
 }
 

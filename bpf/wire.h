@@ -166,6 +166,7 @@ enum ct_wait_flags {
 	CT_WAIT_WORD_MATCHED = 1u << 7, /* the futex word was what the waiter expected it to be */
 	CT_WAIT_REGISTERS = 1u << 8,	/* registers, syscall and arguments are set */
 	CT_WAIT_WOKEN = 1u << 9,	/* waker_* and woken_at are set: it did not end by itself */
+	CT_WAIT_BY_WAITER = 1u << 10,	/* and by one whose own last wait was for the same */
 };
 
 /*
@@ -235,7 +236,8 @@ struct ct_lock_statistics {
 	ct_u64 hold_max;
 	ct_u64 acquired_at; /* by holder_tid */
 	ct_u32 holder_tid;
-	ct_u32 pad;
+	/* Waits that were ended by a thread whose own last wait was for this lock. */
+	ct_u32 by_waiters;
 	/* Bucket i counts waits of 2^(i+8) to 2^(i+9) ns; the first and the last are open. */
 	ct_u32 histogram[CT_HISTOGRAM_BUCKETS];
 };

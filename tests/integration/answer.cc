@@ -241,12 +241,9 @@ v1::Snapshot Parse(const Outcome& run) {
 
 }  // namespace
 
-Answer Look(const Strings& arguments) {
-  const TempDir directory;
-  Strings command{"snapshot", "--json", "-o", directory.File("answer.pb")};
-  command.insert(command.end(), arguments.begin(), arguments.end());
+Answer AnswerOf(const Outcome& run) {
   Answer answer;
-  answer.run = RunTracer(command);
+  answer.run = run;
   answer.snapshot = Parse(answer.run);
   const Describer describer(answer.snapshot);
   for (const v1::Finding& finding : answer.snapshot.findings()) {
@@ -258,6 +255,13 @@ Answer Look(const Strings& arguments) {
     }
   }
   return answer;
+}
+
+Answer Look(const Strings& arguments) {
+  const TempDir directory;
+  Strings command{"snapshot", "--json", "-o", directory.File("answer.pb")};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return AnswerOf(RunTracer(command));
 }
 
 Answer LookAt(pid_t pid, const Strings& more) {

@@ -27,6 +27,8 @@ struct Answer {
 // `snapshot -p PID --json` (more arguments after that), with its answer checked for consistency.
 Answer LookAt(pid_t pid, const Strings& more = {});
 Answer Look(const Strings& arguments);
+// Of a run that printed JSON.
+Answer AnswerOf(const Outcome& run);
 
 // All waits of threads of the process: "thread: kind implementation", sorted.
 std::string DescribeWaits(const Answer& answer, pid_t pid);

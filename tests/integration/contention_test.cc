@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::Pair;
@@ -119,9 +120,22 @@ TEST(Contention, CountsJoins) {
   EXPECT_EQ(waits, 20U);
 }
 
+// Nobody let these waits go: whom the lock named as they began is all that there is to say.
+TEST(Contention, NamesTheHolderOfALockThatWaitersGiveUp) {
+  const CountedRun run = Count({"--kind=timed_out_mutex"});
+  const CountedLock& lock = run.counted.Only();
+  EXPECT_EQ(lock.what, "std::timed_mutex g_timed");
+  EXPECT_EQ(lock.waits, 20U);
+  EXPECT_EQ(lock.timeouts, 20U);
+  EXPECT_THAT(lock.releasers, IsEmpty());
+  EXPECT_EQ(lock.holders, (Counts{{"releaser", 20}}));
+}
+
 TEST(Contention, NamesTheLine) {
   const CountedRun run = Count({"--kind=mutex"});
-  EXPECT_EQ(run.counted.Only().places, (Counts{{LineOf("scripted_waits.cc", "mutex waits"), 20}}));
+  const CountedLock& lock = run.counted.Only();
+  EXPECT_EQ(lock.places, (Counts{{LineOf("scripted_waits.cc", "mutex waits"), 20}}));
+  EXPECT_EQ(lock.holders, (Counts{{"releaser", 20}}));
 }
 
 // EAGAIN: 2,000 calls that found another value than they expected.
@@ -313,9 +327,10 @@ TEST(ContentionBudget, EndsHostWideCounting) {
   const Target target("ping_pong", {"--healthy"});
   Counting counting({"--max-overhead", "0.001"});
   const Counted counted = counting.Await();
-  ASSERT_EQ(counted.degradations.size(), 2U);
+  // One line, where what tracepoints cost other system calls is past the budget alone; else two.
+  ASSERT_THAT(counted.degradations, Not(IsEmpty()));
   EXPECT_THAT(counted.degradations, Each(StartsWith("counting waits costs ")));
-  EXPECT_NE(counted.degradations[1].find("counting has stopped"), std::string::npos);
+  EXPECT_THAT(counted.degradations.back(), HasSubstr("more than 0.001 %: counting has stopped"));
 }
 
 TEST(ContentionBudget, KeepsCountingWhatWasAskedFor) {
@@ -323,8 +338,8 @@ TEST(ContentionBudget, KeepsCountingWhatWasAskedFor) {
   Counting counting({"-p", std::to_string(target.pid()), "--max-overhead", "0.001"});
   SleepFor(std::chrono::seconds(1));
   const Counted counted = counting.Stop();
-  ASSERT_EQ(counted.degradations.size(), 1U);
-  EXPECT_NE(counted.degradations[0].find("only counted"), std::string::npos);
+  ASSERT_THAT(counted.degradations, Not(IsEmpty()));
+  EXPECT_THAT(counted.degradations.back(), HasSubstr("because these processes were asked for"));
   std::uint64_t waits = 0;
   for (const CountedLock& lock : counted.locks) waits += lock.waits;
   EXPECT_GT(waits, 100U);

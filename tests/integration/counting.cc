@@ -2,6 +2,8 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include <google/protobuf/util/json_util.h>
@@ -19,6 +21,8 @@ const auto& At(const Rows& rows, std::uint32_t index) {
   return rows.Get(static_cast<int>(index));
 }
 
+std::string FileName(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
 class Reader {
  public:
   explicit Reader(const v1::Snapshot& snapshot) : snapshot_(snapshot) {}
@@ -28,6 +32,7 @@ class Reader {
     const v1::Resource& resource = At(snapshot_.resources(), row.resource());
     lock.what = Text(resource.type()).empty() ? "futex" : Text(resource.type());
     if (!Text(resource.symbol()).empty()) lock.what += " " + Text(resource.symbol());
+    lock.pid = At(snapshot_.processes(), row.process()).id().tid();
     lock.purpose = Purpose(row);
     lock.waits = row.waits().waits();
     lock.milliseconds = static_cast<double>(row.waits().total_duration_ns()) / kMillisecond;
@@ -35,9 +40,15 @@ class Reader {
     lock.timeouts = row.waits().timeouts();
     lock.waiters = row.waiters();
     lock.waiting = static_cast<double>(row.waiting_duration_ns()) / kMillisecond;
-    for (const auto& stack : row.stacks()) lock.places[Place(stack.stack())] += stack.waits();
+    for (const auto& waiting : row.stacks()) {
+      const CountedStack stack = Stack(waiting);
+      const Strings own = stack.Own();
+      lock.places[own.empty() ? "?" : own[0].substr(own[0].rfind(' ') + 1)] += stack.waits;
+      lock.stacks.push_back(stack);
+    }
     for (const auto& thread : row.threads()) lock.threads[Text(thread.name())] += thread.waits();
-    for (const auto& by : row.releasers()) lock.releasers[Text(by.name())] += by.releases();
+    for (const auto& by : row.releasers()) lock.releasers[Text(by.name())] += by.waits();
+    for (const auto& by : row.holders()) lock.holders[Text(by.name())] += by.waits();
     return lock;
   }
 
@@ -56,22 +67,59 @@ class Reader {
     }
   }
 
-  // The innermost frame whose source is one of the tests' targets.
-  std::string Place(std::uint32_t stack) const {
-    for (const std::uint32_t index : At(snapshot_.stacks(), stack).frames()) {
-      const v1::Frame& frame = At(snapshot_.frames(), index);
-      if (!frame.has_function()) continue;
-      const std::string file = Text(At(snapshot_.functions(), frame.function()).file());
-      if (file.find("tests/targets/") == std::string::npos) continue;
-      return file.substr(file.rfind('/') + 1) + ":" + std::to_string(frame.line());
+  CountedStack Stack(const v1::WaitingStack& waiting) const {
+    const v1::Stack& row = At(snapshot_.stacks(), waiting.stack());
+    CountedStack stack;
+    stack.waits = waiting.waits();
+    stack.complete = row.end() == v1::STACK_END_COMPLETE;
+    for (const std::uint32_t index : row.frames()) stack.frames.push_back(Frame(index));
+    return stack;
+  }
+
+  CountedFrame Frame(std::uint32_t index) const {
+    const v1::Frame& row = At(snapshot_.frames(), index);
+    CountedFrame frame;
+    frame.inlined = row.inlined();
+    if (row.has_module()) {
+      frame.module = FileName(Text(At(snapshot_.modules(), row.module()).path()));
     }
-    return "?";
+    if (!row.has_function()) return frame;
+    const v1::Function& function = At(snapshot_.functions(), row.function());
+    frame.function = Text(function.name());
+    if (row.line() != 0) {
+      frame.place = FileName(Text(function.file())) + ":" + std::to_string(row.line());
+      frame.own = Text(function.file()).find("tests/targets/") != std::string::npos;
+    }
+    return frame;
   }
 
   const v1::Snapshot& snapshot_;
 };
 
 }  // namespace
+
+bool CountedStack::Has(const std::string& function) const {
+  return std::any_of(frames.begin(), frames.end(), [&](const CountedFrame& frame) {
+    return frame.function.starts_with(function);
+  });
+}
+
+Strings CountedStack::Own() const {
+  Strings own;
+  for (const CountedFrame& frame : frames) {
+    if (frame.own) own.push_back(frame.function + " " + frame.place);
+  }
+  return own;
+}
+
+std::string CountedStack::Text() const {
+  std::string text = std::to_string(waits) + (complete ? " waits\n" : " waits, incomplete\n");
+  for (const CountedFrame& frame : frames) {
+    text += "  " + (frame.function.empty() ? "?" : frame.function) + " " + frame.place + " " +
+            frame.module + (frame.inlined ? " inlined\n" : "\n");
+  }
+  return text;
+}
 
 const CountedLock& Counted::Only() const {
   if (locks.size() != 1) {
@@ -86,6 +134,13 @@ std::vector<CountedLock> Counted::Contended() const {
     if (lock.purpose == "acquire") contended.push_back(lock);
   }
   return contended;
+}
+
+std::vector<CountedLock> Counted::Of(pid_t pid) const {
+  std::vector<CountedLock> rows;
+  std::copy_if(locks.begin(), locks.end(), std::back_inserter(rows),
+               [pid](const CountedLock& lock) { return lock.pid == pid; });
+  return rows;
 }
 
 Counting::Counting(const Strings& arguments) {

@@ -14,7 +14,28 @@ namespace ct::test {
 
 namespace v1 = concurrency_tracer::v1;
 
+struct CountedFrame {
+  std::string function;  // empty: no name
+  std::string place;     // "file:line"; empty: not known
+  std::string module;    // file name; empty: none
+  bool own = false;      // its source is one of the tests' targets
+  bool inlined = false;  // into the next
+};
+
+struct CountedStack {
+  std::uint64_t waits = 0;
+  bool complete = false;
+  std::vector<CountedFrame> frames;  // innermost first
+
+  // Some frame's function begins with this.
+  [[nodiscard]] bool Has(const std::string& function) const;
+  // The targets' own frames: "function file:line".
+  [[nodiscard]] std::vector<std::string> Own() const;
+  [[nodiscard]] std::string Text() const;
+};
+
 struct CountedLock {
+  pid_t pid = 0;
   std::string what;     // "std::mutex g_mutex"
   std::string purpose;  // "acquire", "event", "join"; "unknown"
   std::uint64_t waits = 0;
@@ -23,9 +44,11 @@ struct CountedLock {
   std::uint64_t timeouts = 0;
   std::uint32_t waiters = 0;
   double waiting = 0;                              // milliseconds, of those who wait now
+  std::vector<CountedStack> stacks;                // of long waits
   std::map<std::string, std::uint64_t> places;     // "file:line" of a target's own frame -> waits
   std::map<std::string, std::uint64_t> threads;    // name -> long waits
   std::map<std::string, std::uint64_t> releasers;  // name -> long waits that it ended
+  std::map<std::string, std::uint64_t> holders;    // name -> long waits that began while it held it
 };
 
 struct Counted {
@@ -38,6 +61,7 @@ struct Counted {
   // The only one; throws if there is none or another.
   [[nodiscard]] const CountedLock& Only() const;
   [[nodiscard]] std::vector<CountedLock> Contended() const;  // those whose purpose is "acquire"
+  [[nodiscard]] std::vector<CountedLock> Of(pid_t pid) const;
 };
 
 class Counting {

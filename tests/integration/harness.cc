@@ -212,9 +212,9 @@ Strings Target::InNewNamespaces(const Strings& command) {
   return words;
 }
 
-pid_t Target::Fact(const std::string& name) const {
+long Target::Fact(const std::string& name) const {
   for (const std::string& line : SplitLines(child_.output())) {
-    if (line.starts_with(name + "=")) return std::stoi(line.substr(name.size() + 1));
+    if (line.starts_with(name + "=")) return std::stol(line.substr(name.size() + 1));
   }
   Fail("the target did not say " + name + "; it said: " + child_.output());
 }

@@ -82,7 +82,7 @@ class Target {
 
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
   // What it said before READY: "name=123".
-  [[nodiscard]] pid_t Fact(const std::string& name) const;
+  [[nodiscard]] long Fact(const std::string& name) const;
   // Of this process and its descendants: the one with a thread of that name. Throws if there is
   // none.
   [[nodiscard]] pid_t ProcessOf(const std::string& thread) const;

@@ -1,4 +1,5 @@
-"""A thread pool: idle, or with --load eight tasks that share a lock, a millisecond each in turn."""
+"""A thread pool: idle, or with --load eight tasks that share a lock, a millisecond each in turn, or with
+--compute two tasks that only compute."""
 
 import ctypes
 import signal
@@ -21,6 +22,11 @@ def work():
         time.sleep(0.001)
 
 
+def compute():
+    while True:
+        sum(range(1000))
+
+
 def main():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -30,6 +36,9 @@ def main():
         if "--load" in sys.argv:
             for _ in range(8):
                 pool.submit(work)
+        if "--compute" in sys.argv:
+            for _ in range(2):
+                pool.submit(compute)
         print("READY", flush=True)
         threading.Event().wait()
 

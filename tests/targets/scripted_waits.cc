@@ -217,10 +217,38 @@ Kind Locked(pthread_mutex_t& mutex) {
           [&mutex] { pthread_mutex_unlock(&mutex); }, [&mutex] { pthread_mutex_unlock(&mutex); }};
 }
 
+// One wait, and a handled signal every 5 ms for 300 ms of it.
+Kind Storm(int flags) {
+  CatchSignal(flags);
+  Kind kind = Locked(g_mutex);
+  kind.release = [] {
+    for (int i = 0; i < 60; ++i) {
+      syscall(SYS_tgkill, getpid(), g_waiter_tid.load(), SIGUSR2);
+      SleepMicroseconds(5000);
+    }
+    g_mutex.unlock();
+  };
+  return kind;
+}
+
 Kind TimedLock() {
   return {[] { g_timed.lock(); },
           [] { static_cast<void>(g_timed.try_lock_for(std::chrono::minutes(1))); },
           [] { g_timed.unlock(); }, [] { g_timed.unlock(); }};
+}
+
+// The waiter gives up; who holds the mutex lets go of it only for the next wait.
+Kind LockGivenUp(long milliseconds) {
+  static bool held;
+  return {[] {
+            if (held) g_timed.unlock();
+            g_timed.lock();
+            held = true;
+          },
+          [milliseconds] {
+            static_cast<void>(g_timed.try_lock_for(std::chrono::milliseconds(milliseconds)));
+          },
+          [] {}};
 }
 
 Kind ReadLocked() {
@@ -338,9 +366,12 @@ std::map<std::string, std::function<Kind(long)>> Kinds() {
       {"restarted", [](long) { return Interrupted(SA_RESTART); }},
       {"interrupted", [](long) { return Interrupted(0); }},
       {"given_up", [](long) { return GivenUp(); }},
+      {"storm", [](long) { return Storm(SA_RESTART); }},
+      {"storm_interrupted", [](long) { return Storm(0); }},
       {"mutex", [](long) { return Locked(g_mutex); }},
       {"recursive", [](long) { return Locked(g_recursive); }},
       {"timed_mutex", [](long) { return TimedLock(); }},
+      {"timed_out_mutex", LockGivenUp},
       {"robust", [](long) { return Locked(g_robust); }},
       {"pi_mutex", [](long) { return Locked(g_pi); }},
       {"shared_mutex", [](long) { return SharedMutex(); }},

@@ -59,6 +59,26 @@ static inline void SleepMicroseconds(long microseconds) {
   nanosleep(&duration, NULL);
 }
 
+static inline long long NowNs(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+/* Until that thread of a process sleeps in futex(2): what runs has no number of a system call. */
+static inline void AwaitInFutex(long pid, long tid) {
+  char path[64];
+  char number[8] = "";
+  snprintf(path, sizeof(path), "/proc/%ld/task/%ld/syscall", pid, tid);
+  while (strcmp(number, "202 ") != 0) {
+    FILE* file = fopen(path, "r");
+    SleepMicroseconds(200);
+    if (file == NULL) continue;
+    if (fgets(number, 5, file) == NULL) number[0] = '\0';
+    fclose(file);
+  }
+}
+
 /* Some work under a lock: long enough for others to be seen blocked, without heating the host. */
 static inline void Work(void) { SleepMicroseconds(1000); }
 

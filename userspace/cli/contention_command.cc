@@ -22,12 +22,8 @@ namespace {
 struct ContentionCommandOptions {
   TargetOptions target;
   OutputOptions output;
+  WaitOptions waits;
   DurationNs duration = 10 * kSecond;  // 0: until interrupted
-  DurationNs min_wait = kMillisecond;
-  std::uint32_t stack_kilobytes = 16;
-  std::uint32_t ring_megabytes = 16;
-  std::uint32_t max_locks = 131'072;
-  double max_overhead = 1;  // percent
   ContentionView view;
   std::string file;
 };
@@ -45,29 +41,28 @@ class ContentionRun {
 
   int Run() {
     const Interrupts interrupts;
-    if (Status status = Start(); !status) return PrintError(status.error());
-    if (Status status = observer_->Begin(); !status) return PrintError(status.error());
+    Result<std::unique_ptr<Session>> session =
+        Session::Start({.target = options_.target, .waits = options_.waits});
+    if (!session) return PrintError(session.error());
+    session_ = std::move(*session);
+    if (Status status = observer().Begin(); !status) return PrintError(status.error());
     begin_ = MonotonicNow();
     if (!live_) {
-      fmt::print(stderr, "counting waits by {}, +{} ns a futex call{}{}\n",
-                 ToString(tracer_->way()), tracer_->costs().futex_call,
-                 tracer_->way() == AttachWay::kTracepoint
-                     ? fmt::format(", +{} ns any other system call", tracer_->costs().other_call)
-                     : "",
+      fmt::print(stderr, "{}{}\n", session_->WaitsBanner(),
                  options_.duration == 0 ? "; Ctrl-C ends it" : "");
     }
     next_refresh_ = begin_ + (live_ ? kRefresh : kProgressAfter);
     while (!interrupts.Wait(0) && Left() > 0) {
-      if (Status status = observer_->Step(std::min(kStep, Left())); !status) {
+      if (Status status = observer().Step(std::min(kStep, Left())); !status) {
         // Its processes have ended: what was counted is the answer.
         if (status.error().code != ErrorCode::kNotFound) return PrintError(status.error());
         PrintError(status.error());
         break;
       }
-      for (const std::string& line : observer_->TakeNews()) {
+      for (const std::string& line : observer().TakeNews()) {
         if (!live_) fmt::print(stderr, "concurrency-tracer: {}\n", line);
       }
-      if (observer_->budget().detail() == WaitDetail::kNothing) break;
+      if (observer().budget().detail() == WaitDetail::kNothing) break;
       if (Status status = Refresh(); !status) return PrintError(status.error());
     }
     return Finish();
@@ -79,66 +74,19 @@ class ContentionRun {
     return std::max<DurationNs>(0, begin_ + options_.duration - MonotonicNow());
   }
 
-  Status Start() {
-    const Result<KernelFeatures> features = ProbeFeatures(options_.target.without);
-    if (!features) return Fail(features.error());
-    const Result<SweepPlan> sweeps = PlanSweep(*features, false);
-    if (!sweeps) return Fail(sweeps.error());
-    Result<WaitsPlan> waits = PlanWaits(*features);
-    if (!waits) return Fail(waits.error());
-    if (Status status = CheckFilter(options_.target.filter); !status) return status;
-    waits->min_wait = options_.min_wait;
-    waits->stack_bytes = options_.stack_kilobytes << 10;
-    waits->ring_bytes = options_.ring_megabytes << 20;
-    waits->max_locks = options_.max_locks;
-
-    // Before anything of BPF exists: the reader process inherits none of it.
-    Result<std::unique_ptr<Reader>> reader = Reader::Start({});
-    if (!reader) return Fail(reader.error());
-    reader_ = std::move(*reader);
-    Result<std::unique_ptr<Sweeper>> sweeper = Sweeper::Load(*sweeps);
-    if (!sweeper) return Fail(sweeper.error());
-    sweeper_ = std::move(*sweeper);
-    Result<std::unique_ptr<WaitTracer>> tracer = WaitTracer::Load(*waits);
-    if (!tracer) return Fail(tracer.error());
-    tracer_ = std::move(*tracer);
-    degradations_ = sweeps->degradations;
-    for (const auto& lines : {waits->degradations, tracer_->degradations()}) {
-      degradations_.insert(degradations_.end(), lines.begin(), lines.end());
-    }
-    observer_ = std::make_unique<ContentionObserver>(
-        *tracer_, *sweeper_, *reader_,
-        ContentionOptions{options_.target.filter, options_.min_wait, options_.max_overhead / 100,
-                          ReadHost().cpus});
-    return {};
-  }
-
-  Result<Observation> Report() {
-    Result<Observation> observation = observer_->Report();
-    if (!observation) return observation;
-    observation->host = ReadHost();
-    observation->tool_version = ToolVersion();
-    observation->degradations.insert(observation->degradations.begin(), degradations_.begin(),
-                                     degradations_.end());
-    const ReaderCost reader = reader_->cost();
-    observation->cost.cpu = ProcessCpuTime();
-    observation->cost.total = MonotonicNow() - begin_;
-    observation->cost.reader_cpu = reader.cpu;
-    observation->cost.reader_resident_bytes = reader.resident_bytes;
-    return observation;
-  }
+  ContentionObserver& observer() { return session_->contention(); }
 
   Status Refresh() {
     if (MonotonicNow() < next_refresh_) return {};
     next_refresh_ += kRefresh;
     if (live_) {
-      const Result<Observation> observation = Report();
+      const Result<Observation> observation = session_->Contention();
       if (!observation) return Fail(observation.error());
       // Home, the table, and nothing of the last one below it.
       return PrintText("\x1b[H" + TextOf(*observation) + "\x1b[J");
     }
     if (progress_) {
-      const Result<WaitCounters> counters = tracer_->Counters();
+      const Result<WaitCounters> counters = session_->waits().Counters();
       if (!counters) return Fail(counters.error());
       const DurationNs done = MonotonicNow() - begin_;
       fmt::print(stderr, "\r{} of {}: {} waits, {} long ones \x1b[K", FormatDuration(done),
@@ -164,10 +112,10 @@ class ContentionRun {
   }
 
   int Finish() {
-    const Result<Observation> observation = Report();
+    const Result<Observation> observation = session_->Contention();
     if (progress_) fputs("\r\x1b[K", stderr);
     if (!observation) return PrintError(observation.error());
-    tracer_->Pause();
+    session_->waits().Pause();
     if (!options_.file.empty()) {
       if (Status status = WriteFile(options_.file, Encode(*observation, {})); !status) {
         return PrintError(status.error());
@@ -194,11 +142,7 @@ class ContentionRun {
   bool progress_;
   TimeNs begin_ = 0;
   TimeNs next_refresh_ = 0;
-  std::vector<std::string> degradations_;
-  std::unique_ptr<Reader> reader_;
-  std::unique_ptr<Sweeper> sweeper_;
-  std::unique_ptr<WaitTracer> tracer_;
-  std::unique_ptr<ContentionObserver> observer_;
+  std::unique_ptr<Session> session_;
 };
 
 }  // namespace
@@ -211,8 +155,7 @@ Command AddContentionCommand(CLI::App& app) {
   AddFormatOptions(*command, options->output);
   AddDuration(*command, "-d,--duration", options->duration,
               "How long to count (default 10s; 0: until Ctrl-C)");
-  AddDuration(*command, "--min-wait", options->min_wait,
-              "From which length on who waited, and where, is kept (default 1ms)");
+  AddWaitOptions(*command, options->waits);
   command
       ->add_option_function<std::string>(
           "--group",
@@ -235,21 +178,6 @@ Command AddContentionCommand(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--idle", options->view.idle,
                     "Conditions, parked threads, joins and unknown futexes, too");
-  command
-      ->add_option("--stack-size", options->stack_kilobytes,
-                   "KiB of a waiter's stack that are kept: 8, 16 (default) or 32")
-      ->check(CLI::IsMember({8U, 16U, 32U}));
-  command->add_option("--ring-size", options->ring_megabytes,
-                      "MiB for long waits on their way to us (a power of two, default 16)");
-  command
-      ->add_option("--max-locks", options->max_locks,
-                   "How many locks can be counted at once (default 131072)")
-      ->check(CLI::PositiveNumber);
-  command
-      ->add_option("--max-overhead", options->max_overhead,
-                   "Percent of the host's CPU time that counting may cost (default 1): past it\n"
-                   "less is kept, then host-wide counting ends")
-      ->check(CLI::Range(0.001, 100.0));
   command->add_option("-o,--output", options->file, "A snapshot file of the table")
       ->type_name("FILE");
   command->footer(

@@ -80,6 +80,28 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
   command.add_option("--without-kernel-feature", options.without)->group("");
 }
 
+void AddWaitOptions(CLI::App& command, WaitOptions& options) {
+  AddDuration(command, "--min-wait", options.min_wait,
+              "From which length on who waited, and where, is kept (default 1ms)");
+  command
+      .add_option(
+          "--stack-size", options.stack_kilobytes,
+          "KiB of a waiter's stack that are kept: 8, 16 (default) or 32; 0: none, so that nobody\n"
+          "knows where, nor what lock it is")
+      ->check(CLI::IsMember({0U, 8U, 16U, 32U}));
+  command.add_option("--ring-size", options.ring_megabytes,
+                     "MiB for long waits on their way to us (a power of two, default 16)");
+  command
+      .add_option("--max-locks", options.max_locks,
+                  "How many locks can be counted at once (default 131072)")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--max-overhead", options.max_overhead,
+                  "Percent of the host's CPU time that counting may cost (default 1): past it\n"
+                  "less is kept, then host-wide counting ends")
+      ->check(CLI::Range(0.001, 100.0));
+}
+
 void AddFormatOptions(CLI::App& command, OutputOptions& options) {
   command.add_option("--format", options.format, "text or json (protobuf's JSON of the snapshot)")
       ->check(CLI::IsMember({"text", "json"}));

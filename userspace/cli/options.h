@@ -1,6 +1,7 @@
 // Options that several commands share.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,23 @@ struct TargetOptions {
   std::vector<std::string> without;  // kernel features to pretend absent
 };
 
+// How waits are followed as they happen.
+struct WaitOptions {
+  DurationNs min_wait = kMillisecond;
+  std::uint32_t stack_kilobytes = 16;
+  std::uint32_t ring_megabytes = 16;
+  std::uint32_t max_locks = 131'072;
+  double max_overhead = 1;  // percent
+};
+
 // "250ms", "1.5s", "2m", "1h", "100us"; a bare number is seconds. kUsage otherwise, and for a
 // negative or absurd (over 10 years) duration.
 Result<DurationNs> ParseDuration(const std::string& text);
 
 // Adds -p/--pid, --comm, --cgroup, --unit, --long-wait.
 void AddTargetOptions(CLI::App& command, TargetOptions& options);
+// Adds --min-wait, --stack-size, --ring-size, --max-locks and --max-overhead.
+void AddWaitOptions(CLI::App& command, WaitOptions& options);
 // Adds --format text|json and its short form --json.
 void AddFormatOptions(CLI::App& command, OutputOptions& options);
 // Adds an option that takes a duration.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <sys/utsname.h>
 
 #include "detect/detect.h"
@@ -41,15 +42,21 @@ Host ReadHost() {
 
 const char* ToolVersion() { return CT_VERSION; }
 
-Result<std::unique_ptr<Session>> Session::Start(const TargetOptions& target, bool all_waits,
-                                                DurationNs verdict_pause, bool steady) {
+Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   std::unique_ptr<Session> session(new Session);
+  const TargetOptions& target = options.target;
   session->begin_ = MonotonicNow();
   session->target_ = target;
   const Result<KernelFeatures> features = ProbeFeatures(target.without);
   if (!features) return Fail(features.error());
-  const Result<SweepPlan> plan = PlanSweep(*features, steady);
+  const Result<SweepPlan> plan = PlanSweep(*features, options.steady);
   if (!plan) return Fail(plan.error());
+  WaitsPlan waits;
+  if (options.waits) {
+    Result<WaitsPlan> planned = PlanWaits(*features);
+    if (!planned) return Fail(planned.error());
+    waits = std::move(*planned);
+  }
   if (Status status = CheckFilter(target.filter); !status) return Fail(status.error());
 
   // Before anything of BPF exists: the reader process inherits none of it.
@@ -60,17 +67,71 @@ Result<std::unique_ptr<Session>> Session::Start(const TargetOptions& target, boo
   if (!sweeper) return Fail(sweeper.error());
   session->sweeper_ = std::move(*sweeper);
 
-  ObserverOptions options;
-  options.filter = target.filter;
-  options.all_waits = all_waits;
-  options.long_wait = target.long_wait;
-  options.verdict_pause = verdict_pause;
-  options.once = !steady;
-  session->observer_ =
-      std::make_unique<Observer>(*session->sweeper_, *session->reader_, std::move(options));
   session->host_ = ReadHost();
   session->degradations_ = plan->degradations;
+  if (options.waits) {
+    if (Status status = session->StartWaits(options, waits); !status) return Fail(status.error());
+  }
+
+  ObserverOptions observer;
+  observer.filter = target.filter;
+  observer.all_waits = options.all_waits;
+  observer.long_wait = target.long_wait;
+  observer.verdict_pause = options.verdict_pause;
+  observer.once = !options.steady;
+  if (session->contention_) {
+    observer.given_locks = [contention = session->contention_.get()] {
+      return contention->Given();
+    };
+  }
+  session->observer_ = std::make_unique<Observer>(*session->sweeper_, *session->reader_,
+                                                  session->history_, std::move(observer));
   return session;
+}
+
+Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& features) {
+  WaitsPlan plan = features;
+  plan.min_wait = options.waits->min_wait;
+  plan.stack_bytes = options.waits->stack_kilobytes << 10;
+  plan.ring_bytes = options.waits->ring_megabytes << 20;
+  plan.max_locks = options.waits->max_locks;
+  Result<std::unique_ptr<WaitTracer>> tracer = WaitTracer::Load(plan);
+  if (!tracer) return Fail(tracer.error());
+  waits_ = std::move(*tracer);
+  for (const auto& lines : {plan.degradations, waits_->degradations()}) {
+    degradations_.insert(degradations_.end(), lines.begin(), lines.end());
+  }
+  contention_ = std::make_unique<ContentionObserver>(
+      *waits_, *sweeper_, *reader_, history_,
+      ContentionOptions{options.target.filter, options.waits->min_wait,
+                        options.waits->max_overhead / 100, host_.cpus});
+  return {};
+}
+
+Result<Observation> Session::Contention() {
+  Result<Observation> observation = contention_->Report();
+  if (!observation) return observation;
+  observation->host = host_;
+  observation->tool_version = ToolVersion();
+  observation->degradations.insert(observation->degradations.begin(), degradations_.begin(),
+                                   degradations_.end());
+  const ReaderCost reader = reader_->cost();
+  observation->cost.cpu = ProcessCpuTime();
+  observation->cost.total = MonotonicNow() - begin_;
+  observation->cost.reader_cpu = reader.cpu;
+  observation->cost.reader_resident_bytes = reader.resident_bytes;
+  return observation;
+}
+
+Status Session::AddContention(Answer& answer) { return contention_->AddTo(answer.observation); }
+
+std::string Session::WaitsBanner() const {
+  std::string text = fmt::format("counting waits by {}, +{} ns a futex call",
+                                 ToString(waits_->way()), waits_->costs().futex_call);
+  if (waits_->way() == AttachWay::kTracepoint) {
+    text += fmt::format(", +{} ns any other system call", waits_->costs().other_call);
+  }
+  return text;
 }
 
 Result<Answer> Session::Look() {

@@ -2,14 +2,18 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "cli/options.h"
 #include "kernel/sweep.h"
+#include "kernel/waits.h"
 #include "model/finding.h"
 #include "model/observation.h"
+#include "observe/contention_observer.h"
+#include "observe/history.h"
 #include "observe/observer.h"
 #include "reader/reader.h"
 
@@ -20,20 +24,36 @@ struct Answer {
   std::vector<Finding> findings;
 };
 
+struct SessionOptions {
+  TargetOptions target;
+  bool all_waits = false;
+  DurationNs verdict_pause = 0;
+  bool steady = false;                              // observer().Watch() will be called many times
+  std::optional<WaitOptions> waits = std::nullopt;  // set: waits are followed as they happen, too
+};
+
 class Session {
  public:
   // Starts the reader process, then loads the BPF side. kPermission, kUnsupported, kNotFound (a
-  // filter that names nothing) with one line for the user. `steady`: observer().Watch() will be
-  // called many times.
-  static Result<std::unique_ptr<Session>> Start(const TargetOptions& target, bool all_waits,
-                                                DurationNs verdict_pause, bool steady);
+  // filter that names nothing) with one line for the user.
+  static Result<std::unique_ptr<Session>> Start(const SessionOptions& options);
 
   // One look, with its findings.
   Result<Answer> Look();
   Observer& observer() { return *observer_; }
 
+  // The rest only with SessionOptions::waits. What was counted since contention().Begin().
+  Result<Observation> Contention();
+  // The same as a part of an answer.
+  Status AddContention(Answer& answer);
+  ContentionObserver& contention() { return *contention_; }
+  WaitTracer& waits() { return *waits_; }
+  // "counting waits by fentry, +130 ns a futex call".
+  [[nodiscard]] std::string WaitsBanner() const;
+
  private:
   Session() = default;
+  Status StartWaits(const SessionOptions& options, const WaitsPlan& plan);
 
   TargetOptions target_;
   TimeNs begin_ = 0;
@@ -41,7 +61,10 @@ class Session {
   Host host_;
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Sweeper> sweeper_;
+  History history_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<WaitTracer> waits_;
+  std::unique_ptr<ContentionObserver> contention_;
 };
 
 Host ReadHost();

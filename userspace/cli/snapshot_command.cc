@@ -30,8 +30,8 @@ std::string FileFor(const SnapshotOptions& options, const Answer& answer) {
 }
 
 int Run(const SnapshotOptions& options) {
-  Result<std::unique_ptr<Session>> session =
-      Session::Start(options.target, options.all, kVerdictPause, false);
+  Result<std::unique_ptr<Session>> session = Session::Start(
+      {.target = options.target, .all_waits = options.all, .verdict_pause = kVerdictPause});
   if (!session) return PrintError(session.error());
   const Result<Answer> answer = (*session)->Look();
   if (!answer) return PrintError(answer.error());

@@ -13,6 +13,7 @@
 #include "cli/session.h"
 #include "detect/detect.h"
 #include "model/names.h"
+#include "render/contention_text.h"
 #include "snapshot/file.h"
 #include "snapshot/snapshot.h"
 #include "track/finding_tracker.h"
@@ -26,9 +27,12 @@ struct TraceOptions {
   DurationNs interval = 250 * kMillisecond;
   DurationNs duration = 0;  // 0: until interrupted
   std::string file;
+  bool waits = false;
+  WaitOptions wait_options;
 };
 
 constexpr DurationNs kMinInterval = 10 * kMillisecond;
+constexpr DurationNs kWaitsStep = 100 * kMillisecond;
 
 std::string ClockTime(const Observation& observation) {
   const time_t seconds = (observation.end + observation.realtime_offset) / kSecond;
@@ -43,9 +47,12 @@ class Trace {
 
   int Run() {
     const Interrupts interrupts;
-    Result<std::unique_ptr<Session>> session = Session::Start(options_.target, false, 0, true);
+    SessionOptions how{.target = options_.target, .steady = true};
+    if (options_.waits) how.waits = options_.wait_options;
+    Result<std::unique_ptr<Session>> session = Session::Start(how);
     if (!session) return PrintError(session.error());
     session_ = std::move(*session);
+    if (Status status = BeginWaits(); !status) return PrintError(status.error());
     begin_ = MonotonicNow();
     if (Status status = FirstLook(); !status) return PrintError(status.error());
     while (options_.duration == 0 || MonotonicNow() - begin_ < options_.duration) {
@@ -53,8 +60,10 @@ class Trace {
       if (options_.duration != 0) {
         pause = std::clamp<DurationNs>(begin_ + options_.duration - MonotonicNow(), 0, pause);
       }
-      if (interrupts.Wait(pause)) break;
-      if (Status status = Step(); !status) {
+      const Result<bool> interrupted = Pause(interrupts, pause);
+      if (interrupted && *interrupted) break;
+      const Status status = interrupted ? Step() : Status(Fail(interrupted.error()));
+      if (!status) {
         // The processes asked about have ended: that ends the trace, as Ctrl-C does.
         if (status.error().code != ErrorCode::kNotFound) return PrintError(status.error());
         PrintError(status.error());
@@ -69,6 +78,29 @@ class Trace {
     if (Status status = Look(); !status) return status;
     if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
     return SaveHangs(changes_.appeared);
+  }
+
+  Status BeginWaits() {
+    if (!options_.waits) return {};
+    if (Status status = session_->contention().Begin(); !status) return status;
+    fmt::print(stderr, "{}\n", session_->WaitsBanner());
+    return {};
+  }
+
+  // Takes in the waits that end meanwhile. True if a signal came.
+  Result<bool> Pause(const Interrupts& interrupts, DurationNs pause) {
+    if (!options_.waits) return interrupts.Wait(pause);
+    const TimeNs end = MonotonicNow() + pause;
+    for (DurationNs left = pause; left > 0; left = end - MonotonicNow()) {
+      if (interrupts.Wait(0)) return true;
+      if (Status status = session_->contention().Step(std::min(left, kWaitsStep)); !status) {
+        return Fail(status.error());
+      }
+      for (const std::string& line : session_->contention().TakeNews()) {
+        fmt::print(stderr, "concurrency-tracer: {}\n", line);
+      }
+    }
+    return interrupts.Wait(0);
   }
 
   Status Step() {
@@ -111,6 +143,7 @@ class Trace {
     std::sort(news.begin(), news.end());
     Answer answer;
     answer.observation = last_.observation;
+    answer.observation.contention = {};
     for (Process& process : answer.observation.processes) process.selected = false;
     for (const std::size_t index : news) answer.findings.push_back(last_.findings[index]);
     if (options_.output.format == "text") {
@@ -158,7 +191,14 @@ class Trace {
     return {};
   }
 
+  // What was waited for so far becomes a part of the last look.
+  Status AddContention() {
+    if (!options_.waits || last_.observation.contention.since != 0) return {};
+    return session_->AddContention(last_);
+  }
+
   Status Save(const std::string& file) {
+    if (Status status = AddContention(); !status) return status;
     if (Status status = WriteFile(file, Encode(last_.observation, last_.findings)); !status) {
       return status;
     }
@@ -179,10 +219,20 @@ class Trace {
     return Summarize();
   }
 
+  // In JSON it is in the file.
+  Status PrintContention() {
+    if (!options_.waits || options_.output.format != "text") return {};
+    if (Status status = AddContention(); !status) return status;
+    RenderOptions render;
+    render.color = WantsColor();
+    return PrintText("\n" + RenderContention(last_.observation, {}, render));
+  }
+
   int Summarize() {
     if (!options_.file.empty()) {
       if (Status status = Save(options_.file); !status) return PrintError(status.error());
     }
+    if (Status status = PrintContention(); !status) return PrintError(status.error());
     const DurationNs wall = std::max<DurationNs>(1, MonotonicNow() - begin_);
     const DurationNs cpu = ProcessCpuTime() + last_.observation.cost.reader_cpu;
     const std::string summary = fmt::format(
@@ -225,6 +275,11 @@ Command AddTraceCommand(CLI::App& app) {
   AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");
   app.add_option("-o,--output", options->file, "A snapshot file of the last state")
       ->type_name("FILE");
+  app.add_flag(
+      "--waits", options->waits,
+      "Count waits as they happen, too (see contention): who was given a lock that keeps no\n"
+      "owner, and a table at the end and in the files");
+  AddWaitOptions(app, options->wait_options);
   app.footer(
       "Every deadlock and abandoned lock gets a snapshot file in the current directory.\n"
       "Exit status: 0 nothing found, 1 error, 2 usage, 3 nothing found but something relevant\n"

@@ -64,7 +64,7 @@ struct WaitsPlan {
   std::uint32_t max_locks = 131'072;  // 27 MB if preallocated
   std::uint32_t max_threads = 65'536;
   std::uint32_t ring_bytes = 16 << 20;    // a power of two
-  std::uint32_t stack_bytes = 16 << 10;   // of each stack: 8, 16 or 32 KiB
+  std::uint32_t stack_bytes = 16 << 10;   // of each stack: 0, 8, 16 or 32 KiB
   DurationNs min_wait = kMillisecond;     // shorter waits do not travel
   std::vector<std::string> degradations;  // one line each, for the user
 };

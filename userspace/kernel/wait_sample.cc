@@ -78,6 +78,9 @@ LockCount ParseLock(const ct_lock_key& key, const ct_lock_statistics& statistics
             lock.waits.histogram.counts.begin());
   lock.holds = {statistics.holds, static_cast<DurationNs>(statistics.hold_total),
                 static_cast<DurationNs>(statistics.hold_max)};
+  lock.by_waiters = statistics.by_waiters;
+  lock.given_to = static_cast<pid_t>(statistics.holder_tid);
+  lock.given_at = static_cast<TimeNs>(statistics.acquired_at);
   return lock;
 }
 

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 
 #include "kernel/libbpf_log.h"
+#include "kernel/syscall_counter.h"
 #include "kernel/time_order.h"
 #include "kernel/tracefs.h"
 #include "kernel/wait_sample.h"
@@ -123,9 +124,11 @@ LoopTimes TimeLoops() {
 
 class BpfWaitTracer final : public WaitTracer {
  public:
-  BpfWaitTracer(Skeleton skeleton, AttachWay way) : skeleton_(std::move(skeleton)), way_(way) {}
+  // `tracefs` is set where the way needs it.
+  BpfWaitTracer(Skeleton skeleton, AttachWay way, std::optional<Tracefs> tracefs)
+      : skeleton_(std::move(skeleton)), way_(way), tracefs_(std::move(tracefs)) {}
 
-  Status Attach(const Tracefs* tracefs) {
+  Status Attach() {
     // Last what begins waits: an end is never missed for want of its program.
     std::vector<const Hook*> hooks;
     for (const Hook& hook : kHooks) {
@@ -133,10 +136,10 @@ class BpfWaitTracer final : public WaitTracer {
     }
     std::reverse(hooks.begin(), hooks.end());
     for (const char* name : kAlways) {
-      if (Status status = AttachProgram(name, nullptr, nullptr); !status) return status;
+      if (Status status = AttachProgram(name, nullptr); !status) return status;
     }
     for (const Hook* hook : hooks) {
-      if (Status status = AttachProgram(hook->program, hook, tracefs); !status) return status;
+      if (Status status = AttachProgram(hook->program, hook); !status) return status;
     }
     ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.records), &OnRecord, this, nullptr));
     if (!ring_) return LoadError("opening the ring buffer", -errno);
@@ -153,12 +156,12 @@ class BpfWaitTracer final : public WaitTracer {
     costs_.futex_call = std::max<DurationNs>(0, with.futex - before.futex);
     costs_.other_call = std::max<DurationNs>(0, with.other - before.other);
     // The same again while the kernel measures what of that is inside the programs.
-    if (MeasureRuns(true)) {
+    if (MeasureRunTime(true)) {
       const ProgramRuns runs_before = Runs();
       const LoopTimes measured = TimeLoops();
       const ProgramRuns runs = Runs();
       const auto count = static_cast<DurationNs>(runs.runs - runs_before.runs);
-      MeasureRuns(false);
+      MeasureRunTime(false);
       if (count > 0) {
         const DurationNs inside = (runs.run_time - runs_before.run_time) / count;
         // Two programs a call.
@@ -176,12 +179,14 @@ class BpfWaitTracer final : public WaitTracer {
   [[nodiscard]] const WaitCosts& costs() const override { return costs_; }
 
   bool MeasureRuns(bool on) override {
-    stats_.Reset(on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1);
-    return stats_.ok();
+    system_calls_.Stop();
+    if (on && tracefs_) system_calls_.Start(*tracefs_);
+    return MeasureRunTime(on);
   }
 
   [[nodiscard]] ProgramRuns Runs() const override {
     ProgramRuns runs;
+    runs.system_calls = system_calls_.Count();
     for (const int program : programs_) {
       bpf_prog_info info{};
       std::uint32_t size = sizeof(info);
@@ -306,12 +311,12 @@ class BpfWaitTracer final : public WaitTracer {
     }
   }
 
-  Status AttachProgram(const char* name, const Hook* hook, const Tracefs* tracefs) {
+  Status AttachProgram(const char* name, const Hook* hook) {
     bpf_program* program = bpf_object__find_program_by_name(skeleton_->obj, name);
     if (program == nullptr || !bpf_program__autoload(program)) return {};
     Link link;
-    if (tracefs != nullptr && hook != nullptr) {
-      const std::optional<std::uint64_t> event = tracefs->EventId(hook->event);
+    if (tracefs_ && hook != nullptr) {
+      const std::optional<std::uint64_t> event = tracefs_->EventId(hook->event);
       if (!event && hook->optional) return {};
       if (!event) {
         return Fail(ErrorCode::kUnsupported, fmt::format("there is no tracepoint {}", hook->event));
@@ -329,6 +334,11 @@ class BpfWaitTracer final : public WaitTracer {
     programs_.push_back(bpf_program__fd(program));
     links_.push_back(std::move(link));
     return {};
+  }
+
+  bool MeasureRunTime(bool on) {
+    stats_.Reset(on ? bpf_enable_stats(BPF_STATS_RUN_TIME) : -1);
+    return stats_.ok();
   }
 
   void ForgetCounters() {
@@ -363,13 +373,15 @@ class BpfWaitTracer final : public WaitTracer {
   std::uint64_t malformed_ = 0;
   WaitCosts costs_;
   bool follows_threads_ = false;
+  std::optional<Tracefs> tracefs_;
+  SyscallCounter system_calls_;
   UniqueFd stats_;  // while it is open the kernel measures
 };
 
 Status CheckPlan(const WaitsPlan& plan) {
   const std::uint32_t stack = plan.stack_bytes;
-  if (stack != 8192 && stack != 16384 && stack != CT_MAX_STACK_COPY) {
-    return Fail(ErrorCode::kUsage, "a stack copy has 8, 16 or 32 KiB");
+  if (stack != 0 && stack != 8192 && stack != 16384 && stack != CT_MAX_STACK_COPY) {
+    return Fail(ErrorCode::kUsage, "a stack copy has 0, 8, 16 or 32 KiB");
   }
   if (plan.ring_bytes < 8 * stack || (plan.ring_bytes & (plan.ring_bytes - 1)) != 0) {
     return Fail(ErrorCode::kUsage, "the ring buffer's size is a power of two, at least 8 stacks");
@@ -419,10 +431,8 @@ Result<std::unique_ptr<WaitTracer>> LoadWay(const WaitsPlan& plan, AttachWay way
     return LoadError("loading the wait programs", error);
   }
   const LoopTimes before = TimeLoops();
-  auto tracer = std::make_unique<BpfWaitTracer>(std::move(skeleton), way);
-  if (Status status = tracer->Attach(tracefs ? &*tracefs : nullptr); !status) {
-    return Fail(status.error());
-  }
+  auto tracer = std::make_unique<BpfWaitTracer>(std::move(skeleton), way, std::move(tracefs));
+  if (Status status = tracer->Attach(); !status) return Fail(status.error());
   tracer->Calibrate(before);
   if (!tracer->follows_threads() && plan.task_storage) {
     // It was there when the program was loaded, and gives no memory: since 7.0 it needs a CPU with

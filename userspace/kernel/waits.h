@@ -76,6 +76,10 @@ struct LockCount {
   LockKey key;
   WaitTotals waits;
   HoldTotals holds;
+  std::uint64_t by_waiters = 0;  // waits that were ended by one whose own last wait was for it
+  // Whose wait somebody else ended last, and when it did; 0: nobody's.
+  pid_t given_to = 0;
+  TimeNs given_at = 0;
 };
 // Summed over all CPUs, since the start. produced = received + lost_ring, always.
 struct WaitCounters {
@@ -107,6 +111,9 @@ struct WaitCosts {
 struct ProgramRuns {
   std::uint64_t runs = 0;
   DurationNs run_time = 0;
+  // System calls of the whole host since MeasureRuns(true), where tracepoints make all of them
+  // slower (WaitCosts::other_call).
+  std::uint64_t system_calls = 0;
 };
 
 // Not thread-safe. While it lives its programs are attached; when it ends, or its process does,

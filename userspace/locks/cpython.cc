@@ -23,7 +23,8 @@ constexpr std::uint64_t kMaxIntervalUs = 3'600'000'000;
 // struct wait_entry {void* park_arg; uintptr_t addr; _PySemaphore sema...} of parking_lot.c
 constexpr std::uint64_t kAddressBeforeSemaphore = 8;
 
-// take_gil() is local: in a stripped binary its frame has the name of a function that calls it.
+// take_gil() is local: in a stripped binary its frame has no name, or that of a neighbour, and the
+// next one is a function that calls it.
 constexpr std::array kGilFunctions = std::to_array<std::string_view>({
     "take_gil",
     "PyEval_RestoreThread",
@@ -46,23 +47,25 @@ bool IsGilFunction(const Frame& frame) {
 
 void RefineGil(const DecodeContext& context, WaitReading& reading) {
   const auto frames = context.thread.frames;
-  if (context.frames.callers >= frames.size() || !IsGilFunction(frames[context.frames.callers])) {
-    return;
-  }
-  reading.kind = ResourceKind::kGil;
-  reading.implementation = Implementation::kCpython;
-  reading.type = "GIL";
-  ForgetTimeout(reading);  // every switch interval it asks the holder to let go, and waits on
-  reading.purpose = WaitPurpose::kAcquire;
+  std::size_t caller = context.frames.callers;
+  const bool stripped = caller < frames.size() && frames[caller].function.empty();
+  if (stripped) ++caller;
+  if (caller >= frames.size() || !IsGilFunction(frames[caller])) return;
   const auto gil = reading.object > kConditionInGil
                        ? context.memory.ReadValue<GilImage>(reading.object - kConditionInGil)
                        : std::nullopt;
   const bool fits = gil && gil->interval != 0 && gil->interval <= kMaxIntervalUs &&
                     gil->locked <= 1 && gil->padding == 0;
+  // The evaluation loop calls other functions without a name.
+  if (stripped && !fits) return;
+  reading.kind = ResourceKind::kGil;
+  reading.implementation = Implementation::kCpython;
+  reading.type = "GIL";
+  ForgetTimeout(reading);  // every switch interval it asks the holder to let go, and waits on
+  reading.purpose = WaitPurpose::kAcquire;
   if (fits) reading.object -= kConditionInGil;
   if (!fits) reading.evidence = Evidence::kProbable;
-  reading.evidence_note =
-      "condition variable of the GIL, frames in " + frames[context.frames.callers].function;
+  reading.evidence_note = "condition variable of the GIL, frames in " + frames[caller].function;
 }
 
 void RefineLock(const DecodeContext& context, WaitReading& reading) {

@@ -80,14 +80,14 @@ struct WaitingThread {
   bool operator==(const WaitingThread&) const = default;
 };
 
-// Who ended long waits, and how much waiting that ended.
-struct Releaser {
+// A thread on the other side of long waits: who ended them, or who had the lock as they began.
+struct Counterpart {
   pid_t tid = 0;
   pid_t pid = 0;
   std::string name;
-  std::uint64_t releases = 0;
-  DurationNs total = 0;
-  bool operator==(const Releaser&) const = default;
+  std::uint64_t waits = 0;
+  DurationNs total = 0;  // of those waits
+  bool operator==(const Counterpart&) const = default;
 };
 
 struct LockContention {
@@ -102,7 +102,8 @@ struct LockContention {
   // By the time waited, most first; at most 16 stacks.
   std::vector<WaitingStack> stacks;
   std::vector<WaitingThread> threads;
-  std::vector<Releaser> releasers;
+  std::vector<Counterpart> releasers;
+  std::vector<Counterpart> holders;  // whom the lock's memory named, where it names anybody
   bool operator==(const LockContention&) const = default;
 };
 

@@ -11,8 +11,8 @@
 #include <unordered_set>
 
 #include "base/text.h"
-#include "observe/filter.h"
 #include "observe/lock_owner.h"
+#include "observe/process_row.h"
 #include "observe/verdict.h"
 
 namespace ct {
@@ -45,7 +45,7 @@ class Builder {
         history_(history),
         first_(look.first),
         second_(look.second),
-        lock_owners_(look, first_, second_) {
+        lock_owners_(look, first_, second_, options.long_wait) {
     out_.begin = look.first.begin;
     out_.end = look.second.end;
     out_.realtime_offset = realtime_offset;
@@ -115,21 +115,13 @@ class Builder {
     const auto [entry, is_new] =
         processes_.try_emplace(task.leader.tid, static_cast<ProcessIndex>(out_.processes.size()));
     if (!is_new) return entry->second;
-    Process process;
-    process.id = task.leader;
-    process.ns_pid = task.ns_tgid;
-    process.pid_ns = task.pid_ns;
+    const ProcessReadings* readings = ReadingsOf(task);
+    Process process = ProcessRow(
+        {task.leader, task.ns_tgid, task.pid_ns, task.leader_comm}, history_.Space(task.space),
+        readings != nullptr && readings->facts ? &*readings->facts : nullptr,
+        look_.selected.contains(task.leader.tid));
     process.parent_pid = task.parent_pid;
-    process.space = history_.Space(task.space);
-    process.name = CleanText(task.leader_comm);
     process.threads = task.group_threads;
-    process.selected = look_.selected.contains(task.leader.tid);
-    if (const ProcessReadings* readings = ReadingsOf(task); readings && readings->facts) {
-      process.executable = readings->facts->executable;
-      process.cgroup = readings->facts->cgroup;
-      process.unit = UnitOf(process.cgroup);
-      process.language = readings->facts->language;
-    }
     out_.processes.push_back(std::move(process));
     return entry->second;
   }
@@ -305,8 +297,8 @@ class Builder {
     readings.referrers_of = &waiter;
   }
 
-  void AddHold(std::size_t resource, const TaskSample& holder, Evidence evidence,
-               std::string note) {
+  void AddHold(std::size_t resource, const TaskSample& holder, Evidence evidence, std::string note,
+               std::optional<TimeNs> since = std::nullopt) {
     const auto actor = actors_.find(holder.id.tid);
     if (actor == actors_.end()) return;
     Hold hold;
@@ -314,6 +306,7 @@ class Builder {
     hold.resource = static_cast<ResourceIndex>(resource);
     hold.evidence = evidence;
     hold.evidence_note = std::move(note);
+    hold.since = since;
     out_.holds.push_back(std::move(hold));
     out_.resources[resource].holders_known = true;
   }
@@ -330,8 +323,12 @@ class Builder {
       keepers_[index] = found.keeper;
       return;
     }
+    if (std::optional<ProbableHolder> given = lock_owners_.GivenTo(resource, readings_[index])) {
+      AddHold(index, *given->task, Evidence::kProbable, std::move(given->note), given->since);
+      return;
+    }
     for (ProbableHolder& holder : lock_owners_.Referrers(readings_[index])) {
-      AddHold(index, *holder.task, Evidence::kProbable, std::move(holder.note));
+      AddHold(index, *holder.task, Evidence::kProbable, std::move(holder.note), holder.since);
     }
   }
 

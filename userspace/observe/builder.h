@@ -15,6 +15,8 @@ namespace ct {
 struct BuildOptions {
   // Every thread of every selected process becomes an actor, not only those near a lock.
   bool all_threads = false;
+  // From which age of a wait on its probable holder is told by who was let go last.
+  DurationNs long_wait = kSecond;
   std::function<std::string(std::uint64_t)> kernel_symbol;  // name of a kernel address
 };
 

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxLocks = 131'072;
 constexpr std::size_t kMaxStacks = 16'384;
 constexpr std::size_t kMaxPerLock = 256;  // stacks, threads, releasers
 
-WaitingProcess WaiterOf(const WaitSample& wait) {
+ProcessNames WaiterOf(const WaitSample& wait) {
   return {wait.leader, wait.ns_pid, wait.pid_ns, wait.leader_name};
 }
 
@@ -47,7 +47,7 @@ typename Map::mapped_type* ContentionLedger::Entry(Map& map, const typename Map:
   return &map[key];
 }
 
-ContentionLedger::Lock* ContentionLedger::At(const LockKey& key, const WaitingProcess& process) {
+ContentionLedger::Lock* ContentionLedger::At(const LockKey& key, const ProcessNames& process) {
   Lock* lock = Entry(locks_, key, kMaxLocks);
   if (lock != nullptr) processes_[key.pid] = process;
   return lock;
@@ -62,14 +62,14 @@ void ContentionLedger::NoteWait(const WaitSample& wait) {
     thread->name = wait.name;
   }
   if (!wait.waker) return;
-  if (ReleaserSum* releaser = Entry(waits.releasers, wait.waker->tid, kMaxPerLock)) {
+  if (CounterpartSum* releaser = Entry(waits.releasers, wait.waker->tid, kMaxPerLock)) {
     releaser->Add(wait.duration());
     releaser->pid = wait.waker->pid;
     if (!wait.waker->name.empty()) releaser->name = wait.waker->name;
   }
 }
 
-void ContentionLedger::NoteUncounted(const LockKey& key, const WaitingProcess& process,
+void ContentionLedger::NoteUncounted(const LockKey& key, const ProcessNames& process,
                                      DurationNs duration, bool timed_out) {
   if (Lock* lock = At(key, process)) LongWaitsOf(*lock).uncounted.Add(duration, timed_out);
 }
@@ -86,12 +86,22 @@ void ContentionLedger::NoteReading(const WaitSample& wait, const ThreadRead& rea
   (sum != nullptr ? *sum : waits.unread).Add(wait.duration());
 }
 
+void ContentionLedger::NoteHolder(const WaitSample& wait, const TaskSample& holder) {
+  Lock* lock = At(wait.lock, WaiterOf(wait));
+  if (lock == nullptr || wait.sampled) return;
+  if (CounterpartSum* sum = Entry(LongWaitsOf(*lock).holders, holder.id.tid, kMaxPerLock)) {
+    sum->Add(wait.duration());
+    sum->pid = holder.leader.tid;
+    sum->name = holder.comm;
+  }
+}
+
 void ContentionLedger::NoteUnread(const WaitSample& wait) {
   Lock* lock = At(wait.lock, WaiterOf(wait));
   if (lock != nullptr && !wait.sampled) LongWaitsOf(*lock).unread.Add(wait.duration());
 }
 
-void ContentionLedger::NoteLive(const LockKey& key, const WaitingProcess& process,
+void ContentionLedger::NoteLive(const LockKey& key, const ProcessNames& process,
                                 const ThreadRead& read) {
   if (Lock* lock = At(key, process)) NoteName(*lock, read);
 }

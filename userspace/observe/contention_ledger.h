@@ -10,19 +10,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kernel/sweep.h"
 #include "kernel/waits.h"
 #include "model/frame.h"
+#include "observe/process_row.h"
 #include "reader/reader.h"
 
 namespace ct {
-
-// A process whose threads waited.
-struct WaitingProcess {
-  ThreadId id;
-  pid_t ns_pid = 0;
-  std::uint32_t pid_ns = 0;
-  std::string name;
-};
 
 // A stack of one process: its frames name ContentionLedger::modules().
 using StackId = std::uint32_t;
@@ -39,7 +33,7 @@ class ContentionLedger {
   struct ThreadSum : Sum {
     std::string name;
   };
-  struct ReleaserSum : Sum {
+  struct CounterpartSum : Sum {
     pid_t pid = 0;
     std::string name;
   };
@@ -48,8 +42,9 @@ class ContentionLedger {
     WaitTotals uncounted;  // waits that the kernel's statistics do not have
     std::map<StackId, Sum> stacks;
     std::map<ThreadId, ThreadSum> threads;
-    std::map<pid_t, ReleaserSum> releasers;  // by tid
-    Sum unread;                              // long waits whose stack is not known
+    std::map<pid_t, CounterpartSum> releasers;  // by tid
+    std::map<pid_t, CounterpartSum> holders;    // by tid
+    Sum unread;                                 // long waits whose stack is not known
   };
   // What a lock is, as far as many are the same.
   struct Description {
@@ -75,20 +70,22 @@ class ContentionLedger {
   // A wait has ended. Samples (shorter than asked for) only make their lock known.
   void NoteWait(const WaitSample& wait);
   // One that began before the tracer came: no statistics have it.
-  void NoteUncounted(const LockKey& key, const WaitingProcess& process, DurationNs duration,
+  void NoteUncounted(const LockKey& key, const ProcessNames& process, DurationNs duration,
                      bool timed_out);
   // What its thread was read to wait for, and where; `modules` are those that its frames name.
   void NoteReading(const WaitSample& wait, const ThreadRead& read,
                    const std::vector<Module>& modules);
+  // Whom the lock named as the wait began.
+  void NoteHolder(const WaitSample& wait, const TaskSample& holder);
   void NoteUnread(const WaitSample& wait);
   // The same of a wait in progress.
-  void NoteLive(const LockKey& key, const WaitingProcess& process, const ThreadRead& read);
+  void NoteLive(const LockKey& key, const ProcessNames& process, const ThreadRead& read);
 
   // nullptr if no record of it ever came.
   [[nodiscard]] const Lock* Find(const LockKey& key) const;
   [[nodiscard]] bool IsNamed(const LockKey& key) const;
   // Of a lock that Find finds.
-  [[nodiscard]] const WaitingProcess& ProcessOf(const LockKey& key) const {
+  [[nodiscard]] const ProcessNames& ProcessOf(const LockKey& key) const {
     return processes_.at(key.pid);
   }
   [[nodiscard]] const std::map<LockKey, Lock>& locks() const { return locks_; }
@@ -101,14 +98,14 @@ class ContentionLedger {
   void NoteName(Lock& lock, const ThreadRead& read);
   static LongWaits& LongWaitsOf(Lock& lock);
   // nullptr: there is no room.
-  Lock* At(const LockKey& key, const WaitingProcess& process);
+  Lock* At(const LockKey& key, const ProcessNames& process);
   std::optional<StackId> Intern(Stack stack, const std::vector<Module>& modules);
   template <class Map>
   typename Map::mapped_type* Entry(Map& map, const typename Map::key_type& key,
                                    std::size_t max_size);
 
   std::map<LockKey, Lock> locks_;
-  std::map<pid_t, WaitingProcess> processes_;
+  std::map<pid_t, ProcessNames> processes_;
   std::set<Description> descriptions_;
   std::vector<Stack> stacks_;
   std::unordered_multimap<std::uint64_t, StackId> stacks_by_hash_;

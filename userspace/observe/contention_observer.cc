@@ -55,12 +55,13 @@ ThreadToRead ToRead(const WaitSample& wait) {
 }  // namespace
 
 ContentionObserver::ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
-                                       ContentionOptions options)
+                                       History& history, ContentionOptions options)
     : tracer_(tracer),
       budget_(options.max_overhead, options.cpus, tracer.costs().dispatch, !options.filter.empty()),
       sweeper_(sweeper),
       reader_(reader),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      history_(history) {}
 
 Status ContentionObserver::Sweep() {
   Result<ct::Sweep> sweep = sweeper_.Full({});
@@ -158,17 +159,24 @@ void ContentionObserver::WatchCost() {
     return static_cast<decltype(all)>(share * static_cast<double>(all));
   };
   const WaitDetail before = budget_.detail();
-  const WaitDetail detail = budget_.Note(
-      {part(runs.runs - runs_at_begin_.runs), part(runs.run_time - runs_at_begin_.run_time)},
-      now - window_begin_);
+  // The tax on every other system call is there whoever was asked for.
+  const DurationNs others =
+      static_cast<DurationNs>(runs.system_calls - runs_at_begin_.system_calls) *
+      tracer_.costs().other_call;
+  const bool exceeded_before = budget_.exceeded();
+  const WaitDetail detail = budget_.Note({part(runs.runs - runs_at_begin_.runs),
+                                          part(runs.run_time - runs_at_begin_.run_time), others},
+                                         now - window_begin_);
   window_begin_ = 0;
   // Once something was given up it is looked at again at once: was it enough?
   next_window_ = detail == before ? now + kCostInterval : now;
-  if (detail == before) return;
+  if (detail == before && budget_.exceeded() == exceeded_before) return;
   const std::string cost =
-      fmt::format("counting waits costs {:.1f} % of this host's CPU time, more than {:.1f} %",
+      fmt::format("counting waits costs {:.1f} % of this host's CPU time, more than {:g} %",
                   100 * budget_.last(), 100 * options_.max_overhead);
-  if (detail == WaitDetail::kStatistics) {
+  if (detail == before) {
+    news_.push_back(cost + ": it goes on, because these processes were asked for");
+  } else if (detail == WaitDetail::kStatistics) {
     tracer_.SetEvents(false);
     news_.push_back(cost + ": from now on waits are only counted, who and where is not known");
   } else {
@@ -203,7 +211,7 @@ void ContentionObserver::Note(WaitSample wait) {
       return;
     }
     wait.begin = running->second.since;
-    const WaitingProcess running_process = running->second.process;
+    const ProcessNames running_process = running->second.process;
     running_.erase(running);
     ledger_.NoteUncounted(wait.lock, running_process, wait.duration(), wait.timed_out);
     wait.sampled = wait.duration() < options_.min_wait;
@@ -259,11 +267,24 @@ void ContentionObserver::Read(const std::vector<WaitSample>& waits) {
   std::size_t next = 0;
   for (const WaitSample& wait : waits) {
     if (next < answer.threads.size() && answer.threads[next].tid == wait.id.tid) {
-      ledger_.NoteReading(wait, answer.threads[next++], answer.modules);
+      const ThreadRead& read = answer.threads[next++];
+      ledger_.NoteReading(wait, read, answer.modules);
+      if (const TaskSample* holder = HolderAtBegin(wait, read)) ledger_.NoteHolder(wait, *holder);
     } else {
       ledger_.NoteUnread(wait);
     }
   }
+}
+
+// Read over the words of the lock as they were then; it may have ended since.
+const TaskSample* ContentionObserver::HolderAtBegin(const WaitSample& wait,
+                                                    const ThreadRead& read) const {
+  if (!read.wait || !wait.words) return nullptr;
+  const WaitReading& reading = read.wait->reading;
+  if (reading.owner_ns_tid == 0 || !reading.word_matches) return nullptr;
+  const TaskSample* holder = index_->ByNamespaceTid(wait.pid_ns, reading.owner_ns_tid);
+  const bool lived = holder != nullptr && holder->id.start_time < wait.end;
+  return lived ? holder : nullptr;
 }
 
 void ContentionObserver::ReadLive() {
@@ -310,9 +331,26 @@ void ContentionObserver::ReadFacts(const std::vector<LockCount>& counts) {
 }
 
 Result<Observation> ContentionObserver::Report() {
-  if (Status status = tracer_.Receive(0); !status) return Fail(status.error());
+  Observation observation;
+  if (Status status = AddTo(observation); !status) return Fail(status.error());
+  observation.begin = begin_;
+  observation.end = sweep_.end;
+  observation.realtime_offset = RealtimeOffset();
+  observation.filter = options_.filter.Text();
+  observation.cost.threads_visited = sweep_.visited;
+  return observation;
+}
+
+GivenLocks ContentionObserver::Given() {
+  const Result<std::vector<LockCount>> counts = tracer_.Locks();
+  // Without them a look knows less, and says nothing wrong.
+  return counts ? FindGivenLocks(*counts) : GivenLocks{};
+}
+
+Status ContentionObserver::AddTo(Observation& observation) {
+  if (Status status = tracer_.Receive(0); !status) return status;
   Take(true);
-  if (Status status = Sweep(); !status) return Fail(status.error());
+  if (Status status = Sweep(); !status) return status;
   EndRunning();
   ReadPending(kLastReadingBudget);
   ReadLive();
@@ -322,13 +360,12 @@ Result<Observation> ContentionObserver::Report() {
   const Result<WaitCounters> counters = tracer_.Counters();
   if (!counters) return Fail(counters.error());
 
-  Observation observation = BuildContention(
-      {begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_});
-  observation.realtime_offset = RealtimeOffset();
-  observation.filter = options_.filter.Text();
-  observation.degradations = given_up_;
+  AddContention({begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_},
+                observation);
+  observation.degradations.insert(observation.degradations.end(), given_up_.begin(),
+                                  given_up_.end());
   AddLosses(*counters, observation);
-  return observation;
+  return {};
 }
 
 void ContentionObserver::AddLosses(const WaitCounters& counters, Observation& observation) const {

@@ -29,8 +29,8 @@ struct ContentionOptions {
 
 class ContentionObserver {
  public:
-  // All three must outlive it; the tracer is paused.
-  ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader,
+  // All four must outlive it; the tracer is paused.
+  ContentionObserver(WaitTracer& tracer, Sweeper& sweeper, Reader& reader, History& history,
                      ContentionOptions options);
 
   // Counts from here on. kNotFound: nothing matches the filter.
@@ -41,8 +41,12 @@ class ContentionObserver {
   // What was given up since the last call, one line each.
   std::vector<std::string> TakeNews();
   [[nodiscard]] const OverheadBudget& budget() const { return budget_; }
-  // Everything since Begin. Its tables hold what `contention` refers to, and nothing else.
+  // Everything since Begin, added to an Observation of a moment ago that has the same History.
+  Status AddTo(Observation& observation);
+  // The same alone: its tables hold what `contention` refers to, and nothing else.
   Result<Observation> Report();
+  // Who was given which lock last, as of now.
+  GivenLocks Given();
 
  private:
   // A wait that was in progress when counting began.
@@ -51,7 +55,7 @@ class ContentionObserver {
     LockKey lock;
     std::uint64_t switches = 0;
     TimeNs since = 0;
-    WaitingProcess process;
+    ProcessNames process;
   };
 
   Status Sweep();
@@ -62,6 +66,8 @@ class ContentionObserver {
   // The oldest of the pending waits and others of the same process.
   std::vector<WaitSample> NextOfOneProcess();
   void Read(const std::vector<WaitSample>& waits);
+  [[nodiscard]] const TaskSample* HolderAtBegin(const WaitSample& wait,
+                                                const ThreadRead& read) const;
   // Waits in progress of locks that nothing is known of yet.
   void ReadLive();
   void WatchCost();
@@ -94,7 +100,7 @@ class ContentionObserver {
   std::unordered_map<pid_t, Running> running_;  // by tid
   std::deque<WaitSample> pending_;              // to be read
   ContentionLedger ledger_;
-  History history_;
+  History& history_;
   std::unordered_map<pid_t, ProcessFacts> facts_;  // by pid
   std::vector<Loss> losses_;                       // of the reader
   std::uint64_t unread_ = 0;                       // long waits beyond what could be read in time

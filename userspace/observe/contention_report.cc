@@ -8,8 +8,9 @@
 #include <utility>
 
 #include "base/text.h"
-#include "observe/filter.h"
+#include "observe/given_locks.h"
 #include "observe/look.h"
+#include "observe/process_row.h"
 
 namespace ct {
 namespace {
@@ -32,19 +33,26 @@ void AddSum(Row& row, const ContentionLedger::Sum& sum) {
 
 class ReportBuilder {
  public:
-  explicit ReportBuilder(const ContentionInput& input) : input_(input) {
-    out_.begin = input.since;
-    out_.end = input.sweep.end;
+  ReportBuilder(const ContentionInput& input, Observation& observation)
+      : input_(input), out_(observation) {
     out_.contention.since = input.since;
     out_.contention.min_wait = input.min_wait;
-    out_.cost.threads_visited = input.sweep.visited;
+    for (std::size_t i = 0; i < out_.processes.size(); ++i) {
+      processes_.emplace(out_.processes[i].id.tid, static_cast<ProcessIndex>(i));
+    }
+    for (std::size_t i = 0; i < out_.resources.size(); ++i) {
+      resources_.emplace(out_.resources[i].id, static_cast<ResourceIndex>(i));
+      // What is known of it there is as it is now.
+      described_.emplace_back(Evidence::kCertain);
+    }
   }
 
-  Observation Build() {
+  void Build() {
     for (const LockCount& count : input_.counts) {
       Row& row = RowOf(count.key, ProcessOf(count.key));
       row.lock->waits.Add(count.waits);
       row.lock->holds.Add(count.holds);
+      row.by_waiters = row.by_waiters || IsLetGoByWaiters(count);
     }
     for (const auto& [key, lock] : input_.ledger.locks()) {
       // Of what was only seen waiting there is nothing to count: the sweep adds it below.
@@ -54,22 +62,23 @@ class ReportBuilder {
     AddWaiters();
     for (const auto& [key, lock] : input_.ledger.locks()) AddDetails(key, lock);
     Finish();
-    return std::move(out_);
   }
 
  private:
   struct Row {
     LockContention* lock = nullptr;
     std::optional<Evidence> described;  // how well its purpose is known
+    bool by_waiters = false;            // IsLetGoByWaiters
     std::map<StackId, WaitingStack> stacks;
     std::map<ThreadId, WaitingThread> threads;
-    std::map<pid_t, Releaser> releasers;
+    std::map<pid_t, Counterpart> releasers;
+    std::map<pid_t, Counterpart> holders;
   };
   using RowKey = std::tuple<ResourceId, pid_t>;
 
-  WaitingProcess ProcessOf(const LockKey& key) {
+  ProcessNames ProcessOf(const LockKey& key) {
     if (input_.ledger.Find(key) != nullptr) return input_.ledger.ProcessOf(key);
-    WaitingProcess process;
+    ProcessNames process;
     process.id.tid = key.pid;
     for (const TaskSample& task : input_.sweep.tasks) {
       if (task.leader.tid != key.pid) continue;
@@ -78,25 +87,14 @@ class ReportBuilder {
     return process;
   }
 
-  ProcessIndex IndexOf(const WaitingProcess& waiting, std::uint64_t space) {
+  ProcessIndex IndexOf(const ProcessNames& waiting, std::uint64_t space) {
     const auto [entry, is_new] =
         processes_.try_emplace(waiting.id.tid, static_cast<ProcessIndex>(out_.processes.size()));
     if (!is_new) return entry->second;
-    Process process;
-    process.id = waiting.id;
-    process.ns_pid = waiting.ns_pid;
-    process.pid_ns = waiting.pid_ns;
-    process.space = input_.history.Space(space);
-    process.name = CleanText(waiting.name);
-    process.selected = true;
     const auto facts = input_.facts.find(waiting.id.tid);
-    if (facts != input_.facts.end()) {
-      process.executable = facts->second.executable;
-      process.cgroup = facts->second.cgroup;
-      process.unit = UnitOf(process.cgroup);
-      process.language = facts->second.language;
-    }
-    out_.processes.push_back(std::move(process));
+    out_.processes.push_back(ProcessRow(waiting, input_.history.Space(space),
+                                        facts == input_.facts.end() ? nullptr : &facts->second,
+                                        true));
     return entry->second;
   }
 
@@ -108,7 +106,7 @@ class ReportBuilder {
     return id;
   }
 
-  Row& RowOf(const LockKey& key, const WaitingProcess& process) {
+  Row& RowOf(const LockKey& key, const ProcessNames& process) {
     const ContentionLedger::Lock* lock = input_.ledger.Find(key);
     const ResourceId id = IdOf(key, lock);
     Row& row = rows_[RowKey(id, key.pid)];
@@ -177,29 +175,58 @@ class ReportBuilder {
       thread.name = CleanText(sum.name);
       AddSum(thread, sum);
     }
-    for (const auto& [tid, sum] : lock.long_waits->releasers) {
-      Releaser& releaser = row.releasers[tid];
-      releaser.tid = tid;
-      releaser.pid = sum.pid;
-      releaser.name = CleanText(sum.name);
-      releaser.releases += sum.waits;
-      releaser.total += sum.total;
+    AddCounterparts(lock.long_waits->releasers, row.releasers);
+    AddCounterparts(lock.long_waits->holders, row.holders);
+  }
+
+  static void AddCounterparts(const std::map<pid_t, ContentionLedger::CounterpartSum>& from,
+                              std::map<pid_t, Counterpart>& to) {
+    for (const auto& [tid, sum] : from) {
+      Counterpart& counterpart = to[tid];
+      counterpart.tid = tid;
+      counterpart.pid = sum.pid;
+      counterpart.name = CleanText(sum.name);
+      counterpart.waits += sum.waits;
+      counterpart.total += sum.total;
     }
   }
 
   StackIndex IndexOf(StackId id) {
     const auto [entry, is_new] =
         stacks_.try_emplace(id, static_cast<StackIndex>(out_.stacks.size()));
-    if (is_new) out_.stacks.push_back(input_.ledger.stack(id));
+    if (!is_new) return entry->second;
+    Stack& stack = out_.stacks.emplace_back(input_.ledger.stack(id));
+    for (Frame& frame : stack.frames) {
+      if (frame.module != kNoIndex) frame.module = modules_[static_cast<std::size_t>(frame.module)];
+    }
     return entry->second;
   }
 
+  void AddModules() {
+    std::map<Module, ModuleIndex> known;
+    for (std::size_t i = 0; i < out_.modules.size(); ++i) {
+      known.emplace(out_.modules[i], static_cast<ModuleIndex>(i));
+    }
+    for (const Module& module : input_.ledger.modules()) {
+      const auto [entry, is_new] =
+          known.try_emplace(module, static_cast<ModuleIndex>(out_.modules.size()));
+      if (is_new) out_.modules.push_back(module);
+      modules_.push_back(entry->second);
+    }
+  }
+
   void Finish() {
+    AddModules();
     for (auto& [key, row] : rows_) {
+      const auto resource = static_cast<std::size_t>(row.lock->resource);
+      if (row.by_waiters && out_.resources[resource].kind == ResourceKind::kSemaphore) {
+        row.lock->purpose = WaitPurpose::kAcquire;
+      }
       for (auto& [id, thread] : row.threads) row.lock->threads.push_back(std::move(thread));
       for (auto& [tid, releaser] : row.releasers) {
         row.lock->releasers.push_back(std::move(releaser));
       }
+      for (auto& [tid, holder] : row.holders) row.lock->holders.push_back(std::move(holder));
       // Only the stacks that stay get a place in the observation.
       std::vector<std::pair<StackId, WaitingStack>> stacks(row.stacks.begin(), row.stacks.end());
       std::stable_sort(stacks.begin(), stacks.end(), [](const auto& a, const auto& b) {
@@ -212,8 +239,8 @@ class ReportBuilder {
       }
       SortByTotal(row.lock->threads);
       SortByTotal(row.lock->releasers);
+      SortByTotal(row.lock->holders);
     }
-    out_.modules = input_.ledger.modules();
     for (const auto& lock : locks_) out_.contention.locks.push_back(std::move(*lock));
     std::stable_sort(out_.contention.locks.begin(), out_.contention.locks.end(),
                      [](const LockContention& a, const LockContention& b) {
@@ -222,17 +249,20 @@ class ReportBuilder {
   }
 
   const ContentionInput& input_;
-  Observation out_;
+  Observation& out_;
   std::map<RowKey, Row> rows_;
   std::vector<std::unique_ptr<LockContention>> locks_;
   std::unordered_map<pid_t, ProcessIndex> processes_;
   std::map<ResourceId, ResourceIndex> resources_;
   std::vector<std::optional<Evidence>> described_;  // of out_.resources
   std::map<StackId, StackIndex> stacks_;
+  std::vector<ModuleIndex> modules_;  // of the ledger's modules, in out_.modules
 };
 
 }  // namespace
 
-Observation BuildContention(const ContentionInput& input) { return ReportBuilder(input).Build(); }
+void AddContention(const ContentionInput& input, Observation& observation) {
+  ReportBuilder(input, observation).Build();
+}
 
 }  // namespace ct

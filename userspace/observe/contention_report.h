@@ -25,8 +25,9 @@ struct ContentionInput {
   History& history;
 };
 
-// Futex words of one object (a rwlock's, a condition's) become one row; so do those of one shared
-// lock in one process.
-Observation BuildContention(const ContentionInput& input);
+// Adds the interval's locks, and whom and what they name, to an Observation of the same moment, or
+// to an empty one. Futex words of one object (a rwlock's, a condition's) become one row; so do
+// those of one shared lock in one process.
+void AddContention(const ContentionInput& input, Observation& observation);
 
 }  // namespace ct

@@ -26,6 +26,12 @@ ResourceId SharedId(const LocatedWait& located) {
 
 void OwnerReadings::Note(const TaskSample& reader, Continuity continuity,
                          const WaitReading& reading) {
+  if (continuity == Continuity::kStill &&
+      (earliest_sleep == 0 || reader.off_cpu_since < earliest_sleep)) {
+    earliest_sleep = reader.off_cpu_since;
+    slept_on = reading.futex_word;
+    space = reader.space;
+  }
   // The word is not what they wait for it to be: somebody has released it, and nobody, or somebody
   // new, has it.
   if (reading.owner_format != OwnerFormat::kNone && !reading.word_matches) word_moved = true;
@@ -47,8 +53,9 @@ void OwnerReadings::Note(const TaskSample& reader, Continuity continuity,
   all_still = all_still && still;
 }
 
-LockOwners::LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second)
-    : look_(look), first_(first), second_(second) {}
+LockOwners::LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second,
+                       DurationNs long_wait)
+    : look_(look), first_(first), second_(second), long_wait_(long_wait) {}
 
 LockOwner LockOwners::Settle(const Resource& resource, const OwnerReadings& readings) {
   LockOwner found;
@@ -87,11 +94,37 @@ std::vector<ProbableHolder> LockOwners::Referrers(const OwnerReadings& readings)
         !SleptThrough(*before, *task)) {
       return {};
     }
-    holders.push_back({task, readings.referrers->size() == 1
-                                 ? "the only stack that refers to the lock"
-                                 : "one of the stacks that refer to the lock"});
+    holders.push_back({task,
+                       readings.referrers->size() == 1 ? "the only stack that refers to the lock"
+                                                       : "one of the stacks that refer to the lock",
+                       std::nullopt});
   }
   return holders;
+}
+
+std::optional<ProbableHolder> LockOwners::GivenTo(const Resource& resource,
+                                                  const OwnerReadings& readings) const {
+  const bool one_holder =
+      resource.kind == ResourceKind::kMutex || resource.kind == ResourceKind::kMallocArena;
+  if (readings.any || resource.id.shared || readings.earliest_sleep == 0 ||
+      look_.second.end - readings.earliest_sleep < long_wait_ ||
+      !(one_holder || resource.kind == ResourceKind::kSemaphore)) {
+    return std::nullopt;
+  }
+  const auto found = look_.given_locks.find({readings.space, readings.slept_on});
+  if (found == look_.given_locks.end()) return std::nullopt;
+  const GivenLock& given = found->second;
+  if (!(one_holder || given.goes_round) || given.since <= readings.earliest_sleep) {
+    return std::nullopt;
+  }
+  const TaskSample* task = second_.ByTid(given.tid);
+  if (task == nullptr || task->space != readings.space || task->id.start_time > given.since) {
+    return std::nullopt;
+  }
+  // Woken, it found the lock taken by somebody who had not waited.
+  if (FutexWordOf(*task) == readings.slept_on) return std::nullopt;
+  return ProbableHolder{task, "was let go last, and has let go nobody who waits since then",
+                        given.since};
 }
 
 // To own the lock it must have been unlocked in the owner's life time, and to unlock a mutex that

@@ -32,6 +32,10 @@ struct OwnerReadings {
   bool waiter_still = false;  // one did
   TimeNs latest_sleep = 0;    // of the waiter that fell asleep last
   const TaskSample* waiter = nullptr;
+  // Of those who slept through: since when the first did, and on which futex word; 0: nobody.
+  TimeNs earliest_sleep = 0;
+  std::uint64_t slept_on = 0;
+  std::uint64_t space = 0;
   // ProcessReadings::referrers of this lock, read by `referrers_of`; nullptr: not searched for.
   const std::vector<pid_t>* referrers = nullptr;
   const TaskSample* referrers_of = nullptr;
@@ -43,6 +47,7 @@ struct OwnerReadings {
 struct ProbableHolder {
   const TaskSample* task = nullptr;  // at the second sweep
   std::string note;
+  std::optional<TimeNs> since;
 };
 
 struct LockOwner {
@@ -57,13 +62,19 @@ struct LockOwner {
 
 class LockOwners {
  public:
-  // Borrows all three; `first` and `second` are of look.first and look.second.
-  LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
+  // Borrows all three; `first` and `second` are of look.first and look.second. `long_wait`: from
+  // which age of a wait on GivenTo tells.
+  LockOwners(const RawLook& look, const SweepIndex& first, const SweepIndex& second,
+             DurationNs long_wait);
 
   LockOwner Settle(const Resource& resource, const OwnerReadings& readings);
   // Whose stacks refer to a lock of which Settle knows nothing; empty unless all of these slept on
   // since they were read.
   [[nodiscard]] std::vector<ProbableHolder> Referrers(const OwnerReadings& readings) const;
+  // Who was given such a lock while somebody waited who waits still: to let go of it would have
+  // been to let go of a waiter. Of locks that only one can hold.
+  [[nodiscard]] std::optional<ProbableHolder> GivenTo(const Resource& resource,
+                                                      const OwnerReadings& readings) const;
 
  private:
   struct Search {
@@ -91,6 +102,7 @@ class LockOwners {
   const RawLook& look_;
   const SweepIndex& first_;
   const SweepIndex& second_;
+  DurationNs long_wait_;
   std::optional<Leavers> leavers_;  // found when first asked for
 };
 

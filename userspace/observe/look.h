@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "kernel/sweep.h"
 #include "model/observation.h"
+#include "observe/given_locks.h"
 #include "reader/reader.h"
 
 namespace ct {
@@ -46,6 +47,8 @@ struct RawLook {
   std::unordered_set<pid_t> selected;                   // tgids that the filter names
   std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
   std::vector<Loss> losses;
+  GivenLocks
+      given_locks;  // where waits are followed: before the reading, at last after both sweeps
   // Somebody in question was awake for a moment: the same look again may see more.
   bool restless = false;
   // One of those who seem to wait for each other, which could not be proven for that reason.

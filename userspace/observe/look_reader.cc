@@ -129,6 +129,11 @@ std::vector<const TaskSample*> LookReader::HoldersOf(const SweepIndex& index,
       const TaskSample* holder =
           index.ByNamespaceTid(waiter->pid_ns, reading.read.wait->reading.owner_ns_tid);
       if (holder != nullptr) holders.push_back(holder);
+      const auto given =
+          look.given_locks.find({waiter->space, reading.read.wait->reading.futex_word});
+      if (given != look.given_locks.end()) {
+        if (const TaskSample* task = index.ByTid(given->second.tid)) holders.push_back(task);
+      }
       const auto referrers = process.referrers.find(reading.read.wait->reading.object);
       if (referrers == process.referrers.end()) continue;
       for (const pid_t ns_tid : referrers->second) {
@@ -215,6 +220,24 @@ void LookReader::ReadThreads(const SweepIndex& index, const std::vector<const Ta
     ProcessRead answer = reader_.Read(request);
     NoteSick(index, answer);
     Merge(std::move(answer), lines, readings, look.losses);
+  }
+  TellLocksFromSignals(index, look);
+}
+
+// A semaphore may be a lock or a signal: memory does not say which, but who let whom go does.
+void LookReader::TellLocksFromSignals(const SweepIndex& index, RawLook& look) {
+  if (look.given_locks.empty()) return;
+  for (auto& [pid, process] : look.readings) {
+    for (auto& [tid, reading] : process.threads) {
+      const TaskSample* task = index.ByTid(tid);
+      if (task == nullptr || !reading.read.wait) continue;
+      WaitReading& wait = reading.read.wait->reading;
+      if (wait.kind != ResourceKind::kSemaphore || wait.purpose != WaitPurpose::kEvent) continue;
+      const auto given = look.given_locks.find({task->space, wait.futex_word});
+      if (given != look.given_locks.end() && given->second.goes_round) {
+        wait.purpose = WaitPurpose::kAcquire;
+      }
+    }
   }
 }
 

@@ -49,6 +49,7 @@ class LookReader {
                                                 const std::vector<const TaskSample*>& near) const;
   void FindReferrers(const SweepIndex& index, RawLook& look);
   void CheckSharedOwners(const SweepIndex& index, RawLook& look);
+  static void TellLocksFromSignals(const SweepIndex& index, RawLook& look);
   void NoteSick(const SweepIndex& index, const ProcessRead& answer);
   bool IsSick(const TaskSample& task) const;
 

@@ -60,12 +60,13 @@ void Pause(DurationNs duration) {
 
 }  // namespace
 
-Observer::Observer(Sweeper& sweeper, Reader& reader, ObserverOptions options)
+Observer::Observer(Sweeper& sweeper, Reader& reader, History& history, ObserverOptions options)
     : sweeper_(sweeper),
       reader_(reader),
       options_(std::move(options)),
       look_reader_(reader, options_.all_waits, options_.long_wait),
-      watch_(options_.long_wait) {}
+      watch_(options_.long_wait),
+      history_(history) {}
 
 tl::unexpected<Error> Observer::NothingMatches() const {
   const std::vector<pid_t>& pids = options_.filter.pids;
@@ -123,6 +124,7 @@ Result<RawLook> Observer::LookOnce() {
   selected_ = look.selected;
   if (selected_.empty()) return NothingMatches();
 
+  if (options_.given_locks) look.given_locks = options_.given_locks();
   const SweepIndex index(look.first);
   look_reader_.CountSick(index, look);
   cache_.Recall(index, look);
@@ -179,9 +181,12 @@ Result<Observation> Observer::Look() {
 
   BuildOptions build;
   build.all_threads = options_.all_waits || !options_.filter.empty();
+  build.long_wait = options_.long_wait;
   build.kernel_symbol = [this](std::uint64_t address) { return kernel_symbols_.Name(address); };
   const SweepIndex first(look->first);
   const SweepIndex second(look->second);
+  // After the sweeps: who was given a lock meanwhile is not to be taken for waiting for it.
+  if (options_.given_locks) look->given_locks = options_.given_locks();
   CountUnreadable(first, second, *look);
   if (options_.once && look->restless_ring) {
     look->losses.push_back({"threads seem to wait for each other, and were woken during every look",

@@ -1,7 +1,7 @@
-// Looks at the host: sweep, read, sweep, and what is remembered in between. The one owner of
-// history.
+// Looks at the host: sweep, read, sweep, and what is remembered in between.
 #pragma once
 
+#include <functional>
 #include <unordered_set>
 #include <vector>
 
@@ -28,12 +28,14 @@ struct ObserverOptions {
   bool once = false;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
+  // Where waits are followed: who was given which lock last. May be empty.
+  std::function<GivenLocks()> given_locks;
 };
 
 class Observer {
  public:
-  // Borrows both for its lifetime.
-  Observer(Sweeper& sweeper, Reader& reader, ObserverOptions options);
+  // Borrows all three for its lifetime.
+  Observer(Sweeper& sweeper, Reader& reader, History& history, ObserverOptions options);
 
   // Sweep, read, sweep: a whole Observation. Milliseconds, by the number of blocked threads.
   // kNotFound if the filter selects nothing (any more).
@@ -57,7 +59,7 @@ class Observer {
   LookReader look_reader_;
   ReadingCache cache_;
   WatchList watch_;
-  History history_;
+  History& history_;
   KernelSymbols kernel_symbols_;
   std::unordered_set<pid_t> selected_;
 };

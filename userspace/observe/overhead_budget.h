@@ -19,6 +19,7 @@ enum class WaitDetail : std::uint8_t {
 struct ProgramCost {
   std::uint64_t runs = 0;
   DurationNs run_time = 0;  // inside the programs
+  DurationNs others = 0;    // what calls that are none of ours took longer
 };
 
 class OverheadBudget {
@@ -28,7 +29,8 @@ class OverheadBudget {
   OverheadBudget(double share, std::uint32_t cpus, DurationNs dispatch, bool filtered)
       : share_(share), cpus_(cpus), dispatch_(dispatch), filtered_(filtered) {}
 
-  // The window's cost as a share of all CPUs; at most one step down a call.
+  // The window's cost as a share of all CPUs; at most one step down a call, and none that could
+  // not be enough.
   WaitDetail Note(const ProgramCost& cost, DurationNs window);
 
   [[nodiscard]] WaitDetail detail() const { return detail_; }

@@ -16,9 +16,9 @@
 namespace ct {
 namespace {
 
-constexpr std::size_t kMaxStacks = 3;     // below a row
-constexpr std::size_t kMaxReleasers = 3;  // below a row
-constexpr std::size_t kMaxLabel = 100;    // bytes
+constexpr std::size_t kMaxStacks = 3;        // below a row
+constexpr std::size_t kMaxCounterparts = 3;  // below a row
+constexpr std::size_t kMaxLabel = 100;       // bytes
 
 constexpr std::array<std::pair<std::string_view, ContentionGroup>, 5> kGroups = {{
     {"lock", ContentionGroup::kLock},
@@ -178,7 +178,11 @@ class ContentionTable {
         lock.waiting >= static_cast<DurationNs>(lock.waiters) * interval * 9 / 10) {
       row.below.push_back("nobody was let go in all that time: look at it with snapshot");
     }
-    if (!lock.releasers.empty()) row.below.push_back(Releasers(lock));
+    if (!lock.releasers.empty()) row.below.push_back(Shares("let go by", lock.releasers));
+    // Mostly the same: then it is said once.
+    if (!lock.holders.empty() && !SameThreads(lock.holders, lock.releasers)) {
+      row.below.push_back(Shares("held as long waits began by", lock.holders));
+    }
     // Of what is no lock nobody holds anything: the pattern of wake-ups only looks like it.
     if (lock.holds.holds > 0 && IsFor(lock, false)) {
       row.below.push_back(
@@ -191,19 +195,25 @@ class ContentionTable {
     return row;
   }
 
-  static std::string Releasers(const LockContention& lock) {
+  static bool SameThreads(const std::vector<Counterpart>& some,
+                          const std::vector<Counterpart>& others) {
+    return std::is_permutation(
+        some.begin(), some.end(), others.begin(), others.end(),
+        [](const Counterpart& a, const Counterpart& b) { return a.tid == b.tid; });
+  }
+
+  static std::string Shares(const char* did, const std::vector<Counterpart>& who) {
     DurationNs all = 0;
-    for (const Releaser& releaser : lock.releasers) all += releaser.total;
-    std::string text = "let go by";
-    for (std::size_t i = 0; i < std::min(lock.releasers.size(), kMaxReleasers); ++i) {
-      const Releaser& releaser = lock.releasers[i];
+    for (const Counterpart& one : who) all += one.total;
+    std::string text = did;
+    for (std::size_t i = 0; i < std::min(who.size(), kMaxCounterparts); ++i) {
+      const Counterpart& one = who[i];
       text += fmt::format(
-          "{} {} ({}) {:.0f} %", i == 0 ? "" : ",", CleanText(releaser.name, kMaxLabel),
-          releaser.tid,
-          all == 0 ? 0.0 : 100.0 * static_cast<double>(releaser.total) / static_cast<double>(all));
+          "{} {} ({}) {:.0f} %", i == 0 ? "" : ",", CleanText(one.name, kMaxLabel), one.tid,
+          all == 0 ? 0.0 : 100.0 * static_cast<double>(one.total) / static_cast<double>(all));
     }
-    if (lock.releasers.size() > kMaxReleasers) {
-      text += fmt::format(" and {} more", lock.releasers.size() - kMaxReleasers);
+    if (who.size() > kMaxCounterparts) {
+      text += fmt::format(" and {} more", who.size() - kMaxCounterparts);
     }
     return text;
   }

@@ -245,14 +245,15 @@ void MessageBuilder::Add(const LockContention& lock) {
     out.set_total_duration_ns(thread.total);
     out.set_max_duration_ns(thread.max);
   }
-  for (const Releaser& releaser : lock.releasers) {
-    pb::Releaser& out = *row.add_releasers();
-    out.set_tid(releaser.tid);
-    out.set_pid(releaser.pid);
-    out.set_name(Intern(releaser.name));
-    out.set_releases(releaser.releases);
-    out.set_total_duration_ns(releaser.total);
-  }
+  const auto counterpart = [this](const Counterpart& from, pb::Counterpart& out) {
+    out.set_tid(from.tid);
+    out.set_pid(from.pid);
+    out.set_name(Intern(from.name));
+    out.set_waits(from.waits);
+    out.set_total_duration_ns(from.total);
+  };
+  for (const Counterpart& releaser : lock.releasers) counterpart(releaser, *row.add_releasers());
+  for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
 }
 
 void MessageBuilder::Add(const Finding& finding) {

@@ -346,7 +346,7 @@ Status RowReader::Read(const pb::LockContention& row) {
   Charge(sizeof(LockContention) +
          static_cast<std::size_t>(row.stacks_size()) * sizeof(WaitingStack) +
          static_cast<std::size_t>(row.threads_size()) * sizeof(WaitingThread) +
-         static_cast<std::size_t>(row.releasers_size()) * sizeof(Releaser));
+         static_cast<std::size_t>(row.releasers_size() + row.holders_size()) * sizeof(Counterpart));
   if (!error_) return error_;
   LockContention& out = contents_.observation.contention.locks.emplace_back();
   if (row.has_resource()) out.resource = Index(row.resource(), Fields::kResourcesFieldNumber);
@@ -369,10 +369,14 @@ Status RowReader::Read(const pb::LockContention& row) {
     out.threads.push_back({Id(from.id()), Text(from.name()), from.waits(),
                            Time(from.total_duration_ns()), Time(from.max_duration_ns())});
   }
-  for (const pb::Releaser& from : row.releasers()) {
-    out.releasers.push_back({from.tid(), from.pid(), Text(from.name()), from.releases(),
-                             Time(from.total_duration_ns())});
-  }
+  const auto counterparts = [this](const auto& from, std::vector<Counterpart>& to) {
+    for (const pb::Counterpart& one : from) {
+      to.push_back(
+          {one.tid(), one.pid(), Text(one.name()), one.waits(), Time(one.total_duration_ns())});
+    }
+  };
+  counterparts(row.releasers(), out.releasers);
+  counterparts(row.holders(), out.holders);
   return {};
 }
 

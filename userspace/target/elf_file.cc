@@ -174,7 +174,8 @@ std::optional<std::uint64_t> LoadBias(const ElfFile& file, std::uint64_t begin,
     if (!starts_before || !ends_after) continue;
     const bool same_execute = ((segment.flags & PF_X) != 0) == executable;
     const bool same_write = ((segment.flags & PF_W) != 0) == writable;
-    const int score = (same_execute ? 2 : 0) + (same_write ? 1 : 0);
+    const bool begins = file_offset == (segment.offset & ~(kPage - 1));
+    const int score = (same_execute ? 4 : 0) + (same_write ? 2 : 0) + (begins ? 1 : 0);
     if (score <= best_score) continue;
     best_score = score;
     best = begin - file_offset + segment.offset - segment.vaddr;

@@ -56,7 +56,8 @@ std::optional<Bytes> ReadSection(ByteSource& source, const ElfSection& section,
 
 // address - vaddr for addresses of one mapping of the file: [begin, ...) maps file offset
 // `file_offset`. Computed for each PT_LOAD, because files linked by lld have p_offset != p_vaddr.
-// A page at a border belongs to two segments; `executable` and `writable` of the mapping decide.
+// A page at a border belongs to two segments; `executable` and `writable` of the mapping decide,
+// then which of them begins there.
 std::optional<std::uint64_t> LoadBias(const ElfFile& file, std::uint64_t begin,
                                       std::uint64_t file_offset, bool executable, bool writable);
 

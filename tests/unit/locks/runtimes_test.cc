@@ -282,6 +282,24 @@ TEST_F(OnCondition, GilIsALockAtItsOwnAddress) {
   EXPECT_EQ(scene.Decode()->evidence, Evidence::kProbable);
 }
 
+// Debian's python3.11 has names of what it exports only.
+TEST_F(OnCondition, GilBehindAFrameWithoutANameIsKnownByItsWords) {
+  scene.modules[1].path = "/usr/bin/python3.11";
+  const std::uint64_t gil = kWord - 40 - 32;
+  scene.memory.Map(gil, 32);
+  scene.memory.WriteAll<std::uint64_t>(gil, {5000, 0x555500001234, 1});
+  CalledBy({"", "_PyEval_EvalFrameDefault", "worker"});
+  const auto reading = scene.Decode();
+  EXPECT_EQ(reading->kind, ResourceKind::kGil);
+  EXPECT_EQ(reading->object, gil);
+  EXPECT_EQ(reading->evidence, Evidence::kCertain);
+  CalledBy({"", "", "_PyEval_EvalFrameDefault"});
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kCondition);
+  CalledBy({"", "_PyEval_EvalFrameDefault", "worker"});
+  scene.memory.Write<std::uint64_t>(gil, 0);
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kCondition);
+}
+
 struct OnSemaphore : RuntimesTest {
   OnSemaphore() {
     scene.memory.WriteAll<std::uint32_t>(kWord, {0, 1, 0});

@@ -66,7 +66,7 @@ WaitSample Sampled(WaitSample wait) {
   return wait;
 }
 
-WaitingProcess ProcessOf(const WaitSample& wait) {
+ProcessNames ProcessOf(const WaitSample& wait) {
   return {wait.leader, wait.ns_pid, wait.pid_ns, wait.leader_name};
 }
 
@@ -110,13 +110,13 @@ WaitTotals Totals(std::initializer_list<DurationNs> durations) {
 
 class ContentionTest : public ::testing::Test {
  protected:
-  ContentionTest() {
-    sweep_.end = kEnd;
-    sweep_.visited = 42;
-  }
+  ContentionTest() { sweep_.end = kEnd; }
 
   void Counted(const LockKey& key, const WaitTotals& waits, const HoldTotals& holds = {}) {
-    counts_.push_back({key, waits, holds});
+    LockCount& count = counts_.emplace_back();
+    count.key = key;
+    count.waits = waits;
+    count.holds = holds;
   }
 
   // Sleeps in the kernel's futex wait for that long at the interval's end.
@@ -139,14 +139,21 @@ class ContentionTest : public ::testing::Test {
   }
 
   Observation Build() {
-    return BuildContention({.since = kSince,
-                            .min_wait = kMillisecond,
-                            .ledger = ledger_,
-                            .counts = counts_,
-                            .sweep = sweep_,
-                            .selected = selected_,
-                            .facts = facts_,
-                            .history = history_});
+    Observation observation;
+    AddTo(observation);
+    return observation;
+  }
+
+  void AddTo(Observation& observation) {
+    AddContention({.since = kSince,
+                   .min_wait = kMillisecond,
+                   .ledger = ledger_,
+                   .counts = counts_,
+                   .sweep = sweep_,
+                   .selected = selected_,
+                   .facts = facts_,
+                   .history = history_},
+                  observation);
   }
 
   // Of the only lock that there is.
@@ -169,9 +176,6 @@ class ContentionTest : public ::testing::Test {
 
 TEST_F(ContentionTest, OfNothingIsAnIntervalWithoutLocks) {
   const Observation observation = Build();
-  EXPECT_EQ(observation.begin, kSince);
-  EXPECT_EQ(observation.end, kEnd);
-  EXPECT_EQ(observation.cost.threads_visited, 42U);
   EXPECT_EQ(observation.contention, (Contention{kSince, kMillisecond, {}}));
   EXPECT_THAT(observation.processes, IsEmpty());
   EXPECT_THAT(observation.resources, IsEmpty());
@@ -202,7 +206,7 @@ TEST_F(ContentionTest, TakesTotalsFromTheKernelAndTheRestFromRecords) {
 
 TEST_F(ContentionTest, AddsWaitsThatBeganBeforeTheTracer) {
   Counted(Key(0x1000), Totals({500}));
-  const WaitingProcess process = ProcessOf(Waited(101, 0x1000, 0));
+  const ProcessNames process = ProcessOf(Waited(101, 0x1000, 0));
   ledger_.NoteUncounted(Key(0x1000), process, 20 * kSecond, true);
   ledger_.NoteUncounted(Key(0x1000), process, 3 * kSecond, false);
   WaitTotals expected = Totals({500, 3 * kSecond});
@@ -465,8 +469,8 @@ TEST_F(ContentionTest, SortsThreadsAndReleasersByTheTimeWaited) {
               ElementsAre(WaitingThread{{101, 111}, "t101", 2, 5 * kSecond, 4 * kSecond},
                           WaitingThread{{102, 112}, "t102", 1, 3 * kSecond, 3 * kSecond},
                           WaitingThread{{103, 113}, "evil?", 1, 2 * kSecond, 2 * kSecond}));
-  EXPECT_THAT(lock.releasers, ElementsAre(Releaser{103, kApp, "t103", 2, 5 * kSecond},
-                                          Releaser{101, kApp, "t101", 1, 3 * kSecond}));
+  EXPECT_THAT(lock.releasers, ElementsAre(Counterpart{103, kApp, "t103", 2, 5 * kSecond},
+                                          Counterpart{101, kApp, "t101", 1, 3 * kSecond}));
 }
 
 TEST_F(ContentionTest, KeepsTwoThreadsOfOneTidApart) {
@@ -486,7 +490,7 @@ TEST_F(ContentionTest, KeepsTheNameOfAReleaser) {
   ledger_.NoteWait(nameless);
   ledger_.NoteWait(LetGo(Waited(101, 0x1000, kSecond), 103));
   ledger_.NoteWait(nameless);
-  EXPECT_THAT(BuildOne().releasers, ElementsAre(Releaser{103, kApp, "t103", 3, 3 * kSecond}));
+  EXPECT_THAT(BuildOne().releasers, ElementsAre(Counterpart{103, kApp, "t103", 3, 3 * kSecond}));
 }
 
 TEST_F(ContentionTest, ASampleOnlyMakesItsLockKnown) {
@@ -644,6 +648,54 @@ TEST_F(ContentionTest, TellsOfAWaiterWhatItsReadingTells) {
   ASSERT_THAT(observation.resources, SizeIs(1));
   EXPECT_EQ(observation.resources[0].kind, ResourceKind::kMutex);
   EXPECT_TRUE(observation.contention.locks.at(0).purpose_known);
+}
+
+// --- beside a look ------------------------------------------------------------------------------
+
+TEST_F(ContentionTest, UsesTheRowsOfALookThatItIsAddedTo) {
+  Observation observation;
+  observation.begin = 5;
+  observation.modules = {{"/lib/a.so", "aa", false}, {"/lib/b.so", "bb", false}};
+  observation.stacks.emplace_back();
+  Process& other = observation.processes.emplace_back();
+  other.id.tid = kOther;
+  Process& app = observation.processes.emplace_back();
+  app.id.tid = kApp;
+  app.name = "as looked at";
+  Resource& resource = observation.resources.emplace_back();
+  resource.kind = ResourceKind::kRwLock;
+  resource.id.space = history_.Space(SpaceOf(kApp));
+  resource.id.address = 0x1000;
+  resource.symbol = "g_routes";
+
+  Counted(Key(0x1000), Totals({kSecond}));
+  ledger_.NoteReading(Waited(101, 0x1000, kSecond), Read(Mutex(0x1000, 0), StackAt(0x10, 0)),
+                      {{"/lib/b.so", "bb", false}});
+  AddTo(observation);
+  EXPECT_EQ(observation.begin, 5);
+  ASSERT_THAT(observation.processes, SizeIs(2));
+  EXPECT_EQ(observation.processes[1].name, "as looked at");
+  ASSERT_THAT(observation.resources, SizeIs(1));
+  EXPECT_EQ(observation.resources[0].kind, ResourceKind::kRwLock) << "as it is now";
+  EXPECT_EQ(observation.resources[0].symbol, "g_routes");
+  EXPECT_THAT(observation.modules, SizeIs(2));
+  ASSERT_THAT(observation.contention.locks, SizeIs(1));
+  const LockContention& lock = observation.contention.locks[0];
+  EXPECT_EQ(lock.process, 1);
+  EXPECT_EQ(lock.resource, 0);
+  ASSERT_THAT(lock.stacks, SizeIs(1));
+  EXPECT_EQ(lock.stacks[0].stack, 1);
+  EXPECT_EQ(observation.stacks.at(1).frames.at(0).module, 1);
+}
+
+TEST_F(ContentionTest, TakesASemaphoreThatItsWaitersLetGoForALock) {
+  for (const std::uint64_t by_waiters : {0, 3}) {
+    counts_.clear();
+    Counted(Key(0x1000), Totals({kSecond, kSecond, kSecond, kSecond}));
+    counts_.front().by_waiters = by_waiters;
+    ledger_.NoteReading(Waited(101, 0x1000, kSecond), Read(testing::Semaphore(0x1000)), {});
+    EXPECT_EQ(BuildOne().purpose, by_waiters == 0 ? WaitPurpose::kEvent : WaitPurpose::kAcquire);
+  }
 }
 
 }  // namespace

@@ -92,7 +92,8 @@ class FakeReader final : public Reader {
 // An observer of a fake host.
 class Host {
  public:
-  explicit Host(ObserverOptions options = {}) : observer(sweeper, reader, std::move(options)) {}
+  explicit Host(ObserverOptions options = {})
+      : observer(sweeper, reader, history, std::move(options)) {}
 
   LookBuilder& now() { return sweeper.now; }
   // A thread in a futex call that the reader understands so.
@@ -104,6 +105,7 @@ class Host {
 
   FakeSweeper sweeper;
   FakeReader reader;
+  History history;
   Observer observer;
 };
 

@@ -45,6 +45,10 @@ LocatedWait Mutex(std::uint64_t object, pid_t owner_ns_tid) {
   return wait;
 }
 
+LocatedWait Semaphore(std::uint64_t object) {
+  return WaitFor(ResourceKind::kSemaphore, WaitPurpose::kEvent, object);
+}
+
 LocatedWait Condition(std::uint64_t object) {
   return WaitFor(ResourceKind::kCondition, WaitPurpose::kEvent, object);
 }
@@ -137,6 +141,7 @@ RawLook LookBuilder::Look() const {
   look.first.end = kEnd - 3 * kMillisecond;
   look.second.begin = kEnd - kMillisecond;
   look.second.end = kEnd;
+  look.given_locks = given_locks_;
   for (const auto& [tid, samples] : threads_) {
     if (samples.at_first) look.first.tasks.push_back(samples.first);
     if (samples.at_second) look.second.tasks.push_back(samples.second);

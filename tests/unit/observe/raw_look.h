@@ -17,6 +17,7 @@ inline constexpr std::uint32_t kHostNamespace = 7;
 
 // Readings as the decoders make them: certain, and the word was what the waiter slept on.
 LocatedWait Mutex(std::uint64_t object, pid_t owner_ns_tid);
+LocatedWait Semaphore(std::uint64_t object);
 LocatedWait Condition(std::uint64_t object);
 LocatedWait Join(std::uint64_t tid_word, pid_t joined_ns_tid);
 // In a file mapped at `address` by this waiter.
@@ -49,6 +50,11 @@ class LookBuilder {
   void ExtraUser(pid_t process) { ++extra_users_[SpaceOf(process)]; }
   void Deselect(pid_t process) { deselected_.insert(process); }
 
+  // Where waits are followed: who was given the lock last, when.
+  void Given(std::uint64_t word, const GivenLock& given, pid_t process = kApp) {
+    given_locks_[{SpaceOf(process), word}] = given;
+  }
+
   RawLook Look() const;
   Sweep FirstSweep() const { return Look().first; }
   Observation Build(const BuildOptions& options = {}) const;
@@ -68,6 +74,7 @@ class LookBuilder {
   std::unordered_map<pid_t, ProcessReadings> readings_;
   std::map<std::uint64_t, std::uint32_t> extra_users_;
   std::set<pid_t> deselected_;
+  GivenLocks given_locks_;
 };
 
 // Everything that an observation says about waits, holds and abandoned locks, one line each:

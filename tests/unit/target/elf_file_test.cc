@@ -69,6 +69,18 @@ TEST(LoadBias, IsComputedForEachSegment) {
   EXPECT_EQ(LoadBias(ElfFile(), kBase, 0, true, false), std::nullopt);
 }
 
+// lld has two writable segments, of which the first is read-only once it is relocated; they share a
+// page of the file.
+TEST(LoadBias, OfAPageOfTwoWritableSegmentsIsThatOfTheOneThatBegins) {
+  ElfFile file;
+  file.segments = {{PT_LOAD, PF_R | PF_X, 0x192e0, 0x1a2e0, 0x49ec0, 0x49ec0},
+                   {PT_LOAD, PF_R | PF_W, 0x631a0, 0x651a0, 0x3218, 0x3e60},
+                   {PT_LOAD, PF_R | PF_W, 0x663b8, 0x693b8, 0x9c8, 0xac2}};
+  constexpr std::uint64_t kBase = 0x7f0000000000;
+  EXPECT_EQ(LoadBias(file, kBase + 0x65000, 0x63000, false, false), kBase);
+  EXPECT_EQ(LoadBias(file, kBase + 0x69000, 0x66000, false, true), kBase);
+}
+
 TEST(LoadBias, SurvivesSegmentsAtTheEndOfTheNumbers) {
   ElfFile file;
   file.segments = {{PT_LOAD, PF_X, ~0ULL - 4, ~0ULL, ~0ULL, ~0ULL}, {PT_LOAD, PF_X, 0, 0, 0, 0}};

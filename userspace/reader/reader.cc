@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "reader/protocol.h"
+#include "reader/python_protocol.h"
 
 namespace ct {
 namespace {
@@ -110,7 +111,8 @@ class ProcessReader final : public Reader {
           status.error().code == ErrorCode::kTimeout
               ? (in_threads ? "thread not readable: its memory did not come in time"
                             : "process not readable: its memory did not come in time")
-              : "thread not readable: the reader failed on it";
+              : (in_threads ? "thread not readable: the reader failed on it"
+                            : "process not readable: the reader failed on it");
       const pid_t tid = in_threads ? rest.threads[answered].tid : 0;
       AddLoss(result, reason,
               tid != 0 ? fmt::format("thread {} of process {}", tid, request.pid)
@@ -148,6 +150,7 @@ class ProcessReader final : public Reader {
     if (Status status = SendMessage(child_.fd(), message); !status) return status;
     // Module indices of this answer's parts count from here.
     const auto base = static_cast<ModuleIndex>(result.modules.size());
+    PythonIntake python;
     for (;;) {
       wire::ReadResponse part;
       if (Status status = ReceiveMessage(child_.fd(), MonotonicNow() + options_.patience, part);
@@ -156,7 +159,13 @@ class ProcessReader final : public Reader {
       }
       if (part.id() != last_id_) return Fail(ErrorCode::kMalformed, "an answer to another request");
       if (Status status = Take(part, request, base, result); !status) return status;
-      if (part.last()) return {};
+      if (part.has_python()) {
+        if (Status status = python.Take(part.python()); !status) return status;
+      }
+      if (part.last()) {
+        result.python = python.Finish();
+        return {};
+      }
     }
   }
 
@@ -202,6 +211,7 @@ class ProcessReader final : public Reader {
     for (const wire::File& file : part.mapped_files()) {
       result.mapped_files.push_back({file.device(), file.inode()});
     }
+    if (!part.python_error().empty()) result.python_error = CleanText(part.python_error());
     for (const wire::Loss& loss : part.losses()) {
       AddLoss(result, CleanText(loss.reason()), CleanText(loss.detail()), loss.count());
     }

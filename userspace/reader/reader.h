@@ -18,6 +18,7 @@
 #include "model/frame.h"
 #include "model/observation.h"
 #include "model/registers.h"
+#include "runtimes/python_process.h"
 
 namespace ct {
 
@@ -89,6 +90,7 @@ struct ProcessToRead {
   bool source_lines = false;
   std::uint32_t max_frames = 512;
   bool want_process = false;
+  bool want_python = false;       // its interpreter's threads and asyncio's tasks, if it has one
   std::vector<MappedFile> files;  // does it map these?
 };
 
@@ -132,6 +134,8 @@ struct ProcessRead {
   std::vector<ReferrersFound> referrers;
   std::optional<ProcessFacts> process;
   std::vector<MappedFile> mapped_files;  // those asked for that it does map
+  std::optional<PythonProcess> python;   // asked for, and it is one
+  std::string python_error;              // it is one that is not known: why
   std::vector<pid_t> blocked;            // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };

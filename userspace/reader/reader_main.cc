@@ -20,6 +20,8 @@
 #include "locks/guard_scan.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
+#include "reader/python_protocol.h"
+#include "runtimes/python.h"
 #include "target/overlay_memory.h"
 #include "target/target.h"
 
@@ -227,7 +229,25 @@ class Server {
       to.set_language(facts.language);
       to.set_catches_signals(facts.catches_signals);
     }
+    if (request.want_python) {
+      if (Status status = AnswerPython(**target, message.id(), response); !status) return status;
+    }
     return Finish(response);
+  }
+
+  Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
+    const Result<std::optional<PythonProcess>> process = ReadPython(target, {});
+    if (!process) {
+      last.set_python_error(process.error().message);
+      return {};
+    }
+    if (!*process) return {};
+    return SplitPython(**process, [&](wire::PythonReading&& reading) {
+      wire::ReadResponse part;
+      part.set_id(id);
+      *part.mutable_python() = std::move(reading);
+      return SendMessage(fd_, part);
+    });
   }
 
   void AddModules(Target& target, wire::ReadResponse& part) {

@@ -85,6 +85,7 @@ TEST(Protocol, CarriesEveryFieldOfARequest) {
   request.source_lines = true;
   request.max_frames = 12;
   request.want_process = true;
+  request.want_python = true;
   request.files.push_back({8, 9});
   request.stacks.push_back({3, thread.registers});
   request.referrers.push_back({0x1000, {3, 4}});
@@ -104,7 +105,7 @@ TEST(Protocol, CarriesEveryFieldOfARequest) {
   EXPECT_EQ(back.space_threads[0].thread_pointer, 99U);
   ASSERT_EQ(back.owners.size(), 1U);
   EXPECT_EQ(back.owners[0].wait, EveryFieldSet());
-  EXPECT_TRUE(back.source_lines && back.want_process);
+  EXPECT_TRUE(back.source_lines && back.want_process && back.want_python);
   EXPECT_EQ(back.max_frames, 12U);
   EXPECT_EQ(back.files, request.files);
   ASSERT_EQ(back.stacks.size(), 1U);

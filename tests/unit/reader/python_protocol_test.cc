@@ -1,0 +1,132 @@
+// A Python process on its way through the protocol: nothing is lost, and nothing is believed.
+#include "reader/python_protocol.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace ct {
+namespace {
+
+namespace wire = concurrency_tracer::internal;
+
+PythonProcess EveryFieldSet() {
+  PythonProcess process;
+  process.version = 0x030b02f0;
+  process.codes = {{"Pool.acquire", "/srv/pool.py"}, {"main", "/srv/app.py"}};
+  const PythonFrame inner{0, 41, 0x1000, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
+  const PythonFrame outer{1, 17, 0x1100, {{"_thread.lock", 0x2100, false, false, 0}}};
+  process.threads = {{42, 0x10, 0x20, {inner, outer}, true, 0x30, 0x40}};
+  process.gils = {{0x50, 208, true, 42}};
+  process.skips = {{"task not readable", 3}};
+  PythonTask task;
+  task.address = 0x40;
+  task.name = "refresh";
+  task.state = PythonTaskState::kWaiting;
+  task.loop = 0x30;
+  task.thread = 42;
+  task.frames = {inner, outer};
+  task.truncated = true;
+  task.waits_for = {PythonAwaitKind::kObject, 0x60,   {0x70, 0x71},
+                    "asyncio.locks.Lock",     0x2000, "_waiters"};
+  task.deadline = 12.5;
+  task.deadline_frame = 1;
+  process.tasks = {task};
+  return process;
+}
+
+std::vector<wire::PythonReading> Split(const PythonProcess& process) {
+  std::vector<wire::PythonReading> parts;
+  EXPECT_TRUE(SplitPython(process, [&](wire::PythonReading&& part) {
+    parts.push_back(std::move(part));
+    return Status();
+  }));
+  return parts;
+}
+
+std::optional<PythonProcess> PutTogether(const std::vector<wire::PythonReading>& parts) {
+  PythonIntake intake;
+  for (const wire::PythonReading& part : parts) {
+    if (!intake.Take(part)) return std::nullopt;
+  }
+  return intake.Finish();
+}
+
+TEST(PythonProtocol, CarriesEveryField) {
+  const PythonProcess process = EveryFieldSet();
+  const auto parts = Split(process);
+  EXPECT_EQ(parts.size(), 1U);
+  EXPECT_EQ(PutTogether(parts), process);
+}
+
+TEST(PythonProtocol, CarriesManyTasksInParts) {
+  PythonProcess process = EveryFieldSet();
+  const PythonTask task = process.tasks[0];
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    process.tasks.push_back(task);
+    process.tasks.back().address += 8 * i;
+  }
+  const auto parts = Split(process);
+  EXPECT_GT(parts.size(), 4U);
+  EXPECT_EQ(PutTogether(parts), process);
+}
+
+TEST(PythonProtocol, HasNothingWithoutAPart) { EXPECT_FALSE(PythonIntake().Finish()); }
+
+TEST(PythonProtocol, StopsWhereSendingFails) {
+  int parts = 0;
+  const Status status = SplitPython(EveryFieldSet(), [&](wire::PythonReading&&) -> Status {
+    ++parts;
+    return Fail(ErrorCode::kIo, "gone");
+  });
+  EXPECT_FALSE(status);
+  EXPECT_EQ(parts, 1);
+}
+
+TEST(PythonProtocol, DoesNotBelieveIndicesAndEnums) {
+  wire::PythonReading part;
+  part.add_codes()->set_function("f\xff\x1b[2J");
+  wire::PythonTask& task = *part.add_tasks();
+  task.set_state(200);
+  task.set_await_kind(200);
+  task.set_type(7);
+  task.set_deadline_frame(9);
+  task.add_frames()->set_code(0);
+  task.add_frames()->set_code(1);
+  task.mutable_frames(0)->add_holds()->set_type(9);
+  PythonIntake intake;
+  ASSERT_TRUE(intake.Take(part));
+  const auto process = intake.Finish();
+  ASSERT_TRUE(process);
+  EXPECT_EQ(process->codes[0].function, "f??[2J");
+  const PythonTask& read = process->tasks.at(0);
+  EXPECT_EQ(read.state, PythonTaskState::kRunnable);
+  EXPECT_EQ(read.waits_for.kind, PythonAwaitKind::kUnknown);
+  EXPECT_EQ(read.waits_for.type, "");
+  EXPECT_EQ(read.deadline_frame, 0U);
+  ASSERT_EQ(read.frames.size(), 1U);
+  EXPECT_EQ(read.frames[0].holds.at(0).type, "");
+}
+
+TEST(PythonProtocol, EndsAReaderThatNeverStops) {
+  PythonIntake intake;
+  wire::PythonReading part;
+  for (int i = 0; i < 10'000; ++i) part.add_tasks();
+  int taken = 0;
+  while (taken < 1000 && intake.Take(part)) ++taken;
+  EXPECT_EQ(taken, 20);
+}
+
+TEST(PythonProtocol, CountsANameEachTimeItIsKept) {
+  PythonIntake intake;
+  wire::PythonReading part;
+  part.add_types(std::string(1 << 20, 'x'));
+  wire::PythonFrame& frame = *part.add_tasks()->add_frames();
+  for (int i = 0; i < 1000; ++i) frame.add_holds()->set_type(0);
+  const Status status = intake.Take(part);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kMalformed);
+}
+
+}  // namespace
+}  // namespace ct

@@ -1,0 +1,54 @@
+// A Python process on its way from the reader to the tracer: in parts, since one may have 100,000
+// tasks, and with bounds on what all of them together may cost the tracer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "concurrency_tracer/internal/reader.pb.h"
+#include "runtimes/python_process.h"
+
+namespace ct {
+
+using SendPythonPart = std::function<Status(concurrency_tracer::internal::PythonReading&& reading)>;
+
+// Calls `send` for each part, at least once, until it fails.
+Status SplitPython(const PythonProcess& process, const SendPythonPart& send);
+
+// Puts the parts together. The reader is less trusted than the tracer: what it says is cleaned,
+// and its size is bounded by what the reader of Python itself keeps of a process.
+class PythonIntake {
+ public:
+  // kMalformed beyond the bounds.
+  Status Take(const concurrency_tracer::internal::PythonReading& part);
+  // After the last part; nullopt if there was none.
+  std::optional<PythonProcess> Finish();
+
+ private:
+  using Part = concurrency_tracer::internal::PythonReading;
+  using Frames = google::protobuf::RepeatedPtrField<concurrency_tracer::internal::PythonFrame>;
+
+  // False, for good, once a bound is passed.
+  bool Spend(std::uint64_t& left, std::uint64_t count);
+  std::string Text(const std::string& bytes);
+  std::string Type(const Part& part, std::uint32_t index);
+  std::vector<PythonFrame> TakeFrames(const Part& part, const Frames& from);
+  PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
+
+  std::optional<PythonProcess> process_;
+  bool too_much_ = false;
+  // The limits of runtimes/cpython, or above.
+  std::uint64_t tasks_left_ = 200'000;
+  std::uint64_t threads_left_ = 4096;
+  std::uint64_t frames_left_ = 3 << 20;
+  std::uint64_t holds_left_ = 1 << 20;
+  std::uint64_t children_left_ = 4 << 20;
+  std::uint64_t codes_left_ = 1 << 17;
+  std::uint64_t others_left_ = 4096;     // GILs and skips
+  std::uint64_t text_left_ = 256 << 20;  // bytes of names, each time one is kept
+};
+
+}  // namespace ct

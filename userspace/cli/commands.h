@@ -15,6 +15,8 @@ Command AddTraceCommand(CLI::App& app);
 Command AddSnapshotCommand(CLI::App& app, bool write_file);
 // contention: waits as they happen, counted
 Command AddContentionCommand(CLI::App& app);
+// tasks: of a Python process, by reading alone
+Command AddTasksCommand(CLI::App& app);
 // doctor
 Command AddDoctorCommand(CLI::App& app);
 // show FILE

@@ -29,6 +29,7 @@ int Main(int argc, char** argv) {
   const Command snapshot = AddSnapshotCommand(app, true);
   const Command dump = AddSnapshotCommand(app, false);
   const Command contention = AddContentionCommand(app);
+  const Command tasks = AddTasksCommand(app);
   const Command doctor = AddDoctorCommand(app);
   const Command show = AddShowCommand(app);
   try {
@@ -43,6 +44,7 @@ int Main(int argc, char** argv) {
   if (app.got_subcommand("snapshot")) return snapshot();
   if (app.got_subcommand("dump")) return dump();
   if (app.got_subcommand("contention")) return contention();
+  if (app.got_subcommand("tasks")) return tasks();
   if (app.got_subcommand("doctor")) return doctor();
   if (app.got_subcommand("show")) return show();
   return trace();

@@ -145,9 +145,14 @@ class DeadlockDetector {
     const bool joins = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
       return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kJoin;
     });
-    if (joins) return "Release the locks that a thread needs before waiting for its end";
+    const bool tasks = graph_.actor(knot.members.front()).kind == ActorKind::kTask;
+    if (joins) {
+      return std::string("Release the locks that a ") + (tasks ? "task" : "thread") +
+             " needs before waiting for its end";
+    }
     if (knot.members.size() == 1) {
-      return "Do not acquire again what the caller already holds, or use a recursive lock";
+      const std::string advice = "Do not acquire again what the caller already holds";
+      return tasks ? advice : advice + ", or use a recursive lock";  // asyncio has none
     }
     return "Take these locks in one order everywhere";
   }

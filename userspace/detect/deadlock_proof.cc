@@ -45,9 +45,12 @@ class ProofWriter {
 
   // What it means that the holder of what `step` waits for has not gone on.
   std::string NotReleased(std::size_t step) const {
-    const bool exit = graph_.resource(WaitAt(step).resource).kind == ResourceKind::kThreadExit;
+    const ResourceKind kind = graph_.resource(WaitAt(step).resource).kind;
+    const bool exit = kind == ResourceKind::kThreadExit || kind == ResourceKind::kFuture;
     return exit ? "has not ended" : "has not released " + ResourceAt(step);
   }
+
+  bool IsTask(ActorIndex actor) const { return graph_.actor(actor).kind == ActorKind::kTask; }
 
   // It has done nothing between the looks, so it has released nothing.
   static bool DidNotRun(const Wait& wait) { return wait.continuity >= Continuity::kDidNotRun; }
@@ -90,9 +93,12 @@ class ProofWriter {
         fmt::format("{} waits for {}: none of them can go on", ActorAt(start), ResourceAt(start)));
   }
 
-  static std::string HowSeen(const Wait& wait) {
+  std::string HowSeen(const Wait& wait) const {
     switch (wait.continuity) {
       case Continuity::kStill:
+        if (IsTask(wait.actor)) {
+          return "waited for the same in both looks, its event loop asleep during each";
+        }
         return "slept through both looks (switch counts equal)";
       case Continuity::kDidNotRun:
         return "was woken and has not run yet (switch counts equal at both looks)";
@@ -113,10 +119,13 @@ class ProofWriter {
     if (finding_.ring.size() > kMaxSteps) {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
     }
-    lines_.push_back(finding_.members.size() == 1
-                         ? "it slept through both looks (switch counts equal)"
-                         : fmt::format("all {} slept through both looks (switch counts equal)",
-                                       finding_.members.size()));
+    const std::size_t size = finding_.members.size();
+    const bool tasks = std::all_of(finding_.members.begin(), finding_.members.end(),
+                                   [this](ActorIndex actor) { return IsTask(actor); });
+    const std::string how = tasks
+                                ? "waited for the same in both looks, the event loop asleep in each"
+                                : "slept through both looks (switch counts equal)";
+    lines_.push_back(size == 1 ? "it " + how : fmt::format("all {} {}", size, how));
     WriteWhyNotCertain();
   }
 

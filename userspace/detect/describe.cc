@@ -46,6 +46,8 @@ std::string Describe::Resource(ResourceIndex index) const {
     return "the exit of " + Actor(graph_->hold(graph_->HoldersOf(index).front()).actor);
   }
   const std::string type = resource.type.empty() ? ToString(resource.kind) : resource.type;
+  // A sleep is nobody's object.
+  if (resource.kind == ResourceKind::kEventLoop && resource.symbol.empty()) return type;
   return fmt::format("{} {}", type,
                      resource.symbol.empty() ? Place(resource) : ShortSymbol(resource.symbol));
 }

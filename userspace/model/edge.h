@@ -53,8 +53,9 @@ struct Hold {
   AccessMode mode = AccessMode::kExclusive;
   Evidence evidence = Evidence::kUnknown;
   std::string evidence_note;
-  std::optional<TimeNs> since;        // unknown without tier 2
-  StackIndex acquired_at = kNoIndex;  // unknown without tier 2
+  std::optional<TimeNs> since;  // unknown without tier 2
+  // Unknown without tier 2; of a task's, from the frame on that is in the with-block.
+  StackIndex acquired_at = kNoIndex;
   bool operator==(const Hold&) const = default;
 };
 

@@ -14,6 +14,7 @@
 #include "kernel/sweep.h"
 #include "model/observation.h"
 #include "observe/given_locks.h"
+#include "observe/python_look.h"
 #include "reader/reader.h"
 
 namespace ct {
@@ -46,6 +47,7 @@ struct RawLook {
   Sweep second;
   std::unordered_set<pid_t> selected;                   // tgids that the filter names
   std::unordered_map<pid_t, ProcessReadings> readings;  // by tgid
+  std::unordered_map<pid_t, PythonLook> python;         // by tgid: of those selected, if few are
   std::vector<Loss> losses;
   GivenLocks
       given_locks;  // where waits are followed: before the reading, at last after both sweeps

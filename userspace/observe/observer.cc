@@ -6,6 +6,8 @@
 
 #include <sys/resource.h>
 
+#include "observe/python_builder.h"
+#include "observe/python_reading.h"
 #include "observe/restless.h"
 
 namespace ct {
@@ -51,6 +53,29 @@ void CountUnreadable(const SweepIndex& first, const SweepIndex& second, RawLook&
            "thread " + std::to_string(tid) + " of process " + std::to_string(pid)});
     }
   }
+}
+
+// What the tasks of this many processes do is read, and of none if more are selected: whoever looks
+// at a whole host pays for threads only.
+constexpr std::size_t kMaxPythons = 16;
+
+void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
+                 const SweepIndex& second, Observation& observation) {
+  const auto row = std::find_if(observation.processes.begin(), observation.processes.end(),
+                                [&](const Process& process) { return process.id.tid == pid; });
+  if (row == observation.processes.end()) return;  // it has ended meanwhile
+  PythonPlace place;
+  place.process = static_cast<ProcessIndex>(row - observation.processes.begin());
+  place.thread = [&](const PythonThread& thread) {
+    PythonLoopThread loop;
+    const TaskSample* before = first.ByTid(thread.host_tid);
+    const TaskSample* now = second.ByTid(thread.host_tid);
+    if (now == nullptr || now->leader.tid != pid) return loop;
+    loop.id = now->id;
+    if (before != nullptr && SleptThrough(*before, *now)) loop.slept_since = now->off_cpu_since;
+    return loop;
+  };
+  AddPython(python, place, observation);
 }
 
 void Pause(DurationNs duration) {
@@ -125,6 +150,8 @@ Result<RawLook> Observer::LookOnce() {
   if (selected_.empty()) return NothingMatches();
 
   if (options_.given_locks) look.given_locks = options_.given_locks();
+  const bool few = !options_.filter.empty() && selected_.size() <= kMaxPythons;
+  if (few) BeginPython(reader_, look);
   const SweepIndex index(look.first);
   look_reader_.CountSick(index, look);
   cache_.Recall(index, look);
@@ -132,6 +159,7 @@ Result<RawLook> Observer::LookOnce() {
   if (options_.verdict_pause > 0 && !options_.filter.empty() && SomebodySpins(look)) {
     Pause(options_.verdict_pause);
   }
+  EndPython(reader_, look);
 
   std::vector<WantedThread> wanted;
   for (const TaskSample* task : look_reader_.NearLocks(index, look)) {
@@ -157,7 +185,9 @@ Result<RawLook> Observer::LookOnce() {
   if (!ring.empty()) look.restless_ring = ring.front();
   look.restless = look.restless_ring.has_value();
   if (options_.once && !look.restless) {
-    look.restless = HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second));
+    look.restless = HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second)) ||
+                    std::any_of(look.python.begin(), look.python.end(),
+                                [](const auto& process) { return IsRestless(process.second); });
   }
   const bool any_left =
       std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
@@ -195,6 +225,9 @@ Result<Observation> Observer::Look() {
   MergeLosses(look->losses);
   Observation observation = BuildObservation(*look, build, RealtimeOffset(), history_);
   observation.filter = options_.filter.Text();
+  for (const auto& [pid, python] : look->python) {
+    AddPythonOf(pid, python, first, second, observation);
+  }
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);
   FillCost(begin, cpu_begin, *look, observation);

@@ -105,6 +105,8 @@ class Splitter {
     to.set_truncated(thread.truncated);
     to.set_running_loop(thread.running_loop);
     to.set_running_task(thread.running_task);
+    to.set_host_tid(thread.host_tid);
+    to.set_asleep(thread.asleep);
     return AddFrames(thread.frames, to);
   }
 
@@ -218,7 +220,8 @@ Status PythonIntake::Take(const Part& part) {
     for (const wire::PythonThread& from : part.threads()) {
       process_->threads.push_back({from.native_id(), from.address(), from.ident(),
                                    TakeFrames(part, from.frames()), from.truncated(),
-                                   from.running_loop(), from.running_task()});
+                                   from.running_loop(), from.running_task(), from.host_tid(),
+                                   from.asleep()});
     }
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));

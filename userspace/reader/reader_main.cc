@@ -21,6 +21,7 @@
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
+#include "reader/thread_switches.h"
 #include "runtimes/python.h"
 #include "target/overlay_memory.h"
 #include "target/target.h"
@@ -235,8 +236,24 @@ class Server {
     return Finish(response);
   }
 
+  // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
+  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target) {
+    constexpr int kTries = 6;
+    constexpr DurationNs kEnough = 200 * kMillisecond;
+    const TimeNs begin = MonotonicNow();
+    for (int i = 1;; ++i) {
+      const ThreadSwitches before = ReadThreadSwitches(target.pid());
+      Result<std::optional<PythonProcess>> process = ReadPython(target, {});
+      if (!process || !*process) return process;
+      NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
+      if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough) {
+        return process;
+      }
+    }
+  }
+
   Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
-    const Result<std::optional<PythonProcess>> process = ReadPython(target, {});
+    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target);
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

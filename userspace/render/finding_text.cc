@@ -111,8 +111,10 @@ std::string Writer::Processes() const {
   }
   const std::size_t behind = finding_.blocked_behind.size();
   if (behind > 0) {
-    text += fmt::format("{}{} more {} behind", text.empty() ? "  " : "; ", behind,
-                        behind == 1 ? "thread waits" : "threads wait");
+    std::string who = CountActors(context_, finding_.blocked_behind);
+    who.insert(who.find(' '), " more");
+    text += fmt::format("{}{} {} behind", text.empty() ? "  " : "; ", who,
+                        behind == 1 ? "waits" : "wait");
   }
   return text.empty() ? text : text + '\n';
 }
@@ -204,9 +206,14 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
       context_.graph.resource(hold.resource).kind == ResourceKind::kThreadExit) {
     return {fmt::format("its exit is {}", labels_.Of(hold.resource)), "", doubt};
   }
+  if (context_.HasResource(hold.resource) &&
+      context_.graph.resource(hold.resource).kind == ResourceKind::kFuture) {
+    return {fmt::format("{} awaits its end", labels_.Of(hold.resource)), "", doubt};
+  }
   if (hold.acquired_at != kNoIndex) {
     const Place& place = context_.frames.Innermost(hold.acquired_at);
-    return {what, "from " + place.function, place.location + doubt};
+    const char* const how = who.kind == ActorKind::kTask ? "in " : "from ";
+    return {what, how + place.function, place.location + doubt};
   }
   const bool waits = context_.WaitOf(actor) != nullptr;
   const Place& place =

@@ -41,17 +41,23 @@ std::string Findings(TextContext& context, std::span<const Finding> findings) {
   return text;
 }
 
-std::string WhatWasSeen(const Observation& observation) {
+std::string WhatWasSeen(const TextContext& context) {
+  const Observation& observation = context.observation;
   // Of a whole host only who is near a lock is in the snapshot; all have been looked at.
   if (observation.filter.empty()) {
     return Plural(observation.cost.threads_visited, "thread") + ", the whole host";
   }
-  return fmt::format("{} of {}", Plural(observation.actors.size(), "thread"),
-                     Plural(observation.processes.size(), "process"));
+  const auto tasks = static_cast<std::size_t>(
+      std::count_if(observation.actors.begin(), observation.actors.end(),
+                    [](const Actor& actor) { return actor.kind == ActorKind::kTask; }));
+  const std::size_t threads = observation.actors.size() - tasks;
+  std::string who = threads > 0 || tasks == 0 ? Plural(threads, "thread") : "";
+  if (tasks > 0) who += (who.empty() ? "" : " and ") + Plural(tasks, "task");
+  return fmt::format("{} of {}", who, Plural(observation.processes.size(), "process"));
 }
 
 std::string NoFindings(const TextContext& context) {
-  const std::string seen = WhatWasSeen(context.observation);
+  const std::string seen = WhatWasSeen(context);
   if (AnyRelevant(context.observation.losses)) {
     return fmt::format("{}  no finding in what could be seen: {}\n",
                        context.Paint("INCOMPLETE", kYellow), seen);
@@ -165,20 +171,22 @@ std::string RenderText(const Observation& observation, std::span<const Finding> 
   const std::string contention = RenderContention(observation, {.idle = options.all}, options);
   // Waits were counted and nothing else was looked at: it must not read "no deadlock".
   if (!contention.empty() && observation.actors.empty()) {
-    return contention + NotSeen(context) +
-           Lines(context.Paint("DEGRADED", kYellow), observation.degradations) +
-           Lines("NOTE", options.notes);
+    return contention + TailText(context);
   }
   std::string text = findings.empty() ? NoFindings(context) : Findings(context, findings);
   if (options.full || options.all) Append(text, WaitsText(context));
   if (options.full) Append(text, StacksText(context, findings));
   Append(text, contention);
-  const std::string tail = Verdicts(context, findings) + NotSeen(context) +
-                           Lines(context.Paint("DEGRADED", kYellow), observation.degradations) +
-                           Lines("NOTE", options.notes);
+  const std::string tail = Verdicts(context, findings) + TailText(context);
   if (findings.empty() && !options.full && !options.all && contention.empty()) return text + tail;
   Append(text, tail);
   return text;
+}
+
+std::string TailText(const TextContext& context) {
+  return NotSeen(context) +
+         Lines(context.Paint("DEGRADED", kYellow), context.observation.degradations) +
+         Lines("NOTE", context.options.notes);
 }
 
 std::string SnapshotLine(std::string_view file, DurationNs took) {

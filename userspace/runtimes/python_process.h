@@ -44,6 +44,11 @@ struct PythonThread {
   bool truncated = false;           // frames are missing at the outer end
   std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
   std::uint64_t running_task = 0;   // the task that it is in the middle of; 0: none
+  // Not read from its memory: filled in by who reads it. The thread outside of its pid namespace
+  // (0: not known), and whether it slept, with equal switch counts, while all this was read: then
+  // what its loop's tasks do fits together.
+  pid_t host_tid = 0;
+  bool asleep = false;
   bool operator==(const PythonThread&) const = default;
 };
 

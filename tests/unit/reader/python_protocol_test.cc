@@ -16,7 +16,7 @@ PythonProcess EveryFieldSet() {
   process.codes = {{"Pool.acquire", "/srv/pool.py"}, {"main", "/srv/app.py"}};
   const PythonFrame inner{0, 41, 0x1000, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
   const PythonFrame outer{1, 17, 0x1100, {{"_thread.lock", 0x2100, false, false, 0}}};
-  process.threads = {{42, 0x10, 0x20, {inner, outer}, true, 0x30, 0x40}};
+  process.threads = {{42, 0x10, 0x20, {inner, outer}, true, 0x30, 0x40, 4242, true}};
   process.gils = {{0x50, 208, true, 42}};
   process.skips = {{"task not readable", 3}};
   PythonTask task;

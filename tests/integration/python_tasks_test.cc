@@ -1,0 +1,148 @@
+// Tasks of real interpreters that wait for each other: the whole answer, by reading alone and with
+// the sweep; and that the same program going on is never accused.
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/expect.h"
+#include "tests/integration/python_programs.h"
+
+namespace ct::test {
+namespace {
+
+using testing::HasSubstr;
+
+// READY on the loop that is stuck, with a ticker on it that wakes its thread ten times a second.
+Strings Program(const Strings& options) {
+  Strings command = PythonProgram(CT_PYTHON, "task_deadlocks.py");
+  command.insert(command.end(), options.begin(), options.end());
+  return command;
+}
+
+Answer TasksOf(pid_t pid) {
+  return AnswerOf(RunTracer({"tasks", "-p", std::to_string(pid), "--json"}));
+}
+
+// "task_deadlocks.py:14".
+std::string Line(const std::string& mark, const std::string& file = "task_deadlocks.py") {
+  return LineOf("python/" + file, mark).substr(sizeof("python"));
+}
+
+// By both ways of looking.
+void ExpectOfBoth(const Strings& options, int status, const std::string& findings) {
+  const Target target(Program(options));
+  {
+    SCOPED_TRACE("tasks");
+    ExpectAnswer(TasksOf(target.pid()), status, findings);
+  }
+  SCOPED_TRACE("snapshot");
+  const Answer answer = LookAt(target.pid());
+  ExpectAnswer(answer, status, findings);
+  EXPECT_EQ(ProcessRow(answer, target.pid()).verdict(), v1::VERDICT_DEADLOCKED);
+}
+
+TEST(PythonTasks, TwoLocksInOppositeOrder) {
+  ExpectOfBoth({"--locks"}, kHang,
+               Lines({"DEADLOCK certain, never ends",
+                      Waits({"hold_left", "mutex", "hold_right", Line("left waits")}),
+                      Waits({"hold_right", "mutex", "hold_left", Line("right waits")}),
+                      "  ring: hold_left, hold_right", "  behind: Task-1"}));
+}
+
+TEST(PythonTasks, SemaphoreTakenTwice) {
+  ExpectOfBoth({"--semaphore"}, kHang,
+               Lines({"PROBABLE_DEADLOCK probable, never ends",
+                      Waits({"taker", "semaphore", "probably taker", Line("unit waits")}),
+                      "  ring: taker", "  behind: Task-1"}));
+}
+
+TEST(PythonTasks, ParentHoldsTheLockThatItsChildNeeds) {
+  ExpectOfBoth({"--gather"}, kHang,
+               Lines({"DEADLOCK certain, never ends",
+                      Waits({"child", "mutex", "parent", Line("child waits")}),
+                      Waits({"parent", "future", "child", Line("parent waits")}),
+                      "  ring: child, parent", "  behind: Task-1"}));
+}
+
+TEST(PythonTasks, ATimeoutOfTheParentEndsIt) {
+  ExpectOfBoth(
+      {"--timeout"}, kFindings,
+      Lines({"DEADLOCK certain, ends by timeout",
+             Waits({"child", "mutex with timeout", "parent_with_timeout", Line("child waits")}),
+             Waits({"parent_with_timeout", "future child with timeout", "child",
+                    Line("timed parent waits")}),
+             "  ring: child, parent_with_timeout", "  behind: Task-1"}));
+}
+
+TEST(PythonTasks, TheSameGoingOnIsSilent) {
+  const Target target(Program({"--locks", "--semaphore", "--gather", "--healthy"}));
+  for (int look = 0; look < 40; ++look) {
+    const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
+    EXPECT_EQ(answer.findings, "");
+    EXPECT_EQ(answer.relevant_losses, Strings{});
+    EXPECT_EQ(answer.run.status, kNothing);
+    SleepFor(Milliseconds(7 + look % 5));
+  }
+}
+
+TEST(PythonTasks, TenThousandAreReadable) {
+  Strings command = PythonProgram(CT_PYTHON, "many_tasks.py");
+  command.push_back("10000");
+  const Target target(command);
+  const std::string pid = std::to_string(target.pid());
+  const Outcome table = RunTracer({"tasks", "-p", pid});
+  EXPECT_EQ(table.status, kNothing) << table.error;
+  EXPECT_LT(SplitLines(table.output).size(), 15U) << table.output;
+  EXPECT_THAT(table.output, HasSubstr("10002 tasks"));
+  EXPECT_THAT(table.output, HasSubstr("held by task holder, 1000 wait for it"));
+  EXPECT_THAT(table.output, HasSubstr(Line("queues", "many_tasks.py")));
+  EXPECT_LT(table.seconds, kPatienceSeconds);
+  const Outcome tree = RunTracer({"tasks", "-p", pid, "--tree"});
+  EXPECT_LT(SplitLines(tree.output).size(), 15U) << tree.output;
+  EXPECT_THAT(tree.output, HasSubstr("\n    1000 tasks "));
+  EXPECT_THAT(tree.output, HasSubstr("\n      8 tasks "));
+}
+
+TEST(PythonTasks, MatchesByNameAndByPlace) {
+  const Target target(Program({"--locks"}));
+  const std::string pid = std::to_string(target.pid());
+  EXPECT_THAT(RunTracer({"tasks", "-p", pid, "--match", "^tick"}).output, HasSubstr("; 1 shown"));
+  EXPECT_THAT(RunTracer({"tasks", "-p", pid, "--match", "hold_(left|right) .*py:"}).output,
+              HasSubstr("; 2 shown"));
+  const Outcome wrong = RunTracer({"tasks", "-p", pid, "--match", "("});
+  EXPECT_EQ(wrong.status, kUsage);
+  EXPECT_EQ(SplitLines(wrong.error).size(), 1U) << wrong.error;
+}
+
+TEST(PythonTasks, SaysInOneLineWhyThereAreNone) {
+  const Child other({"/bin/sleep", "1000"});
+  SleepFor(Milliseconds(100));
+  const Outcome not_python = RunTracer({"tasks", "-p", std::to_string(other.pid())});
+  EXPECT_EQ(not_python.status, kError);
+  EXPECT_EQ(not_python.error,
+            "concurrency-tracer: process " + std::to_string(other.pid()) + " is not Python\n");
+  const Outcome nobody = RunTracer({"tasks", "-p", "4194304"});
+  EXPECT_EQ(nobody.status, kError);
+  EXPECT_EQ(nobody.error, "concurrency-tracer: there is no process 4194304\n");
+}
+
+// Whoever may ptrace the process needs no more: no root, no BPF.
+TEST(PythonTasks, NeedsNoPrivilegesForAProcessOfOnesOwn) {
+  constexpr uid_t kNobody = 65534;
+  const auto drop = [] {
+    if (setgid(kNobody) != 0 || setuid(kNobody) != 0) _exit(125);
+  };
+  SpawnOptions as_nobody;
+  as_nobody.before_exec = drop;
+  const Target target(Program({"--locks"}), as_nobody);
+  const Outcome own = RunTracer({"tasks", "-p", std::to_string(target.pid())}, as_nobody);
+  EXPECT_EQ(own.status, kHang) << own.error;
+  EXPECT_THAT(own.output, HasSubstr("DEADLOCK  2 tasks"));
+  const Target of_root(Program({"--locks"}));
+  const Outcome others = RunTracer({"tasks", "-p", std::to_string(of_root.pid())}, as_nobody);
+  EXPECT_EQ(others.status, kError) << others.output;
+  EXPECT_EQ(SplitLines(others.error).size(), 1U) << others.error;
+}
+
+}  // namespace
+}  // namespace ct::test

@@ -1,0 +1,99 @@
+"""Tasks that wait for each other for ever, one way for each option; --healthy does the same so that it
+ends, again and again. A ticker on the same loop shows that the loop lives."""
+import asyncio
+import sys
+
+left, right = asyncio.Lock(), asyncio.Lock()
+units = asyncio.Semaphore(1)
+healthy = "--healthy" in sys.argv
+
+
+async def hold_left():
+    async with left:
+        await asyncio.sleep(0.001 if healthy else 0.1)
+        async with right:  # LINE: left waits
+            pass
+
+
+async def hold_right():
+    if healthy:  # the same order as hold_left
+        async with left:
+            async with right:
+                await asyncio.sleep(0.001)
+        return
+    async with right:
+        await asyncio.sleep(0.1)
+        async with left:  # LINE: right waits
+            pass
+
+
+async def take_unit(more):
+    async with units:
+        await asyncio.sleep(0.001)
+        if more:
+            await take_another()
+
+
+async def take_another():
+    async with units:  # LINE: unit waits
+        pass
+
+
+async def child():
+    async with left:  # LINE: child waits
+        pass
+
+
+async def parent():
+    if healthy:
+        async with left:
+            await asyncio.sleep(0.001)
+        await asyncio.gather(named(child(), "child"), named(asyncio.sleep(0.001), "other"))
+        return
+    async with left:
+        await asyncio.gather(named(child(), "child"), named(asyncio.sleep(0), "other"))  # LINE: parent waits
+
+
+async def parent_with_timeout():
+    async with left:
+        async with asyncio.timeout(600):
+            await named(child(), "child")  # LINE: timed parent waits
+
+
+def named(coroutine, name):
+    return asyncio.create_task(coroutine, name=name)
+
+
+async def again(*functions):
+    while True:
+        await asyncio.gather(*(function() for function in functions))
+
+
+async def ticker():
+    while True:
+        await asyncio.sleep(0.1)
+
+
+async def main():
+    ticking = named(ticker(), "ticker")
+    keep = []
+    if "--locks" in sys.argv:
+        keep = [hold_left, hold_right]
+    if "--semaphore" in sys.argv:
+        async def taker():
+            await take_unit(not healthy)
+        keep = [taker]
+    if "--gather" in sys.argv:
+        keep = [parent]
+    if "--timeout" in sys.argv:
+        keep = [parent_with_timeout]
+    if healthy:
+        tasks = [named(again(*keep), "again")]
+    else:
+        tasks = [named(function(), function.__name__) for function in keep]
+    await asyncio.sleep(0.3)
+    print("READY", flush=True)
+    await asyncio.gather(ticking, *tasks)
+
+
+asyncio.run(main())

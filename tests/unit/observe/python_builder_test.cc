@@ -1,0 +1,226 @@
+// Python's tasks as actors, waits and holds, and what graph and detectors make of them.
+#include "observe/python_builder.h"
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "detect/detect.h"
+#include "tests/unit/graph/observation_builder.h"
+
+namespace ct::testing {
+namespace {
+
+constexpr pid_t kLoopThread = 42;
+constexpr const char* kLock = "asyncio.locks.Lock";
+constexpr const char* kSemaphore = "asyncio.locks.Semaphore";
+
+PythonHold In(const char* type, std::uint64_t object, bool entering = false) {
+  return {type, object, entering, true, 0};
+}
+
+// A process of one event loop, whose thread sleeps.
+PythonProcess Loop() {
+  PythonProcess process;
+  process.version = 0x030b02f0;
+  process.codes = {{"work", "/srv/app.py"}};
+  PythonThread thread;
+  thread.native_id = kLoopThread;
+  thread.host_tid = 1042;
+  thread.asleep = true;
+  process.threads.push_back(thread);
+  return process;
+}
+
+// Its address is its number times 0x1000.
+PythonTask Task(const std::string& name, std::uint64_t number, std::vector<PythonHold> holds) {
+  PythonTask task;
+  task.address = number * 0x1000;
+  task.name = name;
+  task.state = PythonTaskState::kWaiting;
+  task.thread = kLoopThread;
+  task.frames = {{0, static_cast<std::uint32_t>(number), number * 0x1000 + 8, std::move(holds)}};
+  return task;
+}
+
+PythonAwait Object(const char* type, std::uint64_t object) {
+  return {PythonAwaitKind::kObject, object + 1, {}, type, object, "_waiters"};
+}
+PythonAwait Tasks(PythonAwaitKind kind, std::vector<std::uint64_t> children) {
+  return {kind, 0xf00, std::move(children), "", 0, ""};
+}
+
+PythonTask Waits(PythonTask task, PythonAwait wait) {
+  task.waits_for = std::move(wait);
+  return task;
+}
+
+Observation Build(const PythonLook& look) {
+  Observation observation;
+  observation.begin = kNow - kSecond;
+  observation.end = kNow;
+  Process process;
+  process.id.tid = 1000;
+  process.space = 7;
+  observation.processes.push_back(process);
+  PythonPlace place;
+  place.process = 0;
+  place.thread = [](const PythonThread& thread) {
+    return PythonLoopThread{{thread.host_tid, 5}, kNow - 10 * kSecond};
+  };
+  AddPython(look, place, observation);
+  return observation;
+}
+
+PythonLook Twice(std::vector<PythonTask> tasks) {
+  PythonLook look;
+  look.second = Loop();
+  look.second.tasks = std::move(tasks);
+  look.first = look.second;
+  look.begin = kNow - kMillisecond;
+  look.end = kNow;
+  return look;
+}
+
+std::string Findings(const PythonLook& look) {
+  const Observation observation = Build(look);
+  return Summary(Detect(observation, {}), observation);
+}
+
+std::vector<PythonTask> TwoLocks() {
+  return {Waits(Task("a", 1, {In(kLock, 0x11)}), Object(kLock, 0x22)),
+          Waits(Task("b", 2, {In(kLock, 0x22)}), Object(kLock, 0x11))};
+}
+
+TEST(PythonBuilder, MakesActorsOfTasksThatAreNotOver) {
+  PythonTask over = Task("over", 3, {});
+  over.state = PythonTaskState::kFinished;
+  PythonTask ready = Task("ready", 4, {});
+  ready.state = PythonTaskState::kRunnable;
+  const Observation observation =
+      Build(Twice({Waits(Task("a", 1, {}), Object("asyncio.locks.Event", 0x11)), over, ready}));
+  ASSERT_EQ(observation.actors.size(), 2U);
+  const Actor& actor = observation.actors[0];
+  EXPECT_EQ(actor.kind, ActorKind::kTask);
+  EXPECT_EQ(actor.name, "a");
+  EXPECT_EQ(actor.id, (ThreadId{1042, 5}));
+  EXPECT_EQ(actor.ns_tid, kLoopThread);
+  EXPECT_EQ(actor.task, 0x1000U);
+  EXPECT_EQ(actor.state, RunState::kSleeping);
+  EXPECT_TRUE(actor.still);
+  EXPECT_EQ(observation.actors[1].state, RunState::kRunnable);
+  const Frame& frame = observation.stacks.at(0).frames.at(0);
+  EXPECT_EQ(frame.origin, FrameOrigin::kPython);
+  EXPECT_EQ(frame.function, "work");
+  EXPECT_EQ(frame.file, "/srv/app.py");
+  EXPECT_EQ(frame.line, 1U);
+  ASSERT_EQ(observation.waits.size(), 1U);
+  const Wait& wait = observation.waits[0];
+  EXPECT_EQ(wait.purpose, WaitPurpose::kEvent);
+  EXPECT_EQ(wait.evidence, Evidence::kCertain);
+  EXPECT_EQ(wait.continuity, Continuity::kStill);
+  EXPECT_EQ(wait.since, kNow - 10 * kSecond);
+  EXPECT_EQ(observation.resources[0].type, "asyncio.Event");
+  EXPECT_FALSE(observation.resources[0].holders_known);
+}
+
+TEST(PythonBuilder, SharesEqualStacks) {
+  PythonTask other = Task("b", 1, {});
+  other.address = 0x9000;
+  EXPECT_EQ(Build(Twice({Task("a", 1, {}), other})).stacks.size(), 1U);
+}
+
+TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {
+  EXPECT_EQ(Findings(Twice(TwoLocks())), "DEADLOCK certain, never, for 10.0 s | a> b>");
+}
+
+TEST(PythonBuilder, LooksThatDifferProveNothing) {
+  PythonLook look = Twice(TwoLocks());
+  for (PythonTask& task : look.first.tasks) task.frames[0].line += 1;
+  EXPECT_EQ(Findings(look), "");
+  look = Twice(TwoLocks());
+  look.first.tasks.clear();
+  EXPECT_EQ(Findings(look), "");
+}
+
+TEST(PythonBuilder, ALoopThatRanMeanwhileProvesNothing) {
+  PythonLook look = Twice(TwoLocks());
+  look.first.threads[0].asleep = false;
+  EXPECT_EQ(Findings(look), "");
+  EXPECT_TRUE(IsRestless(look));
+  EXPECT_FALSE(IsRestless(Twice(TwoLocks())));
+  EXPECT_EQ(Build(look).waits[0].continuity, Continuity::kContinued);
+}
+
+TEST(PythonBuilder, ALockThatIsEnteredIsNotHeld) {
+  auto tasks = TwoLocks();
+  tasks[0].frames[0].holds = {In(kLock, 0x11, true)};
+  EXPECT_EQ(Findings(Twice(tasks)), "LONG_WAIT certain, may end, for 10.0 s | a b wait | a> b>");
+}
+
+TEST(PythonBuilder, ASemaphoreMayHaveUnitsThatAreNotSeen) {
+  EXPECT_EQ(
+      Findings(Twice({Waits(Task("a", 1, {In(kSemaphore, 0x11)}), Object(kSemaphore, 0x11))})),
+      "PROBABLE_DEADLOCK probable, never, for 10.0 s | a>");
+}
+
+TEST(PythonBuilder, AParentNeedsAllOfItsChildren) {
+  PythonTask sleeper =
+      Waits(Task("sleeper", 3, {}), {PythonAwaitKind::kSleep, 0x77, {}, "", 0, ""});
+  sleeper.deadline = 1e6;
+  EXPECT_EQ(Findings(Twice({Waits(Task("parent", 1, {In(kLock, 0x11)}),
+                                  Tasks(PythonAwaitKind::kAll, {0x2000, 0x3000})),
+                            Waits(Task("child", 2, {}), Object(kLock, 0x11)), sleeper})),
+            "DEADLOCK certain, never, for 10.0 s | parent> child>");
+}
+
+TEST(PythonBuilder, AnyChildIsEnoughWhereOneWillDo) {
+  const auto parent =
+      Waits(Task("parent", 1, {In(kLock, 0x11)}), Tasks(PythonAwaitKind::kAny, {0x2000, 0x3000}));
+  const auto child = Waits(Task("child", 2, {}), Object(kLock, 0x11));
+  PythonTask other = Waits(Task("other", 3, {}), {PythonAwaitKind::kSleep, 0x77, {}, "", 0, ""});
+  EXPECT_EQ(Findings(Twice({parent, child, other})).find("DEADLOCK"), std::string::npos);
+  // A future that is no task may be completed by anybody.
+  EXPECT_EQ(Findings(Twice({parent, child})).find("DEADLOCK"), std::string::npos);
+}
+
+TEST(PythonBuilder, ATimeoutOfTheParentEndsTheWaitOfTheChild) {
+  PythonTask parent =
+      Waits(Task("parent", 1, {In(kLock, 0x11)}), Tasks(PythonAwaitKind::kOne, {0x2000}));
+  parent.deadline = 1e6 + 60;
+  const auto child = Waits(Task("child", 2, {}), Object(kLock, 0x11));
+  const Observation observation = Build(Twice({parent, child}));
+  EXPECT_EQ(observation.waits.at(1).deadline, kNow + 60 * kSecond);
+  EXPECT_EQ(Summary(Detect(observation, {}), observation).substr(0, 26),
+            "DEADLOCK certain, timeout ");
+}
+
+TEST(PythonBuilder, TimesThatAreNoneAreLeftOut) {
+  PythonTask task = Waits(Task("a", 1, {}), Object(kLock, 0x11));
+  for (const double deadline : {1e300, -1e300, std::numeric_limits<double>::quiet_NaN()}) {
+    task.deadline = deadline;
+    const Observation observation = Build(Twice({task}));
+    EXPECT_TRUE(observation.waits.at(0).timed);
+    EXPECT_FALSE(observation.waits.at(0).deadline);
+  }
+}
+
+TEST(PythonBuilder, WhatBothLooksMissedIsALoss) {
+  PythonLook look = Twice({});
+  look.first.skips = {{"frame not readable", 3}, {"task not readable", 1}};
+  look.second.skips = {{"frame not readable", 2}};
+  const auto losses = Build(look).losses;
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(losses[0].reason, "of Python: frame not readable");
+  EXPECT_EQ(losses[0].count, 2U);
+  EXPECT_TRUE(losses[0].relevant);
+  // Objects come and go while a loop runs.
+  look.second.threads[0].running_loop = 0x99;
+  look.second.threads[0].asleep = false;
+  EXPECT_FALSE(Build(look).losses.at(0).relevant);
+}
+
+}  // namespace
+}  // namespace ct::testing

@@ -1,0 +1,57 @@
+#include "observe/python_look.h"
+
+#include <algorithm>
+
+namespace ct {
+
+bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
+                const PythonTask& now) {
+  if (before.state != now.state || before.waits_for != now.waits_for ||
+      before.deadline != now.deadline) {
+    return false;
+  }
+  return std::equal(before.frames.begin(), before.frames.end(), now.frames.begin(),
+                    now.frames.end(), [&](const PythonFrame& a, const PythonFrame& b) {
+                      // Codes are numbered anew in each look.
+                      return a.address == b.address && a.line == b.line && a.holds == b.holds &&
+                             first.CodeOf(a) == second.CodeOf(b);
+                    });
+}
+
+PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
+  for (const PythonTask& task : look.first.tasks) before_.emplace(task.address, &task);
+  std::unordered_set<pid_t> slept_before;
+  for (const PythonThread& thread : look.first.threads) {
+    if (thread.asleep) slept_before.insert(thread.native_id);
+  }
+  for (const PythonThread& thread : look.second.threads) {
+    if (thread.asleep && slept_before.contains(thread.native_id)) slept_.insert(thread.native_id);
+  }
+}
+
+bool PythonComparison::IsSteady(const PythonTask& task) const {
+  const auto before = before_.find(task.address);
+  return before != before_.end() && IsSameWait(look_->first, *before->second, look_->second, task);
+}
+
+bool PythonComparison::IsConsistent(const PythonTask& task) const {
+  return slept_.contains(task.thread);
+}
+
+bool PythonComparison::AllLoopsSlept() const {
+  const auto& threads = look_->second.threads;
+  return std::all_of(threads.begin(), threads.end(), [this](const PythonThread& thread) {
+    return thread.running_loop == 0 || slept_.contains(thread.native_id);
+  });
+}
+
+bool IsRestless(const PythonLook& look) {
+  const PythonComparison comparison(look);
+  return std::any_of(look.second.tasks.begin(), look.second.tasks.end(),
+                     [&](const PythonTask& task) {
+                       return task.waits_for.kind == PythonAwaitKind::kObject &&
+                              !comparison.IsConsistent(task) && comparison.IsSteady(task);
+                     });
+}
+
+}  // namespace ct

@@ -1,0 +1,100 @@
+#include "observe/python_process.h"
+
+#include <time.h>
+
+#include <array>
+#include <fstream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "observe/filter.h"
+#include "observe/process_row.h"
+#include "observe/python_builder.h"
+
+namespace ct {
+namespace {
+
+// Between two looks: at moments that no timer of the process is likely to share.
+constexpr std::array<DurationNs, 6> kPauses = {3 * kMillisecond,  7 * kMillisecond,
+                                               2 * kMillisecond,  11 * kMillisecond,
+                                               23 * kMillisecond, 5 * kMillisecond};
+
+void Pause(DurationNs duration) {
+  const timespec time{duration / kSecond, duration % kSecond};
+  nanosleep(&time, nullptr);
+}
+
+tl::unexpected<Error> WhyNot(pid_t pid, const ProcessRead& answer) {
+  if (!answer.python_error.empty()) {
+    return Fail(ErrorCode::kUnsupported, fmt::format("process {}: {}", pid, answer.python_error));
+  }
+  if (!IsAlive(pid)) return Fail(ErrorCode::kNotFound, fmt::format("process {} has ended", pid));
+  if (!answer.losses.empty()) {
+    const Loss& loss = answer.losses.front();
+    return Fail(ErrorCode::kPermission, loss.reason + ": " + loss.detail);
+  }
+  return Fail(ErrorCode::kUnsupported, fmt::format("process {} is not Python", pid));
+}
+
+Result<ProcessRead> Read(Reader& reader, pid_t pid, bool want_process) {
+  ProcessToRead request;
+  request.pid = pid;
+  request.want_python = true;
+  request.want_process = want_process;
+  ProcessRead answer = reader.Read(request);
+  if (!answer.python) return WhyNot(pid, answer);
+  return answer;
+}
+
+// As it names itself, unless its first thread has ended: then nobody does.
+std::string NameOf(pid_t pid) {
+  std::string name;
+  std::getline(std::ifstream(fmt::format("/proc/{}/comm", pid)), name);
+  return name;
+}
+
+}  // namespace
+
+Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
+  PythonLook look;
+  look.begin = MonotonicNow();
+  Result<ProcessRead> first = Read(reader, pid, true);
+  if (!first) return Fail(first.error());
+  look.second = std::move(*first->python);
+  for (const DurationNs pause : kPauses) {
+    Pause(pause);
+    Result<ProcessRead> next = Read(reader, pid, false);
+    if (!next) return Fail(next.error());
+    look.first = std::exchange(look.second, std::move(*next->python));
+    if (!IsRestless(look)) break;
+  }
+  look.end = MonotonicNow();
+
+  Observation observation;
+  observation.begin = look.begin;
+  observation.end = look.end;
+  observation.realtime_offset = RealtimeOffset();
+  observation.filter = Filter{{pid}, "", "", ""}.Text();
+  const SpaceId space = 1;
+  Process process = ProcessRow({{pid, 0}, pid, 0, NameOf(pid)}, space,
+                               first->process ? &*first->process : nullptr, true);
+  process.language = fmt::format("python {}.{}", look.second.version >> 24 & 0xff,
+                                 look.second.version >> 16 & 0xff);
+  process.threads = static_cast<std::uint32_t>(look.second.threads.size());
+  observation.processes.push_back(std::move(process));
+  PythonPlace place;
+  place.process = 0;
+  place.thread = [](const PythonThread& thread) {
+    return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
+  };
+  AddPython(look, place, observation);
+  observation.degradations = {
+      "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
+      "not known"};
+  observation.cost.total = look.end - look.begin;
+  observation.cost.read = reader.cost().waited;
+  return observation;
+}
+
+}  // namespace ct

@@ -1,0 +1,16 @@
+// A Python process looked at by reading alone: no BPF, no sweep, ptrace-read permission is enough.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "model/observation.h"
+#include "reader/reader.h"
+
+namespace ct {
+
+// The tasks of one process. kNotFound, kUnsupported (not Python, or one that is not known) or
+// kPermission, with one clear line.
+Result<Observation> LookAtPython(Reader& reader, pid_t pid);
+
+}  // namespace ct

@@ -1,0 +1,123 @@
+#include "observe/python_resources.h"
+
+#include <array>
+
+namespace ct {
+namespace {
+
+struct KnownType {
+  std::string_view type;
+  std::string_view name;
+  ResourceKind kind;
+  WaitPurpose purpose;
+};
+
+constexpr auto kTypes = std::to_array<KnownType>({
+    {"asyncio.locks.Lock", "asyncio.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
+    {"asyncio.locks.Semaphore", "asyncio.Semaphore", ResourceKind::kSemaphore,
+     WaitPurpose::kAcquire},
+    {"asyncio.locks.BoundedSemaphore", "asyncio.BoundedSemaphore", ResourceKind::kSemaphore,
+     WaitPurpose::kAcquire},
+    {"asyncio.locks.Condition", "asyncio.Condition", ResourceKind::kCondition, WaitPurpose::kEvent},
+    {"asyncio.locks.Event", "asyncio.Event", ResourceKind::kCondition, WaitPurpose::kEvent},
+    {"asyncio.locks.Barrier", "asyncio.Barrier", ResourceKind::kBarrier, WaitPurpose::kEvent},
+    {"asyncio.queues.Queue", "asyncio.Queue", ResourceKind::kCondition, WaitPurpose::kEvent},
+    {"asyncio.queues.PriorityQueue", "asyncio.PriorityQueue", ResourceKind::kCondition,
+     WaitPurpose::kEvent},
+    {"asyncio.queues.LifoQueue", "asyncio.LifoQueue", ResourceKind::kCondition,
+     WaitPurpose::kEvent},
+    {"asyncio.taskgroups.TaskGroup", "asyncio.TaskGroup", ResourceKind::kFuture,
+     WaitPurpose::kJoin},
+    {"_thread.lock", "threading.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
+    {"_thread.RLock", "threading.RLock", ResourceKind::kMutex, WaitPurpose::kAcquire},
+});
+
+const KnownType* Known(std::string_view type) {
+  for (const KnownType& known : kTypes) {
+    if (known.type == type) return &known;
+  }
+  return nullptr;
+}
+
+PythonResource OfObject(const std::string& type, std::uint64_t address) {
+  PythonResource resource;
+  resource.kind = ResourceKind::kCondition;  // somebody's own: it will be told when to go on
+  if (const KnownType* known = Known(type)) {
+    resource.kind = known->kind;
+    resource.purpose = known->purpose;
+  }
+  resource.address = address;
+  resource.type = PublicName(type);
+  return resource;
+}
+
+PythonResource OfEnds(const PythonAwait& wait, const char* type) {
+  PythonResource resource;
+  resource.purpose = WaitPurpose::kJoin;
+  resource.address = wait.future;
+  resource.type = type;
+  return resource;
+}
+
+}  // namespace
+
+std::string PublicName(const std::string& type) {
+  const KnownType* known = Known(type);
+  return known != nullptr ? std::string(known->name) : type;
+}
+
+std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function) {
+  PythonResource resource;
+  switch (wait.kind) {
+    case PythonAwaitKind::kNothing:
+      return std::nullopt;
+    case PythonAwaitKind::kUnknown:
+      resource.address = wait.future;
+      resource.type = "future";
+      return resource;
+    case PythonAwaitKind::kOne:
+      resource = OfEnds(wait, "task");
+      // Everybody who waits for the same task waits for the same.
+      if (wait.children.size() == 1) resource.address = wait.children.front();
+      return resource;
+    case PythonAwaitKind::kAll:
+      resource = OfEnds(wait, function == "_wait" ? "asyncio.wait" : "asyncio.gather");
+      if (wait.object != 0) {
+        resource.address = wait.object;
+        resource.type = PublicName(wait.type);
+      }
+      resource.rule = ReleaseRule::kAllHolders;
+      return resource;
+    case PythonAwaitKind::kAny:
+      return OfEnds(wait, "asyncio.wait");
+    case PythonAwaitKind::kObject:
+      return OfObject(wait.type, wait.object);
+    case PythonAwaitKind::kSleep:
+      resource.kind = ResourceKind::kEventLoop;
+      resource.address = wait.future;
+      resource.type = "asyncio.sleep";
+      return resource;
+    case PythonAwaitKind::kConcurrent:
+      resource.address = wait.children.empty() ? wait.future : wait.children.front();
+      resource.type = "concurrent.futures.Future";
+      return resource;
+  }
+  return std::nullopt;
+}
+
+std::optional<PythonHeld> HeldResource(const PythonHold& hold) {
+  const KnownType* known = Known(hold.type);
+  if (hold.entering || known == nullptr || known->purpose != WaitPurpose::kAcquire) {
+    return std::nullopt;
+  }
+  PythonHeld held;
+  held.resource = OfObject(hold.type, hold.object);
+  held.note = hold.is_async ? "in its async with block" : "in its with block";
+  if (known->kind == ResourceKind::kSemaphore) {
+    held.evidence = Evidence::kProbable;
+    held.note = "a unit of the semaphore that was taken without a with block would not be seen";
+  }
+  return held;
+}
+
+}  // namespace ct

@@ -1,0 +1,84 @@
+#include "reader/thread_switches.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+namespace ct {
+namespace {
+
+constexpr std::size_t kMaxThreads = 1024;
+
+// The last number of a line: of "NSpid: 4242 7" the innermost namespace's.
+std::optional<std::uint64_t> LastNumber(std::string_view line) {
+  line.remove_prefix(line.find_last_of(" \t") + 1);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status) {
+  ThreadSwitch thread;
+  thread.tid = tid;
+  int known = 0;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("State:")) {
+      ++known;
+      thread.asleep = line.find("R (running)") == std::string::npos;
+    }
+    const auto number = LastNumber(line);
+    if (!number) continue;
+    if (line.starts_with("NSpid:")) {
+      ++known;
+      thread.ns_tid = static_cast<pid_t>(*number);
+    }
+    // Voluntary and not.
+    if (line.find("voluntary_ctxt_switches:") != std::string::npos) {
+      ++known;
+      thread.switches += *number;
+    }
+  }
+  return known == 4 ? std::optional(thread) : std::nullopt;
+}
+
+ThreadSwitches ReadThreadSwitches(pid_t pid) {
+  namespace fs = std::filesystem;
+  ThreadSwitches threads;
+  std::error_code error;
+  const fs::path tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (fs::directory_iterator task(tasks, error), end; !error && task != end;
+       task.increment(error)) {
+    if (threads.size() >= kMaxThreads) return {};
+    const auto tid = LastNumber(task->path().filename().native());
+    std::ifstream status(task->path() / "status");
+    const auto thread = tid ? ParseThreadStatus(static_cast<pid_t>(*tid), status) : std::nullopt;
+    if (thread) threads.emplace(thread->ns_tid, *thread);
+  }
+  return threads;
+}
+
+void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
+                  PythonProcess& process) {
+  for (PythonThread& thread : process.threads) {
+    const auto then = before.find(thread.native_id);
+    const auto now = after.find(thread.native_id);
+    if (then == before.end() || now == after.end()) continue;
+    thread.host_tid = now->second.tid;
+    thread.asleep = now->second.asleep && then->second == now->second;
+  }
+}
+
+bool HaveLoopsSlept(const PythonProcess& process) {
+  return std::all_of(
+      process.threads.begin(), process.threads.end(),
+      [](const PythonThread& thread) { return thread.running_loop == 0 || thread.asleep; });
+}
+
+}  // namespace ct

@@ -1,0 +1,39 @@
+// How often a process's threads have switched, from /proc: what was read of a thread's structures
+// while it slept through fits together. Works without BPF. Runs in the reader process.
+#pragma once
+
+#include <cstdint>
+#include <istream>
+#include <optional>
+#include <unordered_map>
+
+#include <sys/types.h>
+
+#include "runtimes/python_process.h"
+
+namespace ct {
+
+struct ThreadSwitch {
+  pid_t tid = 0;
+  pid_t ns_tid = 0;  // in its innermost pid namespace
+  std::uint64_t switches = 0;
+  bool asleep = false;
+  bool operator==(const ThreadSwitch&) const = default;
+};
+using ThreadSwitches = std::unordered_map<pid_t, ThreadSwitch>;  // by ns_tid
+
+// What /proc/PID/task/TID/status says; nullopt if that is not all there.
+std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status);
+
+// Of all threads of a process; of none if it has more than 1024, to read which would take longer
+// than what it is about.
+ThreadSwitches ReadThreadSwitches(pid_t pid);
+
+// Fills in PythonThread::host_tid and asleep.
+void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
+                  PythonProcess& process);
+
+// Every thread with an event loop slept.
+bool HaveLoopsSlept(const PythonProcess& process);
+
+}  // namespace ct

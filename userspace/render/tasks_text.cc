@@ -1,0 +1,154 @@
+#include "render/tasks_text.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "render/finding_text.h"
+#include "render/table.h"
+#include "render/task_tree.h"
+#include "render/task_words.h"
+#include "render/text.h"
+#include "render/words.h"
+
+namespace ct {
+namespace {
+
+constexpr std::size_t kMaxGroups = 60;  // with `full` more
+constexpr std::size_t kMaxFullGroups = 10'000;
+
+// Tasks that do the same at the same place and hold the like.
+struct Group {
+  std::vector<ActorIndex> tasks;
+  std::string doing;
+  Place place;
+  std::vector<TaskWords::Held> holds;
+  bool is_lock = false;  // it waits for one
+};
+
+std::vector<Group> GroupsOf(TextContext& context, TaskWords& words,
+                            const std::vector<ActorIndex>& tasks) {
+  using Key = std::tuple<StackIndex, std::string, std::vector<TaskWords::Held>>;
+  std::map<Key, std::size_t> known;
+  std::vector<Group> groups;
+  for (const ActorIndex task : tasks) {
+    Group group;
+    group.doing = words.Doing(task);
+    group.holds = words.Holds(task);
+    const StackIndex stack = context.graph.actor(task).user_stack;
+    const auto [entry, is_new] =
+        known.try_emplace(Key(stack, group.doing, group.holds), groups.size());
+    if (is_new) {
+      group.place = context.frames.Innermost(stack);
+      const Wait* wait = context.WaitOf(task);
+      group.is_lock = wait != nullptr && wait->purpose == WaitPurpose::kAcquire;
+      groups.push_back(std::move(group));
+    }
+    groups[entry->second].tasks.push_back(task);
+  }
+  // Who waits for a lock or holds one is what the question is about.
+  const auto order = [](const Group& group) {
+    return std::tuple(!group.is_lock, group.holds.empty(), -static_cast<long>(group.tasks.size()));
+  };
+  std::stable_sort(groups.begin(), groups.end(),
+                   [&](const Group& a, const Group& b) { return order(a) < order(b); });
+  return groups;
+}
+
+std::string TaskTable(TextContext& context, TaskWords& words,
+                      const std::vector<ActorIndex>& tasks) {
+  const std::vector<Group> groups = GroupsOf(context, words, tasks);
+  const std::size_t limit = context.options.full ? kMaxFullGroups : kMaxGroups;
+  Table table(2);
+  for (std::size_t i = 0; i < std::min(groups.size(), limit); ++i) {
+    const Group& group = groups[i];
+    table.Add({TaskNames(context, group.tasks), group.doing, group.place.function,
+               group.place.location, TaskAsides(words, group.tasks)});
+    for (const auto& held : group.holds) {
+      table.Add({"", held.what, held.place.function, held.place.location});
+    }
+  }
+  std::string text = table.Print();
+  if (groups.size() > limit) {
+    std::size_t rest = 0;
+    for (std::size_t i = limit; i < groups.size(); ++i) rest += groups[i].tasks.size();
+    text += fmt::format("  and {} at {}, shown with --full\n", Plural(rest, "more task"),
+                        Plural(groups.size() - limit, "more place"));
+  }
+  return text;
+}
+
+bool Matches(const TextContext& context, ActorIndex task, const TasksOptions& options,
+             std::map<StackIndex, bool>& stacks) {
+  if (!options.match) return true;
+  const ct::Actor& actor = context.graph.actor(task);
+  if (options.match(actor.name)) return true;
+  const auto& all = context.observation.stacks;
+  if (actor.user_stack < 0 || static_cast<std::size_t>(actor.user_stack) >= all.size()) {
+    return false;
+  }
+  const auto [entry, is_new] = stacks.try_emplace(actor.user_stack, false);
+  if (!is_new) return entry->second;
+  for (const Frame& frame : all[static_cast<std::size_t>(actor.user_stack)].frames) {
+    entry->second = entry->second ||
+                    options.match(fmt::format("{} {}:{}", frame.function, frame.file, frame.line));
+  }
+  return entry->second;
+}
+
+std::string Headline(const TextContext& context, std::size_t all, std::size_t shown) {
+  std::size_t locks = 0;
+  std::size_t moving = 0;
+  std::map<pid_t, std::size_t> loops;
+  for (std::size_t i = 0; i < context.observation.actors.size(); ++i) {
+    const ct::Actor& actor = context.observation.actors[i];
+    if (actor.kind != ActorKind::kTask) continue;
+    const Wait* wait = context.WaitOf(static_cast<ActorIndex>(i));
+    if (wait != nullptr && wait->purpose == WaitPurpose::kAcquire) ++locks;
+    if (!actor.still) ++moving;
+    ++loops[actor.ns_tid];
+  }
+  std::string text = fmt::format("TASKS  {}", Plural(all, "task"));
+  if (!context.observation.processes.empty()) {
+    text += " of " + DescribeProcess(context.observation.processes.front());
+  }
+  if (loops.size() > 1) text += fmt::format(", {}", Plural(loops.size(), "event loop"));
+  if (locks > 0)
+    text += fmt::format("; {} for a lock", locks == 1 ? "1 waits" : fmt::format("{} wait", locks));
+  if (moving > 0) text += fmt::format("; {} moving: not the same in both looks", moving);
+  if (shown != all) text += fmt::format("; {} shown", shown);
+  return text + '\n';
+}
+
+}  // namespace
+
+std::string RenderTasks(const Observation& observation, std::span<const Finding> findings,
+                        const TasksOptions& tasks, const RenderOptions& options) {
+  TextContext context(observation, options);
+  TaskWords words(context);
+  std::vector<ActorIndex> shown;
+  std::size_t all = 0;
+  std::map<StackIndex, bool> stacks;
+  for (std::size_t i = 0; i < observation.actors.size(); ++i) {
+    const auto task = static_cast<ActorIndex>(i);
+    if (observation.actors[i].kind != ActorKind::kTask) continue;
+    ++all;
+    if (Matches(context, task, tasks, stacks)) shown.push_back(task);
+  }
+  std::string text;
+  for (const Finding& finding : findings) text += FindingText(context, finding) + '\n';
+  text += Headline(context, all, shown.size());
+  const std::string rows = tasks.tree ? TaskTree(context, words, shown, tasks.match != nullptr)
+                                      : TaskTable(context, words, shown);
+  if (!rows.empty()) text += '\n' + rows;
+  const std::string legend = words.Legend();
+  if (!legend.empty()) text += '\n' + legend;
+  return text + TailText(context);
+}
+
+}  // namespace ct

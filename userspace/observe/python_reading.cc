@@ -19,6 +19,7 @@ void BeginPython(Reader& reader, RawLook& look) {
   for (const pid_t pid : look.selected) {
     const TimeNs begin = MonotonicNow();
     ProcessRead answer = Read(reader, pid);
+    look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (!answer.python_error.empty()) {
       look.losses.push_back({"tasks of a Python that is not known", 1, true,
                              "process " + std::to_string(pid) + ": " + answer.python_error});

@@ -78,6 +78,11 @@ void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
   AddPython(python, place, observation);
 }
 
+bool HasRestlessPython(const RawLook& look) {
+  return std::any_of(look.python.begin(), look.python.end(),
+                     [](const auto& process) { return IsRestless(process.second); });
+}
+
 void Pause(DurationNs duration) {
   const timespec time{duration / kSecond, duration % kSecond};
   nanosleep(&time, nullptr);
@@ -186,8 +191,7 @@ Result<RawLook> Observer::LookOnce() {
   look.restless = look.restless_ring.has_value();
   if (options_.once && !look.restless) {
     look.restless = HasMissedHolder(look, SweepIndex(look.first), SweepIndex(look.second)) ||
-                    std::any_of(look.python.begin(), look.python.end(),
-                                [](const auto& process) { return IsRestless(process.second); });
+                    HasRestlessPython(look);
   }
   const bool any_left =
       std::any_of(look.second.tasks.begin(), look.second.tasks.end(), [&](const TaskSample& task) {
@@ -202,7 +206,8 @@ Result<Observation> Observer::Look() {
   const DurationNs cpu_begin = ProcessCpuTime();
   Result<RawLook> look = LookOnce();
   while (options_.once && look && look->restless) {
-    const DurationNs enough = look->restless_ring ? kLookAgainForARing : kLookAgainFor;
+    const bool may_be_ring = look->restless_ring || HasRestlessPython(*look);
+    const DurationNs enough = may_be_ring ? kLookAgainForARing : kLookAgainFor;
     if (MonotonicNow() - begin > enough) break;
     Pause(kLookAgainAfter);
     look = LookOnce();

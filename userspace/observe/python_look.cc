@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "observe/python_resources.h"
+
 namespace ct {
 
 bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
@@ -49,7 +51,8 @@ bool IsRestless(const PythonLook& look) {
   const PythonComparison comparison(look);
   return std::any_of(look.second.tasks.begin(), look.second.tasks.end(),
                      [&](const PythonTask& task) {
-                       return task.waits_for.kind == PythonAwaitKind::kObject &&
+                       const auto awaited = AwaitedResource(task.waits_for, "");
+                       return awaited && awaited->purpose == WaitPurpose::kAcquire &&
                               !comparison.IsConsistent(task) && comparison.IsSteady(task);
                      });
 }

@@ -23,7 +23,7 @@ struct PythonLook {
 bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
                 const PythonTask& now);
 
-// A task waits for an object in both looks, and its loop did not sleep through them: a ring of such
+// A task waits for a lock in both looks, and its loop did not sleep through them: a ring of such
 // waits cannot be told, and another look may.
 bool IsRestless(const PythonLook& look);
 

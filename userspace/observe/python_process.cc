@@ -43,6 +43,8 @@ Result<ProcessRead> Read(Reader& reader, pid_t pid, bool want_process) {
   request.want_python = true;
   request.want_process = want_process;
   ProcessRead answer = reader.Read(request);
+  // On a host that is short of CPU the reader may need longer than its patience, once.
+  if (!answer.python && !answer.losses.empty()) answer = reader.Read(request);
   if (!answer.python) return WhyNot(pid, answer);
   return answer;
 }

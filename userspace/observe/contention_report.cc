@@ -218,8 +218,8 @@ class ReportBuilder {
   void Finish() {
     AddModules();
     for (auto& [key, row] : rows_) {
-      const auto resource = static_cast<std::size_t>(row.lock->resource);
-      if (row.by_waiters && out_.resources[resource].kind == ResourceKind::kSemaphore) {
+      const Resource& resource = out_.resources[static_cast<std::size_t>(row.lock->resource)];
+      if (row.by_waiters && MayBeASignal(resource.kind, resource.implementation)) {
         row.lock->purpose = WaitPurpose::kAcquire;
       }
       for (auto& [id, thread] : row.threads) row.lock->threads.push_back(std::move(thread));

@@ -104,11 +104,11 @@ std::vector<ProbableHolder> LockOwners::Referrers(const OwnerReadings& readings)
 
 std::optional<ProbableHolder> LockOwners::GivenTo(const Resource& resource,
                                                   const OwnerReadings& readings) const {
-  const bool one_holder =
-      resource.kind == ResourceKind::kMutex || resource.kind == ResourceKind::kMallocArena;
+  const bool may_signal = MayBeASignal(resource.kind, resource.implementation);
+  const bool one_holder = !may_signal && (resource.kind == ResourceKind::kMutex ||
+                                          resource.kind == ResourceKind::kMallocArena);
   if (readings.any || resource.id.shared || readings.earliest_sleep == 0 ||
-      look_.second.end - readings.earliest_sleep < long_wait_ ||
-      !(one_holder || resource.kind == ResourceKind::kSemaphore)) {
+      look_.second.end - readings.earliest_sleep < long_wait_ || !(one_holder || may_signal)) {
     return std::nullopt;
   }
   const auto found = look_.given_locks.find({readings.space, readings.slept_on});

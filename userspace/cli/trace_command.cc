@@ -275,11 +275,15 @@ Command AddTraceCommand(CLI::App& app) {
   AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");
   app.add_option("-o,--output", options->file, "A snapshot file of the last state")
       ->type_name("FILE");
-  app.add_flag(
+  CLI::Option* waits = app.add_flag(
       "--waits", options->waits,
       "Count waits as they happen, too (see contention): who was given a lock that keeps no\n"
       "owner, and a table at the end and in the files");
   AddWaitOptions(app, options->wait_options);
+  for (const char* name :
+       {"--min-wait", "--stack-size", "--ring-size", "--max-locks", "--max-overhead"}) {
+    app.get_option(name)->needs(waits);
+  }
   app.footer(
       "Every deadlock and abandoned lock gets a snapshot file in the current directory.\n"
       "Exit status: 0 nothing found, 1 error, 2 usage, 3 nothing found but something relevant\n"

@@ -31,7 +31,12 @@ class TimeOrder {
     if (order.empty()) return {};
     handed_out_ = std::max(handed_out_, std::max_element(order.begin(), order.end())->first);
     const bool sorted = std::is_sorted(order.begin(), order.end());
-    if (sorted && order.size() == records_.size()) return std::exchange(records_, {});
+    if (sorted && order.size() == records_.size()) {
+      std::vector<Record> all = std::exchange(records_, {});
+      // The next are likely to be as many: room at once is cheaper than room that grows.
+      records_.reserve(std::min(all.size(), kMaxReserve));
+      return all;
+    }
     if (!sorted) std::sort(order.begin(), order.end());
     std::vector<Record> taken;
     taken.reserve(order.size());
@@ -51,6 +56,8 @@ class TimeOrder {
   [[nodiscard]] std::uint64_t late() const { return late_; }
 
  private:
+  static constexpr std::size_t kMaxReserve = 65'536;
+
   std::vector<Record> records_;
   TimeNs handed_out_ = 0;
   std::uint64_t late_ = 0;

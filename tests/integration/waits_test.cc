@@ -176,8 +176,11 @@ TEST(Waits, KillMinusNineLeavesNothingAttached) {
     counting.child().Signal(SIGKILL);
   }
   // Programs are freed after a grace period.
-  for (int i = 0; i < 100 && OurPrograms() != before; ++i) SleepFor(Milliseconds(50));
-  EXPECT_EQ(OurPrograms(), before);
+  // Those of the test before may only just be.
+  for (int i = 0; i < 100 && OurPrograms().size() > before.size(); ++i) {
+    SleepFor(Milliseconds(50));
+  }
+  EXPECT_LE(OurPrograms().size(), before.size());
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ void OwnerReadings::Note(const TaskSample& reader, Continuity continuity,
     slept_on = reading.futex_word;
     space = reader.space;
   }
+  keeps_owner = keeps_owner || reading.owner_format != OwnerFormat::kNone;
   // The word is not what they wait for it to be: somebody has released it, and nobody, or somebody
   // new, has it.
   if (reading.owner_format != OwnerFormat::kNone && !reading.word_matches) word_moved = true;
@@ -107,7 +108,7 @@ std::optional<ProbableHolder> LockOwners::GivenTo(const Resource& resource,
   const bool may_signal = MayBeASignal(resource.kind, resource.implementation);
   const bool one_holder = !may_signal && (resource.kind == ResourceKind::kMutex ||
                                           resource.kind == ResourceKind::kMallocArena);
-  if (readings.any || resource.id.shared || readings.earliest_sleep == 0 ||
+  if (readings.any || readings.keeps_owner || resource.id.shared || readings.earliest_sleep == 0 ||
       look_.second.end - readings.earliest_sleep < long_wait_ || !(one_holder || may_signal)) {
     return std::nullopt;
   }

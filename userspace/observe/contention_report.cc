@@ -43,7 +43,8 @@ class ReportBuilder {
     for (std::size_t i = 0; i < out_.resources.size(); ++i) {
       resources_.emplace(out_.resources[i].id, static_cast<ResourceIndex>(i));
       // What is known of it there is as it is now.
-      described_.emplace_back(Evidence::kCertain);
+      const bool known = out_.resources[i].kind != ResourceKind::kFutex;
+      described_.emplace_back(known ? Evidence::kCertain : Evidence::kUnknown);
     }
   }
 

@@ -290,7 +290,8 @@ TEST(ContentionStacks, OfLocksInsidePostgres) {
       // There are others, such as the wait for a record that is still being written.
       if (!stack.Has("LWLockAcquire") || !stack.Has("XLogFlush")) continue;
       if (!stack.Has("CommitTransactionCommand")) continue;
-      EXPECT_EQ(lock.what, "sem_t");
+      EXPECT_EQ(lock.what, "PostgreSQL LWLock");
+      EXPECT_EQ(lock.purpose, "acquire");
       EXPECT_TRUE(stack.complete) << stack.Text();
       EXPECT_TRUE(stack.Has("PGSemaphoreLock")) << stack.Text();
       EXPECT_TRUE(stack.Has("PostgresMain")) << stack.Text();

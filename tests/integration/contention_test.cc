@@ -350,7 +350,8 @@ TEST(ContentionOptions, MistakesAreOneLineEach) {
        {Strings{"contention", "--group", "color"}, Strings{"contention", "--sort", "luck"},
         Strings{"contention", "--stack-size", "7"}, Strings{"contention", "-p", "0"},
         Strings{"contention", "-d", "soon"}, Strings{"contention", "--max-overhead", "0"},
-        Strings{"contention", "--ring-size", "3", "-d", "0.1s"}}) {
+        Strings{"contention", "--ring-size", "3", "-d", "0.1s"},
+        Strings{"--min-wait", "5ms", "-d", "0.1s"}}) {
     const Outcome run = RunTracer(arguments);
     EXPECT_EQ(run.status, kUsage) << run.error;
     EXPECT_LE(SplitLines(run.error).size(), 2U) << run.error;

@@ -100,6 +100,7 @@ class ContentionRun {
   std::string TextOf(const Observation& observation) const {
     RenderOptions render;
     render.color = WantsColor();
+    render.full = options_.output.full;
     std::string text = RenderContention(observation, options_.view, render);
     for (const Loss& loss : observation.losses) {
       text += fmt::format("NOT SEEN  {} x {}{}\n", loss.count, loss.reason,
@@ -178,6 +179,7 @@ Command AddContentionCommand(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--idle", options->view.idle,
                     "Conditions, parked threads, joins and unknown futexes, too");
+  command->add_flag("--full", options->output.full, "Complete stacks of all waits that have one");
   command->add_option("-o,--output", options->file, "A snapshot file of the table")
       ->type_name("FILE");
   command->footer(

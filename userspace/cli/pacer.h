@@ -17,6 +17,8 @@ class Pacer {
   // Returns a line for the user when the pace changes, empty otherwise.
   void BeginStep(DurationNs reader_cpu);
   std::string EndStep(DurationNs reader_cpu);
+  // CPU time of both processes between steps that had nothing to do with them.
+  void LeaveOut(DurationNs cpu) { window_cpu_ += cpu; }
 
   // Of one core, averaged over kSteps steps.
   static constexpr double kMaxCpu = 0.03;

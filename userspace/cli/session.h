@@ -47,6 +47,8 @@ class Session {
   // The same as a part of an answer.
   Status AddContention(Answer& answer);
   ContentionObserver& contention() { return *contention_; }
+  // Of the reader process, since it started.
+  [[nodiscard]] DurationNs reader_cpu() const { return reader_->cost().cpu; }
   WaitTracer& waits() { return *waits_; }
   // "counting waits by fentry, +130 ns a futex call".
   [[nodiscard]] std::string WaitsBanner() const;

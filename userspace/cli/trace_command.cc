@@ -91,6 +91,8 @@ class Trace {
   Result<bool> Pause(const Interrupts& interrupts, DurationNs pause) {
     if (!options_.waits) return interrupts.Wait(pause);
     const TimeNs end = MonotonicNow() + pause;
+    // What waits cost is no reason to sweep less often.
+    const DurationNs cpu_before = ProcessCpuTime() + session_->reader_cpu();
     for (DurationNs left = pause; left > 0; left = end - MonotonicNow()) {
       if (interrupts.Wait(0)) return true;
       if (Status status = session_->contention().Step(std::min(left, kWaitsStep)); !status) {
@@ -100,11 +102,12 @@ class Trace {
         fmt::print(stderr, "concurrency-tracer: {}\n", line);
       }
     }
+    pacer_.LeaveOut(ProcessCpuTime() + session_->reader_cpu() - cpu_before);
     return interrupts.Wait(0);
   }
 
   Status Step() {
-    pacer_.BeginStep(last_.observation.cost.reader_cpu);
+    pacer_.BeginStep(session_->reader_cpu());
     const Result<bool> changed = session_->observer().Watch(pacer_.interval());
     if (!changed) return Fail(changed.error());
     ++sweeps_;
@@ -113,7 +116,7 @@ class Trace {
       if (Status status = PrintChanges(); !status) return status;
       if (Status status = SaveHangs(changes_.appeared); !status) return status;
     }
-    const std::string note = pacer_.EndStep(last_.observation.cost.reader_cpu);
+    const std::string note = pacer_.EndStep(session_->reader_cpu());
     if (!note.empty()) fmt::print(stderr, "concurrency-tracer: {}\n", note);
     return {};
   }
@@ -234,7 +237,7 @@ class Trace {
     }
     if (Status status = PrintContention(); !status) return PrintError(status.error());
     const DurationNs wall = std::max<DurationNs>(1, MonotonicNow() - begin_);
-    const DurationNs cpu = ProcessCpuTime() + last_.observation.cost.reader_cpu;
+    const DurationNs cpu = ProcessCpuTime() + session_->reader_cpu();
     const std::string summary = fmt::format(
         "\n{} finding{} in {}, {} of them not ended; {} sweeps, {} looks, {:.2f} % of one CPU\n",
         told_, told_ == 1 ? "" : "s", FormatDuration(wall), tracker_.tracked(), sweeps_, looks_,
@@ -275,11 +278,15 @@ Command AddTraceCommand(CLI::App& app) {
   AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");
   app.add_option("-o,--output", options->file, "A snapshot file of the last state")
       ->type_name("FILE");
-  app.add_flag(
+  CLI::Option* waits = app.add_flag(
       "--waits", options->waits,
       "Count waits as they happen, too (see contention): who was given a lock that keeps no\n"
       "owner, and a table at the end and in the files");
   AddWaitOptions(app, options->wait_options);
+  for (const char* name :
+       {"--min-wait", "--stack-size", "--ring-size", "--max-locks", "--max-overhead"}) {
+    app.get_option(name)->needs(waits);
+  }
   app.footer(
       "Every deadlock and abandoned lock gets a snapshot file in the current directory.\n"
       "Exit status: 0 nothing found, 1 error, 2 usage, 3 nothing found but something relevant\n"

@@ -19,18 +19,36 @@ class TimeOrder {
   void Add(Record record) {
     if (record.*Time < handed_out_) ++late_;
     records_.push_back(std::move(record));
-    std::push_heap(records_.begin(), records_.end(), Later);
   }
 
-  // All that ended before `until`, in order.
+  // All that ended before `until`, in order; of the same moment in the order they came in. A record
+  // is large: only its time and place are sorted, and it moves once at most.
   std::vector<Record> TakeUntil(TimeNs until) {
-    std::vector<Record> taken;
-    while (!records_.empty() && records_.front().*Time < until) {
-      std::pop_heap(records_.begin(), records_.end(), Later);
-      handed_out_ = std::max(handed_out_, records_.back().*Time);
-      taken.push_back(std::move(records_.back()));
-      records_.pop_back();
+    std::vector<std::pair<TimeNs, std::size_t>> order;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      if (records_[i].*Time < until) order.emplace_back(records_[i].*Time, i);
     }
+    if (order.empty()) return {};
+    handed_out_ = std::max(handed_out_, std::max_element(order.begin(), order.end())->first);
+    const bool sorted = std::is_sorted(order.begin(), order.end());
+    if (sorted && order.size() == records_.size()) {
+      std::vector<Record> all = std::exchange(records_, {});
+      // The next are likely to be as many: room at once is cheaper than room that grows.
+      records_.reserve(std::min(all.size(), kMaxReserve));
+      return all;
+    }
+    if (!sorted) std::sort(order.begin(), order.end());
+    std::vector<Record> taken;
+    taken.reserve(order.size());
+    for (const auto& [time, place] : order) taken.push_back(std::move(records_[place]));
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < records_.size(); ++i) {
+      // A time stays readable in what was moved from: it is a number.
+      if (records_[i].*Time < until) continue;
+      if (kept != i) records_[kept] = std::move(records_[i]);
+      ++kept;
+    }
+    records_.resize(kept);
     return taken;
   }
 
@@ -38,7 +56,7 @@ class TimeOrder {
   [[nodiscard]] std::uint64_t late() const { return late_; }
 
  private:
-  static bool Later(const Record& a, const Record& b) { return a.*Time > b.*Time; }
+  static constexpr std::size_t kMaxReserve = 65'536;
 
   std::vector<Record> records_;
   TimeNs handed_out_ = 0;

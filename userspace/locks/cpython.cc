@@ -48,6 +48,8 @@ bool IsGilFunction(const Frame& frame) {
 void RefineGil(const DecodeContext& context, WaitReading& reading) {
   const auto frames = context.thread.frames;
   std::size_t caller = context.frames.callers;
+  // Inlined, and a frame of its own only where there is debug information (Python/condvar.h).
+  if (caller < frames.size() && frames[caller].function.starts_with("PyCOND_")) ++caller;
   const bool stripped = caller < frames.size() && frames[caller].function.empty();
   if (stripped) ++caller;
   if (caller >= frames.size() || !IsGilFunction(frames[caller])) return;

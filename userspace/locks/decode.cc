@@ -54,6 +54,7 @@ std::optional<WaitReading> DecodeWait(const BlockedThread& thread, Memory& memor
     auto reading = decoder(context);
     if (!reading) continue;
     RefineJvm(context, *reading);
+    RefinePostgres(context, *reading);
     RefineCpython(context, *reading);
     return reading;
   }

@@ -52,6 +52,7 @@ std::optional<WaitReading> DecodeGo(const DecodeContext& context);
 // Runtimes that park on a C library's object: they take a reading and say what it is for
 void RefineJvm(const DecodeContext& context, WaitReading& reading);
 void RefineCpython(const DecodeContext& context, WaitReading& reading);
+void RefinePostgres(const DecodeContext& context, WaitReading& reading);
 
 // A reading with all that the futex call itself tells; the decoder fills in the rest. `object` is
 // the lock's address; process_shared is set from the missing private flag.

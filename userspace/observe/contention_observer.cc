@@ -342,6 +342,8 @@ Result<Observation> ContentionObserver::Report() {
 }
 
 GivenLocks ContentionObserver::Given() {
+  // Since counting has stopped locks were given away unseen.
+  if (budget_.detail() == WaitDetail::kNothing) return {};
   const Result<std::vector<LockCount>> counts = tracer_.Locks();
   // Without them a look knows less, and says nothing wrong.
   return counts ? FindGivenLocks(*counts) : GivenLocks{};

@@ -45,7 +45,7 @@ class ContentionObserver {
   Status AddTo(Observation& observation);
   // The same alone: its tables hold what `contention` refers to, and nothing else.
   Result<Observation> Report();
-  // Who was given which lock last, as of now.
+  // Who was given which lock last, as of now; nothing once counting has stopped.
   GivenLocks Given();
 
  private:

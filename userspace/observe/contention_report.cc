@@ -43,7 +43,8 @@ class ReportBuilder {
     for (std::size_t i = 0; i < out_.resources.size(); ++i) {
       resources_.emplace(out_.resources[i].id, static_cast<ResourceIndex>(i));
       // What is known of it there is as it is now.
-      described_.emplace_back(Evidence::kCertain);
+      const bool known = out_.resources[i].kind != ResourceKind::kFutex;
+      described_.emplace_back(known ? Evidence::kCertain : Evidence::kUnknown);
     }
   }
 
@@ -218,8 +219,8 @@ class ReportBuilder {
   void Finish() {
     AddModules();
     for (auto& [key, row] : rows_) {
-      const auto resource = static_cast<std::size_t>(row.lock->resource);
-      if (row.by_waiters && out_.resources[resource].kind == ResourceKind::kSemaphore) {
+      const Resource& resource = out_.resources[static_cast<std::size_t>(row.lock->resource)];
+      if (row.by_waiters && MayBeASignal(resource.kind, resource.implementation)) {
         row.lock->purpose = WaitPurpose::kAcquire;
       }
       for (auto& [id, thread] : row.threads) row.lock->threads.push_back(std::move(thread));

@@ -23,6 +23,11 @@ bool IsLetGoByWaiters(const LockCount& count) {
   return count.by_waiters >= kMinHolds && count.by_waiters * 2 >= LetGo(count);
 }
 
+bool MayBeASignal(ResourceKind kind, Implementation implementation) {
+  return kind == ResourceKind::kSemaphore ||
+         (kind == ResourceKind::kMutex && implementation == Implementation::kCpython);
+}
+
 GivenLocks FindGivenLocks(std::span<const LockCount> counts) {
   GivenLocks given;
   for (const LockCount& count : counts) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "kernel/waits.h"
+#include "model/resource.h"
 
 namespace ct {
 
@@ -27,6 +28,11 @@ bool GoesRound(const LockCount& count);
 // Most of those who let somebody go had waited for it before, however many may have it at a time: a
 // lock or a pool, and no signal.
 bool IsLetGoByWaiters(const LockCount& count);
+
+// True for what may be used as a lock or as a signal, without its memory saying which: a semaphore,
+// a lock of CPython's.
+bool MayBeASignal(ResourceKind kind, Implementation implementation);
+
 GivenLocks FindGivenLocks(std::span<const LockCount> counts);
 
 }  // namespace ct

@@ -32,6 +32,7 @@ void OwnerReadings::Note(const TaskSample& reader, Continuity continuity,
     slept_on = reading.futex_word;
     space = reader.space;
   }
+  keeps_owner = keeps_owner || reading.owner_format != OwnerFormat::kNone;
   // The word is not what they wait for it to be: somebody has released it, and nobody, or somebody
   // new, has it.
   if (reading.owner_format != OwnerFormat::kNone && !reading.word_matches) word_moved = true;
@@ -104,11 +105,11 @@ std::vector<ProbableHolder> LockOwners::Referrers(const OwnerReadings& readings)
 
 std::optional<ProbableHolder> LockOwners::GivenTo(const Resource& resource,
                                                   const OwnerReadings& readings) const {
-  const bool one_holder =
-      resource.kind == ResourceKind::kMutex || resource.kind == ResourceKind::kMallocArena;
-  if (readings.any || resource.id.shared || readings.earliest_sleep == 0 ||
-      look_.second.end - readings.earliest_sleep < long_wait_ ||
-      !(one_holder || resource.kind == ResourceKind::kSemaphore)) {
+  const bool may_signal = MayBeASignal(resource.kind, resource.implementation);
+  const bool one_holder = !may_signal && (resource.kind == ResourceKind::kMutex ||
+                                          resource.kind == ResourceKind::kMallocArena);
+  if (readings.any || readings.keeps_owner || resource.id.shared || readings.earliest_sleep == 0 ||
+      look_.second.end - readings.earliest_sleep < long_wait_ || !(one_holder || may_signal)) {
     return std::nullopt;
   }
   const auto found = look_.given_locks.find({readings.space, readings.slept_on});

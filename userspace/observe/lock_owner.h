@@ -21,7 +21,8 @@ ResourceId SharedId(const LocatedWait& located);
 struct OwnerReadings {
   bool any = false;
   bool disagree = false;
-  bool word_moved = false;  // one found the lock free, or taken anew
+  bool keeps_owner = false;  // the lock has a place for its owner, named or not
+  bool word_moved = false;   // one found the lock free, or taken anew
   pid_t ns_tid = 0;
   Evidence evidence = Evidence::kUnknown;
   std::string note;

@@ -224,7 +224,7 @@ void LookReader::ReadThreads(const SweepIndex& index, const std::vector<const Ta
   TellLocksFromSignals(index, look);
 }
 
-// A semaphore may be a lock or a signal: memory does not say which, but who let whom go does.
+// Who let whom go tells a lock from a signal.
 void LookReader::TellLocksFromSignals(const SweepIndex& index, RawLook& look) {
   if (look.given_locks.empty()) return;
   for (auto& [pid, process] : look.readings) {
@@ -232,7 +232,7 @@ void LookReader::TellLocksFromSignals(const SweepIndex& index, RawLook& look) {
       const TaskSample* task = index.ByTid(tid);
       if (task == nullptr || !reading.read.wait) continue;
       WaitReading& wait = reading.read.wait->reading;
-      if (wait.kind != ResourceKind::kSemaphore || wait.purpose != WaitPurpose::kEvent) continue;
+      if (!MayBeASignal(wait.kind, wait.implementation)) continue;
       const auto given = look.given_locks.find({task->space, wait.futex_word});
       if (given != look.given_locks.end() && given->second.goes_round) {
         wait.purpose = WaitPurpose::kAcquire;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "render/full_text.h"
 #include "render/text_context.h"
 #include "render/words.h"
 
@@ -126,8 +127,10 @@ class ContentionTable {
         break;
       case ContentionGroup::kStack:
         for (const WaitingStack& stack : lock.stacks) {
-          AddLong(Group(fmt::format("{}  {}", StackLabel(stack.stack), ProcessLabel(lock))),
-                  stack.waits, stack.total, stack.max);
+          Row& row = Group(fmt::format("{}  {}", StackLabel(stack.stack), ProcessLabel(lock)));
+          AddLong(row, stack.waits, stack.total, stack.max);
+          // The first of those that end in the same place.
+          if (context_.options.full && row.below.empty()) AddFrames(stack.stack, row);
         }
         break;
     }
@@ -152,11 +155,20 @@ class ContentionTable {
     row.has_percentiles = false;
   }
 
+  void AddFrames(StackIndex stack, Row& row) const {
+    const auto index = static_cast<std::size_t>(stack);
+    if (stack < 0 || index >= context_.observation.stacks.size()) return;
+    for (const std::string& line : FrameLines(context_, context_.observation.stacks[index])) {
+      row.below.push_back("  " + line);
+    }
+  }
+
   Row LockRow(const LockContention& lock) {
     Row row;
     row.label = fmt::format("{}  {}", LockLabel(lock), ProcessLabel(lock));
     AddTo(row, lock);
-    const std::size_t stacks = std::min(lock.stacks.size(), kMaxStacks);
+    const std::size_t most = context_.options.full ? lock.stacks.size() : kMaxStacks;
+    const std::size_t stacks = std::min(lock.stacks.size(), most);
     std::uint64_t told = 0;
     for (std::size_t i = 0; i < lock.stacks.size(); ++i) {
       const WaitingStack& stack = lock.stacks[i];
@@ -164,6 +176,7 @@ class ContentionTable {
       if (i >= stacks) continue;
       row.below.push_back(fmt::format("{} in {} at {}", FormatDuration(stack.total),
                                       Plural(stack.waits, "wait"), StackLabel(stack.stack)));
+      if (context_.options.full) AddFrames(stack.stack, row);
     }
     if (lock.stacks.size() > stacks) {
       row.below.push_back("and " + Plural(lock.stacks.size() - stacks, "more place"));

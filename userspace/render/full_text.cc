@@ -50,26 +50,34 @@ std::string SourceOf(const TextContext& context, const Frame& frame) {
 
 std::string FrameLine(const TextContext& context, std::size_t number, const Frame& frame) {
   const bool named = !frame.function.empty();
-  std::string line = fmt::format("    #{:<3}", number);
+  std::string line = fmt::format("#{:<3}", number);
   if (named) line += CleanText(frame.function, kMaxFunction) + "  ";
   line += named ? SourceOf(context, frame) : Origin(context, frame);
   if (frame.inlined) line += " (inlined)";
   if (frame.guessed) line += " (guessed)";
   line.erase(line.find_last_not_of(' ') + 1);
-  return line + '\n';
+  return line;
+}
+
+std::vector<std::string> Frames(const TextContext& context, const Stack& stack) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < std::min(stack.frames.size(), kMaxFrames); ++i) {
+    lines.push_back(FrameLine(context, i, stack.frames[i]));
+  }
+  if (stack.frames.size() > kMaxFrames) {
+    lines.push_back(fmt::format("and {} more", stack.frames.size() - kMaxFrames));
+  }
+  return lines;
+}
+
+std::string End(const Stack& stack) {
+  return stack.end == StackEnd::kComplete ? "" : fmt::format(" (ends: {})", ToString(stack.end));
 }
 
 std::string StackText(const TextContext& context, std::string_view title, const Stack& stack) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(stack.frames.size(), kMaxFrames); ++i) {
-    text += FrameLine(context, i, stack.frames[i]);
-  }
-  if (stack.frames.size() > kMaxFrames) {
-    text += fmt::format("    and {} more\n", stack.frames.size() - kMaxFrames);
-  }
-  const std::string end =
-      stack.end == StackEnd::kComplete ? "" : fmt::format(" (ends: {})", ToString(stack.end));
-  return fmt::format("   {}{}\n", title, end) + text;
+  std::string text = fmt::format("   {}{}\n", title, End(stack));
+  for (const std::string& line : Frames(context, stack)) text += fmt::format("    {}\n", line);
+  return text;
 }
 
 std::set<ActorIndex> WhoMatters(const TextContext& context, std::span<const Finding> findings) {
@@ -101,6 +109,13 @@ std::string Names(const TextContext& context, const std::vector<ActorIndex>& act
 }
 
 }  // namespace
+
+std::vector<std::string> FrameLines(const TextContext& context, const Stack& stack) {
+  std::vector<std::string> lines = Frames(context, stack);
+  if (stack.end != StackEnd::kComplete)
+    lines.push_back("ends: " + std::string(ToString(stack.end)));
+  return lines;
+}
 
 std::string StacksText(const TextContext& context, std::span<const Finding> findings) {
   // By the stacks themselves, in the order of who comes first.

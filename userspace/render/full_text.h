@@ -3,11 +3,15 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/finding.h"
 #include "render/text_context.h"
 
 namespace ct {
+
+// A line for each frame, innermost first, and why the stack ends early if it does.
+std::vector<std::string> FrameLines(const TextContext& context, const Stack& stack);
 
 // The stacks of members, holders and roots; with `all` of everybody. Equal stacks once.
 std::string StacksText(const TextContext& context, std::span<const Finding> findings);

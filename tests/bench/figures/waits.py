@@ -227,6 +227,20 @@ def every_wait_travels(binaries: Binaries, seconds: int, folder: Path) -> None:
             f"the tracer used {100 * used / took:.0f} % of a core; not seen: {lost or 'nothing'}")
 
 
+def taken_in(binaries: Binaries, rounds: int) -> None:
+    """How many records a second of CPU time are received, understood and put in order."""
+    rows = []
+    for kib in (0, 8, 16):
+        out = subprocess.run([binaries.programs / "records_bench", str(kib), str(rounds + 1)],
+                             check=True, capture_output=True, text=True).stdout
+        # The first finds no memory of ours that the kernel has given before.
+        pairs = [tuple(map(int, line.split())) for line in out.splitlines()[1:]]
+        rates = [math.log(records * 1e3 / ns) for records, ns in pairs if records]
+        rows.append([f"{kib} KiB", typical_ratio(rates).text(2)])
+    section("millions of records taken in, for each second of CPU time", f"{rounds} rounds")
+    table(["stack", ""], rows)
+
+
 def mapped_maps(pid: int) -> int:
     """Bytes of BPF maps (the ring buffer) that its PSS counts, too."""
     total, inside = 0, False
@@ -270,4 +284,5 @@ def run(binaries: Binaries, rounds: int, folder: Path) -> None:
     costs(binaries, rounds, folder)
     real_loads(binaries, rounds, folder)
     every_wait_travels(binaries, 5, folder)
+    taken_in(binaries, rounds)
     memory(binaries, folder)

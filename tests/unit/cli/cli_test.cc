@@ -82,5 +82,19 @@ TEST(Pacer, CountsWhatTheReaderTakesInTheStepsAlone) {
   EXPECT_NE(note, "");
 }
 
+TEST(Pacer, LeavesOutWhatHasNothingToDoWithSweeps) {
+  const DurationNs other = 100 * kSecond;
+  Pacer pacer(kSecond);
+  pacer.BeginStep(0);
+  pacer.EndStep(0);
+  for (int i = 0; i < Pacer::kSteps; ++i) {
+    // Between two steps, all of it by the reader.
+    if (i == Pacer::kSteps - 1) pacer.LeaveOut(other);
+    pacer.BeginStep(i == Pacer::kSteps - 1 ? other : 0);
+    EXPECT_EQ(pacer.EndStep(i == Pacer::kSteps - 1 ? other : 0), "");
+  }
+  EXPECT_EQ(pacer.interval(), kSecond);
+}
+
 }  // namespace
 }  // namespace ct

@@ -282,6 +282,16 @@ TEST_F(OnCondition, GilIsALockAtItsOwnAddress) {
   EXPECT_EQ(scene.Decode()->evidence, Evidence::kProbable);
 }
 
+// The condition's own helper is inlined, and named where there is debug information.
+TEST_F(OnCondition, GilIsFoundBehindTheConditionsHelper) {
+  scene.modules[1].path = "/usr/lib/libpython3.11.so.1.0";
+  const std::uint64_t gil = kWord - 40 - 32;
+  scene.memory.Map(gil, 32);
+  scene.memory.WriteAll<std::uint64_t>(gil, {5000, 0x555500001234, 1});
+  CalledBy({"PyCOND_TIMEDWAIT", "take_gil", "eval_frame_handle_pending"});
+  EXPECT_EQ(scene.Decode()->kind, ResourceKind::kGil);
+}
+
 // Debian's python3.11 has names of what it exports only.
 TEST_F(OnCondition, GilBehindAFrameWithoutANameIsKnownByItsWords) {
   scene.modules[1].path = "/usr/bin/python3.11";
@@ -318,6 +328,18 @@ TEST_F(OnSemaphore, PythonLockUntil312IsTheSemaphore) {
   EXPECT_EQ(reading->purpose, WaitPurpose::kEvent);
   EXPECT_FALSE(reading->holders_known);
   EXPECT_EQ(reading->evidence, Evidence::kCertain);
+}
+
+TEST_F(OnSemaphore, OfAPostgresBackendIsForALockIfItsFramesSaySo) {
+  for (const char* function : {"LWLockAcquire", "LWLockAcquireOrWait", "LWLockWaitForVar"}) {
+    scene.frames = Frames({"sem_wait", "PGSemaphoreLock", function, "XLogFlush"});
+    const auto reading = scene.Decode();
+    EXPECT_EQ(reading->type, "PostgreSQL LWLock");
+    EXPECT_EQ(reading->purpose, WaitPurpose::kAcquire);
+    EXPECT_EQ(reading->kind, ResourceKind::kSemaphore);
+  }
+  scene.frames = Frames({"sem_wait", "PGSemaphoreLock", "ProcSleep"});
+  EXPECT_EQ(scene.Decode()->type, "sem_t");
 }
 
 TEST_F(OnSemaphore, PythonLockSince313StandsBeforeTheWaitersSemaphore) {

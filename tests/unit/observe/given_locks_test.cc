@@ -147,6 +147,11 @@ TEST_F(GivenTo, IsLessThanWhomTheLockNames) {
   EXPECT_THAT(Found(), Not(Contains(holds_)));
 }
 
+TEST_F(GivenTo, IsNobodyOfALockThatKeepsItsOwner) {
+  look_.Waits(101, Mutex(0x1000, 0)).reading.owner_format = OwnerFormat::kTid;
+  EXPECT_THAT(Found(), Not(Contains(holds_))) << "it says itself whose it is, or that it is free";
+}
+
 TEST_F(GivenTo, NeedsTurnsIfItMayBeASignal) {
   LocatedWait semaphore = testing::Semaphore(0x2000);
   semaphore.reading.purpose = WaitPurpose::kAcquire;

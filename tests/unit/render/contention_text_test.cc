@@ -191,6 +191,37 @@ TEST_F(ContentionTextTest, BoundsWhatStandsBelowALock) {
             "          let go by t (1) 20 %, t (2) 20 %, t (3) 20 % and 2 more\n");
 }
 
+TEST_F(ContentionTextTest, SaysWhoHeldItWhereThatIsNotWhoLetThemGo) {
+  LockContention& lock = Lock(story_.Process("svc", 1), "mu", Waits({{4, kSecond}}));
+  lock.releasers = {{1, 1, "a", 3, kSecond}, {2, 1, "b", 1, kSecond}};
+  lock.holders = {{2, 1, "b", 3, kSecond}, {1, 1, "a", 1, kSecond}};
+  EXPECT_THAT(Render(), Not(HasSubstr("held as")));
+  lock.holders = {{2, 1, "b", 3, 3 * kSecond}, {3, 1, "c", 1, kSecond}};
+  EXPECT_THAT(Render(),
+              HasSubstr("          held as long waits began by b (2) 75 %, c (3) 25 %\n"));
+  lock.releasers.clear();
+  lock.holders = {{2, 1, "b", 3, kSecond}};
+  EXPECT_THAT(Render(), HasSubstr("          held as long waits began by b (2) 100 %\n"));
+}
+
+TEST_F(ContentionTextTest, ShowsCompleteStacksIfAsked) {
+  LockContention& lock = Lock(story_.Process("svc", 1), "mu", Waits({{15, kSecond}}));
+  for (int i = 1; i <= 5; ++i) {
+    lock.stacks.push_back({story_.Stack({"pthread_mutex_lock@/usr/lib/libc.so.6",
+                                         "f" + std::to_string(i) + "()@/a.cc:1"}),
+                           1, kSecond, kSecond});
+  }
+  RenderOptions full;
+  full.full = true;
+  const std::string text = Render({}, full);
+  EXPECT_THAT(text, HasSubstr("          1.0 s in 1 wait at f5  a.cc:1\n"
+                              "            #0  pthread_mutex_lock  /usr/lib/libc.so.6"));
+  EXPECT_THAT(text, HasSubstr("\n            #1  f5()  /a.cc:1\n"));
+  EXPECT_THAT(text, Not(HasSubstr("more place")));
+  EXPECT_THAT(Render({.group = ContentionGroup::kStack}, full),
+              HasSubstr("\n            #1  f5()  /a.cc:1\n"));
+}
+
 TEST_F(ContentionTextTest, CountsOnePlaceThatIsNotShownAsOne) {
   LockContention& lock = Lock(story_.Process("svc", 1), "mu", Waits({{4, kSecond}}));
   for (int i = 0; i < 4; ++i) {

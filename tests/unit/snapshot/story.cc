@@ -483,6 +483,7 @@ LockContention ContendedLock() {
   lock.threads = {{{981, 12}, "io-3", 22, 32'000, 4'200},
                   {{982, 13}, "audit-1", 23, 33'000, 4'300}};
   lock.releasers = {{983, 977, "io-4", 24, 34'000}, {984, 978, "", 25, 35'000}};
+  lock.holders = {{985, 977, "io-6", 26, 36'000}};
   return lock;
 }
 

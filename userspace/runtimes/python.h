@@ -4,6 +4,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "runtimes/python_process.h"
@@ -13,6 +15,9 @@ namespace ct {
 
 struct PythonOptions {
   bool tasks = true;  // also asyncio's tasks, not only threads
+  // Classes, by their names with the module, whose objects only one may be inside of at a time;
+  // what derives from them, too.
+  std::vector<std::string> exclusive_classes;
 };
 
 // nullopt: no Python in it. kUnsupported: one that is not known, with why.

@@ -97,6 +97,18 @@ class Splitter {
     return weight;
   }
 
+  template <class Message>
+  void AddUses(const std::vector<PythonUse>& uses, Message& message) {
+    for (const PythonUse& use : uses) {
+      wire::PythonUse& to = *message.add_uses();
+      to.set_type(TypeIndex(use.type));
+      to.set_object(use.object);
+      to.set_frame(use.frame);
+      to.set_attribute(use.attribute);
+      to.set_read_line(use.read_line);
+    }
+  }
+
   std::size_t Add(const PythonThread& thread) {
     wire::PythonThread& to = *part_.add_threads();
     to.set_native_id(thread.native_id);
@@ -107,6 +119,7 @@ class Splitter {
     to.set_running_task(thread.running_task);
     to.set_host_tid(thread.host_tid);
     to.set_asleep(thread.asleep);
+    AddUses(thread.uses, to);
     return AddFrames(thread.frames, to);
   }
 
@@ -127,6 +140,7 @@ class Splitter {
     to.set_attribute(wait.attribute);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
+    AddUses(task.uses, to);
     return AddFrames(task.frames, to) + wait.children.size();
   }
 
@@ -176,6 +190,17 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
   return frames;
 }
 
+std::vector<PythonUse> PythonIntake::TakeUses(
+    const Part& part, const google::protobuf::RepeatedPtrField<wire::PythonUse>& from) {
+  std::vector<PythonUse> uses;
+  if (!Spend(uses_left_, static_cast<std::uint64_t>(from.size()))) return uses;
+  for (const wire::PythonUse& use : from) {
+    uses.push_back({Type(part, use.type()), use.object(), use.frame(), Text(use.attribute()),
+                    use.read_line()});
+  }
+  return uses;
+}
+
 PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from) {
   PythonTask task;
   task.address = from.address();
@@ -185,6 +210,7 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.thread = from.thread();
   task.frames = TakeFrames(part, from.frames());
   task.truncated = from.truncated();
+  task.uses = TakeUses(part, from.uses());
   PythonAwait& wait = task.waits_for;
   wait.kind = Bounded(from.await_kind(), PythonAwaitKind::kConcurrent, PythonAwaitKind::kUnknown);
   wait.future = from.future();
@@ -220,8 +246,8 @@ Status PythonIntake::Take(const Part& part) {
     for (const wire::PythonThread& from : part.threads()) {
       process_->threads.push_back({from.native_id(), from.address(), from.ident(),
                                    TakeFrames(part, from.frames()), from.truncated(),
-                                   from.running_loop(), from.running_task(), from.host_tid(),
-                                   from.asleep()});
+                                   from.running_loop(), from.running_task(),
+                                   TakeUses(part, from.uses()), from.host_tid(), from.asleep()});
     }
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));
@@ -233,14 +259,22 @@ Status PythonIntake::Take(const Part& part) {
 
 std::optional<PythonProcess> PythonIntake::Finish() {
   if (!process_) return std::nullopt;
+  // Of a use the frame is asked for by its number.
+  const auto check_uses = [](std::vector<PythonUse>& uses, std::size_t frames) {
+    std::erase_if(uses, [&](const PythonUse& use) { return use.frame >= frames; });
+  };
   // A frame without its code says nothing, and would be looked up.
   const auto check = [this](std::vector<PythonFrame>& frames) {
     std::erase_if(
         frames, [this](const PythonFrame& frame) { return frame.code >= process_->codes.size(); });
   };
-  for (PythonThread& thread : process_->threads) check(thread.frames);
+  for (PythonThread& thread : process_->threads) {
+    check(thread.frames);
+    check_uses(thread.uses, thread.frames.size());
+  }
   for (PythonTask& task : process_->tasks) {
     check(task.frames);
+    check_uses(task.uses, task.frames.size());
     if (task.deadline_frame >= task.frames.size()) task.deadline_frame = 0;
   }
   return std::exchange(process_, std::nullopt);

@@ -16,7 +16,9 @@ PythonProcess EveryFieldSet() {
   process.codes = {{"Pool.acquire", "/srv/pool.py"}, {"main", "/srv/app.py"}};
   const PythonFrame inner{0, 41, 0x1000, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
   const PythonFrame outer{1, 17, 0x1100, {{"_thread.lock", 0x2100, false, false, 0}}};
-  process.threads = {{42, 0x10, 0x20, {inner, outer}, true, 0x30, 0x40, 4242, true}};
+  const PythonUse inside{"sqlite3.Connection", 0x2200, 1, "", 0};
+  const PythonUse stored{"_thread._local", 0x2300, 0, "user", 12};
+  process.threads = {{42, 0x10, 0x20, {inner, outer}, true, 0x30, 0x40, {inside}, 4242, true}};
   process.gils = {{0x50, 208, true, 42}};
   process.skips = {{"task not readable", 3}};
   PythonTask task;
@@ -27,6 +29,7 @@ PythonProcess EveryFieldSet() {
   task.thread = 42;
   task.frames = {inner, outer};
   task.truncated = true;
+  task.uses = {inside, stored};
   task.waits_for = {PythonAwaitKind::kObject, 0x60,   {0x70, 0x71},
                     "asyncio.locks.Lock",     0x2000, "_waiters"};
   task.deadline = 12.5;

@@ -24,6 +24,7 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.resources, b.resources);
   EXPECT_EQ(a.waits, b.waits);
   EXPECT_EQ(a.holds, b.holds);
+  EXPECT_EQ(a.uses, b.uses);
   EXPECT_TRUE(a.stacks == b.stacks);
   EXPECT_TRUE(a.modules == b.modules);
   EXPECT_EQ(a.contention, b.contention);

@@ -239,12 +239,13 @@ class Server {
 
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
   static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target,
-                                                               const PythonOptions& options) {
+                                                               PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
     const TimeNs begin = MonotonicNow();
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
+      options.futexes = FutexCallsOf(before);
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);

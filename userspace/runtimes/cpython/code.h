@@ -43,6 +43,9 @@ class CodeCache {
   std::uint32_t DepthAt(Code& code, Address instruction);
   // Of its bytecode, as it is now. The names that its indices mean are code.names then.
   const NameAccesses& AccessesOf(Code& code);
+  [[nodiscard]] const std::string& FileOf(const Code& code) const {
+    return names_[code.index].file;
+  }
   [[nodiscard]] std::vector<PythonCode> Take() { return std::move(names_); }
 
  private:

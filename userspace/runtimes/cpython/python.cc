@@ -4,6 +4,7 @@
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
 #include "runtimes/cpython/tasks.h"
+#include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
 #include "runtimes/cpython/uses.h"
 
@@ -25,14 +26,17 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::HoldReader holds(heap, frames, codes);
   cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
   cpython::TaskReader tasks(heap, frames, holds, uses);
+  cpython::ThreadWaitReader waits(heap, frames, codes);
   for (auto& view : interpreters) {
     if (options.tasks) tasks.Read(view, process.tasks);
+    waits.Read(options.futexes, process.gils, view);
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
       thread.thread.uses = uses.OfThread(thread.frames);
       process.threads.push_back(std::move(thread.thread));
     }
   }
+  process.locks = waits.TakeLocks();
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

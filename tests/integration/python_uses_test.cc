@@ -20,8 +20,7 @@ std::string Place(const std::string& mark) {
 }
 
 Outcome Tasks(pid_t pid, const Strings& more = {}) {
-  Strings arguments = {"tasks", "-p", std::to_string(pid), "--exclusive-class",
-                       "__main__.Session"};
+  Strings arguments = {"tasks", "-p", std::to_string(pid), "--exclusive-class", "__main__.Session"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return RunTracer(arguments);
 }
@@ -49,17 +48,17 @@ TEST(PythonUses, TasksThatStoreIntoAThreadLocal) {
     EXPECT_EQ(found.status, kFindings) << found.error;
     EXPECT_THAT(found.output, HasSubstr("THREAD_LOCAL_IN_TASKS  3 tasks, 1 object   probable\n"));
     const std::string reads = Place("reads its user");
-    EXPECT_THAT(found.output, HasSubstr("3 tasks  has stored L1.user  in handle  " +
-                                        Place("loses its user") + ", reads it at line " +
-                                        reads.substr(reads.find(':') + 1)));
+    EXPECT_THAT(found.output,
+                HasSubstr("3 tasks  has stored L1.user  in handle  " + Place("loses its user") +
+                          ", reads it at line " + reads.substr(reads.find(':') + 1)));
     EXPECT_THAT(found.output, HasSubstr("L1 threading.local 0x"));
   }
 }
 
 TEST(PythonUses, TwoThreadsInsideOneObject) {
   const Target target(Program(CT_PYTHON, {"--threads"}));
-  const Outcome found = RunTracer({"snapshot", "-p", std::to_string(target.pid()),
-                                   "--exclusive-class", "__main__.Ledger"});
+  const Outcome found = RunTracer(
+      {"snapshot", "-p", std::to_string(target.pid()), "--exclusive-class", "__main__.Ledger"});
   EXPECT_EQ(found.status, kFindings) << found.error;
   EXPECT_THAT(found.output, HasSubstr("SHARED_OBJECT  2 threads, 1 object   certain\n"));
   EXPECT_THAT(found.output, HasSubstr("is inside L1  in Ledger.post  " + Place("posts")));

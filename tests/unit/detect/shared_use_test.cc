@@ -54,9 +54,9 @@ TEST(SharedUse, IsProbableWhereOneLookAloneShowedIt) {
 TEST(SharedUse, OneInsideItTwiceIsOne) { EXPECT_EQ(Found(kTwo, {"a", "a"}, Inside()), ""); }
 
 TEST(SharedUse, NotWhoWaitsForTheOtherOneToEnd) {
-  EXPECT_EQ(Found("lock L: condition\nlock M: mutex\na: task, waits M\nb: task, holds M\n",
-                  {"a", "b"}, Inside()),
-            "");
+  EXPECT_EQ(
+      Found("lock L: condition\na: task, waits M 300ms\nb: task, holds M\n", {"a", "b"}, Inside()),
+      "");
 }
 
 TEST(SharedUse, AThreadLocalOfTasksOfOneThreadIsProbable) {

@@ -40,7 +40,7 @@ TEST(Snapshot, BringsEverythingBack) {
   const auto read = Decode(Encode(told.observation, told.findings));
   ASSERT_TRUE(read) << read.error().message;
   ExpectSame(told, *read);
-  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 1}));
+  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 2}));
   EXPECT_EQ(FormatNote(read->format), "");
 }
 
@@ -129,7 +129,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(Verdict::kIdle);
   ExpectAllValues(ActorKind::kTask);
   ExpectAllValues(RunState::kExited);
-  ExpectAllValues(ResourceKind::kEventLoop);
+  ExpectAllValues(ResourceKind::kObject);
   ExpectAllValues(Implementation::kCpython);
   ExpectAllValues(ReleaseRule::kAllHolders);
   ExpectAllValues(Abandoned::kTidReused);
@@ -137,7 +137,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kHotLock);
+  ExpectAllValues(FindingKind::kThreadLocalInTasks);
   ExpectAllValues(Ending::kMayEnd);
 }
 

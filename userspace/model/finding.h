@@ -14,6 +14,8 @@ enum class FindingKind : std::uint8_t {
   kDeadlock,
   kProbableDeadlock,
   kAbandonedLock,
+  kPoolLeak,
+  kPoolExhausted,
   kLongWait,
   kHotLock,
 };
@@ -42,7 +44,8 @@ struct Finding {
 
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
-  // root. ABANDONED_LOCK, HOT_LOCK: the waiters.
+  // root. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK and
+  // POOL_EXHAUSTED: the waiters.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for

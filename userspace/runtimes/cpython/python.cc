@@ -3,6 +3,7 @@
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
+#include "runtimes/cpython/pools.h"
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/threads.h"
 
@@ -30,6 +31,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
       process.threads.push_back(std::move(thread.thread));
     }
   }
+  cpython::PoolReader(heap, frames).Read(process);
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

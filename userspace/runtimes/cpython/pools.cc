@@ -1,0 +1,257 @@
+#include "runtimes/cpython/pools.h"
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+
+namespace ct::cpython {
+namespace {
+
+constexpr std::size_t kNearFrames = 64;  // between who waits and the method of the pool
+constexpr std::size_t kMaxPools = 64;
+constexpr std::size_t kMaxOwned = 1 << 16;
+constexpr std::size_t kMaxAttributes = 256;
+constexpr int kOwnedHops = 2;  // SQLAlchemy: QueuePool._pool._queue; psycopg_pool: _waiting[i]._cond
+constexpr int kMaxDepth = 8;  // of containers in containers
+constexpr std::size_t kMaxLocals = 64;
+constexpr std::size_t kMaxHolders = 16;  // of one unit that are kept
+
+bool IsContainer(Kind kind) {
+  return kind == Kind::kList || kind == Kind::kTuple || kind == Kind::kSet ||
+         kind == Kind::kDeque || kind == Kind::kDict;
+}
+
+// What somebody sleeps on until a unit is given back. A pool's lock is taken for moments, and its
+// events tell of other things.
+bool IsPrimitive(const Type& type) {
+  static constexpr std::string_view kPrimitives[] = {
+      "asyncio.locks.Condition",        "asyncio.locks.Semaphore",
+      "asyncio.locks.BoundedSemaphore", "asyncio.queues.Queue",
+      "asyncio.queues.LifoQueue",       "asyncio.queues.PriorityQueue",
+      "threading.Condition",            "threading.Semaphore",
+      "threading.BoundedSemaphore",     "queue.Queue",
+      "queue.LifoQueue",                "queue.PriorityQueue"};
+  return std::find(std::begin(kPrimitives), std::end(kPrimitives), type.name) !=
+         std::end(kPrimitives);
+}
+
+// Waits until everything has been given back, not for one unit.
+bool IsClosing(std::string_view function) {
+  return function.find("close") != std::string_view::npos ||
+         function.find("terminate") != std::string_view::npos;
+}
+
+bool IsRunning(const PythonTask& task) {
+  return task.state != PythonTaskState::kFinished && task.state != PythonTaskState::kCancelled;
+}
+
+}  // namespace
+
+void PoolReader::AddOwned(Address value, int hops, int depth,
+                          std::unordered_set<Address>& owned) {
+  const Type* type = heap_.TypeOf(value);
+  if (type == nullptr || owned.size() >= kMaxOwned || owned.count(value) != 0) return;
+  if (IsContainer(type->kind)) {
+    owned.insert(value);
+    for (const Address element : heap_.SomeElements(value, kMaxOwned)) {
+      if (depth < kMaxDepth) AddOwned(element, hops, depth + 1, owned);
+    }
+    return;
+  }
+  if (type->kind == Kind::kFuture || type->kind == Kind::kTask) {
+    owned.insert(value);
+    return;
+  }
+  if (type->kind != Kind::kOther) return;
+  owned.insert(value);
+  if (IsPrimitive(*type) || hops >= kOwnedHops) return;
+  for (const Address inner : heap_.AttributeValues(value, kMaxAttributes)) {
+    AddOwned(inner, hops + 1, 0, owned);
+  }
+}
+
+bool PoolReader::Owns(Address pool, Address primitive) {
+  const auto [entry, is_new] = owned_.try_emplace(pool);
+  if (is_new) {
+    // Connections have conditions and futures of their own.
+    const auto& account = accounts_.at(pool);
+    for (const auto& [object, unit] : account.units) entry->second.insert(object);
+    for (const Address unit : account.idle) entry->second.insert(unit);
+    for (const Address value : heap_.AttributeValues(pool, kMaxAttributes)) {
+      AddOwned(value, 1, 0, entry->second);
+    }
+    for (const auto& [object, unit] : account.units) entry->second.erase(object);
+    for (const Address unit : account.idle) entry->second.erase(unit);
+  }
+  return entry->second.count(primitive) != 0;
+}
+
+bool PoolReader::IsPool(Address object) {
+  if (accounts_.count(object) != 0) return true;
+  if (accounts_.size() >= kMaxPools) return false;
+  auto account = ReadPoolAccount(heap_, object);
+  if (!account) return false;
+  accounts_.emplace(object, std::move(*account));
+  return true;
+}
+
+Address PoolReader::PoolOf(const std::vector<PythonFrame>& frames, Address primitive) {
+  for (std::size_t i = 0; i < std::min(frames.size(), kNearFrames); ++i) {
+    const auto view = frames_.At(frames[i].address);
+    if (!view || view->code == nullptr) continue;
+    for (const char* const name : {"self", "pool"}) {
+      const Address object = frames_.Local(*view, name);
+      const Type* type = heap_.TypeOf(object);
+      if (type == nullptr || type->kind != Kind::kOther || IsPrimitive(*type)) continue;
+      if (!IsPool(object)) continue;
+      if (object != primitive && !Owns(object, primitive)) continue;
+      if (IsClosing(view->code->function)) return 0;
+      return object;
+    }
+  }
+  return 0;
+}
+
+void PoolReader::IndexWaiters(const PythonProcess& process) {
+  for (std::size_t i = 0; i < process.tasks.size(); ++i) {
+    const PythonAwait& wait = process.tasks[i].waits_for;
+    if (wait.kind != PythonAwaitKind::kOne) continue;
+    for (const Address child : wait.children) awaited_by_[child].push_back(i);
+  }
+}
+
+void PoolReader::FindPool(PythonProcess& process, PythonTask& task) {
+  PythonAwait& wait = task.waits_for;
+  Address primitive = 0;
+  if (wait.kind == PythonAwaitKind::kObject) {
+    const Type* type = heap_.TypeOf(wait.object);
+    // A future among the waiters of a pool itself, or of one of the primitives in it.
+    if (type != nullptr && (IsPrimitive(*type) || IsPool(wait.object))) primitive = wait.object;
+  } else if (wait.kind == PythonAwaitKind::kUnknown) {
+    primitive = wait.future;
+  }
+  if (primitive == 0) return;
+  Address pool = PoolOf(task.frames, primitive);
+  // wait_for() of 3.11 makes a task of what it waits for: the pool's frames are its caller's.
+  const auto callers = awaited_by_.find(task.address);
+  if (pool == 0 && callers != awaited_by_.end() && callers->second.size() == 1) {
+    pool = PoolOf(process.tasks[callers->second.front()].frames, primitive);
+  }
+  if (pool == 0) return;
+  wait.pool = pool;
+  if (std::find(pools_.begin(), pools_.end(), pool) == pools_.end()) pools_.push_back(pool);
+}
+
+Address PoolReader::UnitOf(Address object) {
+  const auto known = units_.find(object);
+  if (known != units_.end()) return known->second;
+  for (const Address pool : pools_) {
+    const PoolAccount& account = accounts_.at(pool);
+    if (account.back_reference.empty() || account.idle.count(object) != 0) continue;
+    if (heap_.Attribute(object, account.back_reference) != pool) continue;
+    units_.emplace(object, object);
+    pool_of_.emplace(object, pool);
+    return object;
+  }
+  return 0;
+}
+
+void PoolReader::Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHolder holder) {
+  for (const UnitSearch::Found& each : found) {
+    std::vector<PythonUnitHolder>& holders = holders_[each.unit];
+    const bool known = std::any_of(holders.begin(), holders.end(), [&](const auto& other) {
+      return other.task == holder.task && other.thread == holder.thread;
+    });
+    if (known) continue;
+    holder.frame = each.frame;
+    holder.hops = each.hops;
+    holders.push_back(holder);
+  }
+}
+
+void PoolReader::Search(const std::vector<PythonFrame>& frames, PythonUnitHolder holder,
+                        UnitSearch& search) {
+  std::vector<UnitSearch::Root> blocks;
+  std::vector<UnitSearch::Root> locals;
+  for (std::size_t i = frames.size(); i-- > 0;) {  // the outermost first: who took it
+    const auto frame = static_cast<std::uint32_t>(i);
+    for (const PythonHold& hold : frames[i].holds) {
+      if (!hold.entering) blocks.push_back({hold.object, frame});
+    }
+    const auto view = frames_.At(frames[i].address);
+    if (!view || view->code == nullptr) continue;
+    for (std::uint32_t slot = 0; slot < std::min<std::size_t>(view->code->locals, kMaxLocals);
+         ++slot) {
+      const Address local = frames_.LocalAt(*view, slot);
+      if (local != 0) locals.push_back({local, frame});
+    }
+  }
+  holder.in_block = true;
+  if (!blocks.empty()) Keep(search.From(blocks), holder);
+  holder.in_block = false;
+  Keep(search.From(locals), holder);
+}
+
+void PoolReader::FindUnits(PythonProcess& process) {
+  std::unordered_set<Address> stacks;
+  const auto add = [&](const std::vector<PythonFrame>& frames) {
+    for (const PythonFrame& frame : frames) stacks.insert(frame.address);
+  };
+  for (const PythonTask& task : process.tasks) add(task.frames);
+  for (const PythonThread& thread : process.threads) add(thread.frames);
+  std::unordered_set<Address> barred(pools_.begin(), pools_.end());
+  for (const Address pool : pools_) {
+    for (const auto& [object, unit] : accounts_.at(pool).units) {
+      units_.emplace(object, unit);
+      pool_of_.emplace(unit, pool);
+    }
+  }
+  UnitSearch search(
+      heap_, frames_, [this](Address object) { return UnitOf(object); }, barred, stacks);
+  for (const PythonTask& task : process.tasks) {
+    if (IsRunning(task)) Search(task.frames, {task.address, 0, 0, 0, false}, search);
+  }
+  for (const PythonThread& thread : process.threads) {
+    if (thread.running_task != 0) continue;  // its frames are that task's
+    Search(thread.frames, {0, thread.address, 0, 0, false}, search);
+  }
+  for (const Address pool : pools_) {
+    process.pools.push_back(Describe(accounts_.at(pool), search.complete()));
+  }
+}
+
+PythonPool PoolReader::Describe(const PoolAccount& account, bool complete) {
+  PythonPool pool;
+  pool.object = account.pool;
+  pool.type = account.type;
+  pool.capacity = account.capacity;
+  pool.idle = account.idle_count;
+  pool.in_use = account.in_use;
+  pool.complete = complete;
+  std::vector<Address> units;
+  for (const auto& [unit, of] : pool_of_) {
+    if (of == account.pool) units.push_back(unit);
+  }
+  std::sort(units.begin(), units.end());
+  for (const Address object : units) {
+    PythonUnit& unit = pool.units.emplace_back();
+    unit.object = object;
+    if (const Type* type = heap_.TypeOf(object)) unit.type = type->name;
+    unit.holders = std::move(holders_[object]);
+    std::stable_sort(unit.holders.begin(), unit.holders.end(), [](const auto& a, const auto& b) {
+      return std::tuple(!a.in_block, a.hops) < std::tuple(!b.in_block, b.hops);
+    });
+    if (unit.holders.size() > kMaxHolders) unit.holders.resize(kMaxHolders);
+  }
+  return pool;
+}
+
+void PoolReader::Read(PythonProcess& process) {
+  IndexWaiters(process);
+  for (PythonTask& task : process.tasks) {
+    if (task.state == PythonTaskState::kWaiting) FindPool(process, task);
+  }
+  if (!pools_.empty()) FindUnits(process);
+}
+
+}  // namespace ct::cpython

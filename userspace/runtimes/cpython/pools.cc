@@ -120,16 +120,23 @@ void PoolReader::IndexWaiters(const PythonProcess& process) {
   }
 }
 
-void PoolReader::FindPool(PythonProcess& process, PythonTask& task) {
-  PythonAwait& wait = task.waits_for;
-  Address primitive = 0;
+Address PoolReader::PrimitiveOf(const PythonAwait& wait) {
   if (wait.kind == PythonAwaitKind::kObject) {
     const Type* type = heap_.TypeOf(wait.object);
     // A future among the waiters of a pool itself, or of one of the primitives in it.
-    if (type != nullptr && (IsPrimitive(*type) || IsPool(wait.object))) primitive = wait.object;
-  } else if (wait.kind == PythonAwaitKind::kUnknown) {
-    primitive = wait.future;
+    return type != nullptr && (IsPrimitive(*type) || IsPool(wait.object)) ? wait.object : 0;
   }
+  return wait.kind == PythonAwaitKind::kUnknown ? wait.future : 0;
+}
+
+void PoolReader::SetPool(PythonAwait& wait, Address pool) {
+  if (pool == 0) return;
+  wait.pool = pool;
+  if (std::find(pools_.begin(), pools_.end(), pool) == pools_.end()) pools_.push_back(pool);
+}
+
+void PoolReader::FindPool(const PythonProcess& process, PythonTask& task) {
+  const Address primitive = PrimitiveOf(task.waits_for);
   if (primitive == 0) return;
   Address pool = PoolOf(task.frames, primitive);
   // wait_for() of 3.11 makes a task of what it waits for: the pool's frames are its caller's.
@@ -137,9 +144,7 @@ void PoolReader::FindPool(PythonProcess& process, PythonTask& task) {
   if (pool == 0 && callers != awaited_by_.end() && callers->second.size() == 1) {
     pool = PoolOf(process.tasks[callers->second.front()].frames, primitive);
   }
-  if (pool == 0) return;
-  wait.pool = pool;
-  if (std::find(pools_.begin(), pools_.end(), pool) == pools_.end()) pools_.push_back(pool);
+  SetPool(task.waits_for, pool);
 }
 
 Address PoolReader::UnitOf(Address object) {
@@ -250,6 +255,10 @@ void PoolReader::Read(PythonProcess& process) {
   IndexWaiters(process);
   for (PythonTask& task : process.tasks) {
     if (task.state == PythonTaskState::kWaiting) FindPool(process, task);
+  }
+  for (PythonThread& thread : process.threads) {
+    const Address primitive = PrimitiveOf(thread.waits_for);
+    if (primitive != 0) SetPool(thread.waits_for, PoolOf(thread.frames, primitive));
   }
   if (!pools_.empty()) FindUnits(process);
 }

@@ -23,7 +23,10 @@ class PoolReader {
 
  private:
   void IndexWaiters(const PythonProcess& process);
-  void FindPool(PythonProcess& process, PythonTask& task);
+  void FindPool(const PythonProcess& process, PythonTask& task);
+  // What it sleeps on, if a pool may be behind that; 0: nothing of the kind.
+  Address PrimitiveOf(const PythonAwait& wait);
+  void SetPool(PythonAwait& wait, Address pool);
   // The pool among the objects of a frame that keeps `primitive`; 0: none.
   Address PoolOf(const std::vector<PythonFrame>& frames, Address primitive);
   bool IsPool(Address object);

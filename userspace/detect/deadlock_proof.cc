@@ -148,15 +148,17 @@ class ProofWriter {
     for (const ResourceIndex resource : finding_.resources) {
       if (!graph_.IsAccounted(resource)) continue;
       std::map<std::string, std::size_t> how;
-      for (const HoldIndex hold : graph_.HoldersOf(resource)) ++how[graph_.hold(hold).evidence_note];
+      for (const HoldIndex hold : graph_.HoldersOf(resource))
+        ++how[graph_.hold(hold).evidence_note];
       std::string ways;
       for (const auto& [note, count] : how) {
-        ways += fmt::format("{}{} {}", ways.empty() ? "" : ", ", count, note);
+        if (note.empty()) continue;
+        ways += fmt::format("{}{} {}", ways.empty() ? " (" : ", ", count, note);
       }
-      lines_.push_back(fmt::format("{}: {} of {} units in use, none by anybody who can go on ({})",
-                                   describe_.Resource(resource),
-                                   graph_.resource(resource).in_use.value_or(0),
-                                   graph_.resource(resource).capacity.value_or(0), ways));
+      lines_.push_back(fmt::format(
+          "{}: {} of {} units in use, none by anybody who can go on{}{}",
+          describe_.Resource(resource), graph_.resource(resource).in_use.value_or(0),
+          graph_.resource(resource).capacity.value_or(0), ways, ways.empty() ? "" : ")"));
     }
   }
 
@@ -196,7 +198,8 @@ class ProofWriter {
   void WriteOtherMembers() {
     const std::size_t ring = finding_.ring.size();
     const std::size_t others = finding_.members.size() - ring;
-    if (others == 0 || IsThroughPool()) return;  // who holds it has been told
+    const bool told = finding_.kind == FindingKind::kDeadlock && IsThroughPool();
+    if (others == 0 || told) return;
     std::string names;
     for (std::size_t i = 0; i < std::min(others, kMaxNames); ++i) {
       names += (i == 0 ? "" : ", ") + describe_.Actor(finding_.members[ring + i]);

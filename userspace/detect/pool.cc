@@ -28,12 +28,11 @@ class PoolDetector {
     Finding finding = Begin(FindingKind::kPoolLeak, 0);
     if (finding.members.empty()) return std::nullopt;
     finding.evidence = Evidence::kProbable;
-    finding.proof.push_back(fmt::format(
-        "{}: {} of {} units in use, {} of them by no task or thread that was read",
-        context_.describe.Resource(index_), pool_.in_use.value_or(0), Capacity(),
-        pool_.lost_units.size()));
-    finding.proof.emplace_back(
-        "not certain: what only native code refers to is not seen");
+    finding.proof.push_back(
+        fmt::format("{}: {} of {} units in use, {} of them by no task or thread that was read",
+                    context_.describe.Resource(index_), pool_.in_use.value_or(0), Capacity(),
+                    pool_.lost_units.size()));
+    finding.proof.emplace_back("not certain: what only native code refers to is not seen");
     finding.advice = "Give it back in a finally or by a with block";
     return finding;
   }
@@ -78,7 +77,9 @@ class PoolDetector {
       const Wait& wait = graph_.wait(index);
       if (context_.IsExplained(wait.actor) || wait.evidence == Evidence::kUnknown) continue;
       if (HasLeftWait(graph_.actor(wait.actor), wait)) continue;
-      if (wait.continuity == Continuity::kSeenOnce) continue;
+      // While a loop runs, what it is about to hand out is nobody's for a moment.
+      const bool leak = kind == FindingKind::kPoolLeak;
+      if (wait.continuity < (leak ? Continuity::kStill : Continuity::kContinued)) continue;
       if (context_.observation().end - wait.since < least) continue;
       finding.members.push_back(wait.actor);
     }
@@ -103,8 +104,7 @@ std::vector<Finding> OfEachPool(DetectContext& context, Find find) {
     if (context.graph.resource(index).kind != ResourceKind::kPool) continue;
     std::optional<Finding> finding = find(PoolDetector(context, index));
     if (!finding) continue;
-    finding->blocked_behind =
-        context.spread.Behind(finding->members, nullptr, context.explained());
+    finding->blocked_behind = context.spread.Behind(finding->members, nullptr, context.explained());
     context.Explain(*finding);
     found.push_back(std::move(*finding));
   }

@@ -188,7 +188,14 @@ class PythonBuilder {
     resource.idle = pool.idle;
     resource.changed_hands = !IsSteady(pool);
     std::size_t held = 0;
-    for (const PythonUnit& unit : pool.units) held += AddUnit(unit, index) ? 1 : 0;
+    for (const PythonUnit& unit : pool.units) {
+      if (AddUnit(unit, index)) {
+        ++held;
+      } else if (unit.holders.empty()) {
+        out_.resources[static_cast<std::size_t>(index)].lost_units.push_back(
+            {unit.object, unit.type, unit.referrer});
+      }
+    }
     const bool exhausted = pool.capacity && pool.in_use >= *pool.capacity;
     resource.holders_known = exhausted && held == pool.in_use && !resource.changed_hands;
   }

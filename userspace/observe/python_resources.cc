@@ -71,8 +71,7 @@ std::string PoolName(const std::string& type) {
   constexpr auto kLibraries = std::to_array<std::string_view>(
       {"aiohttp", "aiomysql", "aiopg", "asyncpg", "psycopg_pool", "redis", "sqlalchemy"});
   const std::string package = type.substr(0, type.find('.'));
-  const bool known =
-      std::find(kLibraries.begin(), kLibraries.end(), package) != kLibraries.end();
+  const bool known = std::find(kLibraries.begin(), kLibraries.end(), package) != kLibraries.end();
   return known ? package + (type.ends_with("Connector") ? " connector" : " pool") : type;
 }
 

@@ -301,9 +301,8 @@ Status PythonIntake::Take(const Part& part) {
   Spend(codes_left_, count(part.codes_size()));
   Spend(threads_left_, count(part.threads_size()));
   Spend(tasks_left_, count(part.tasks_size()));
-  Spend(others_left_,
-        count(part.gils_size()) + count(part.skips_size()) + count(part.locks_size()) +
-              count(part.pools_size()));
+  Spend(others_left_, count(part.gils_size()) + count(part.skips_size()) +
+                          count(part.locks_size()) + count(part.pools_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});

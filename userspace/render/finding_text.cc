@@ -74,7 +74,7 @@ class Writer {
   TextContext& context_;
   const Finding& finding_;
   const std::vector<ActorIndex> principals_;
-  const ResourceIndex pool_;  // kNoIndex: it is not about one pool
+  const ResourceIndex pool_;        // kNoIndex: it is not about one pool
   std::set<ResourceIndex> wanted_;  // somebody in this finding waits for it
   Labels labels_;
   bool under_ = false;  // a line says "under"

@@ -179,8 +179,9 @@ class Writer {
     for (std::size_t i = 0; i < shown; ++i) {
       const LostUnit& unit = pool.lost_units[i];
       const std::string referrer = CleanText(unit.referrer, kMaxReferrer);
-      table.Add({fmt::format("in use, held by nobody: {} {:#x}", UnitOf(pool), unit.address),
-                 referrer.empty() ? "nothing was found that refers to it" : "still in " + referrer});
+      table.Add(
+          {fmt::format("in use, held by nobody: {} {:#x}", UnitOf(pool), unit.address),
+           referrer.empty() ? "nothing was found that refers to it" : "still in " + referrer});
     }
     return table.Print();
   }
@@ -222,7 +223,8 @@ std::string PoolHeadline(const TextContext& context, const Finding& finding, Res
     if (holders.insert(actor).second && EndsInPool(context, actor, pool)) ++waiting;
   }
   if (finding.kind == FindingKind::kPoolLeak) {
-    return text + fmt::format(": {} held by nobody", Plural(resource.lost_units.size(), UnitOf(resource)));
+    return text +
+           fmt::format(": {} held by nobody", Plural(resource.lost_units.size(), UnitOf(resource)));
   }
   if (finding.kind == FindingKind::kPoolExhausted) {
     return text + fmt::format(": {} for it", finding.members.size() == 1

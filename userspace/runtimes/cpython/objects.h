@@ -48,6 +48,7 @@ enum class Kind : std::uint8_t {
   kDeque,
   kWeakref,
   kCell,
+  kGreenlet,
 };
 
 struct Type {

@@ -28,9 +28,7 @@ class AccountReader {
   std::optional<std::int64_t> Number(Address object, std::string_view name) {
     return heap_.Int(heap_.Attribute(object, name));
   }
-  std::optional<std::int64_t> Number(std::string_view name) {
-    return Number(account_.pool, name);
-  }
+  std::optional<std::int64_t> Number(std::string_view name) { return Number(account_.pool, name); }
   bool IsSet(Address value) { return value != 0 && heap_.KindOf(value) != Kind::kNone; }
 
   void SetCapacity(std::optional<std::int64_t> units) {
@@ -46,7 +44,8 @@ class AccountReader {
     account_.idle_count += static_cast<std::uint32_t>(units.size());
   }
 
-  // What waits in a queue.Queue, an asyncio.Queue or a container; through SQLAlchemy's adapter, too.
+  // What waits in a queue.Queue, an asyncio.Queue or a container; through SQLAlchemy's adapter,
+  // too.
   std::vector<Address> Waiting(Address queue) {
     for (int depth = 0; depth < 3 && heap_.KindOf(queue) == Kind::kOther; ++depth) {
       const Address inner = heap_.Attribute(queue, "_queue");
@@ -116,10 +115,9 @@ class AccountReader {
 
   // aiohttp, aiopg, aiomysql and many more: a container of those in use.
   bool IsOfUsed() {
-    static constexpr auto kUsed =
-        std::to_array<std::string_view>({"_used", "_acquired", "used", "acquired", "in_use",
-                                         "_in_use", "_in_use_connections", "busy", "_busy",
-                                         "checked_out", "_checked_out", "borrowed", "_borrowed"});
+    static constexpr auto kUsed = std::to_array<std::string_view>(
+        {"_used", "_acquired", "used", "acquired", "in_use", "_in_use", "_in_use_connections",
+         "busy", "_busy", "checked_out", "_checked_out", "borrowed", "_borrowed"});
     static constexpr auto kFree = std::to_array<std::string_view>(
         {"_free", "free", "_idle", "idle", "_available", "available", "_available_connections"});
     static constexpr auto kMost = std::to_array<std::string_view>(

@@ -11,9 +11,15 @@ constexpr std::size_t kNearFrames = 64;  // between who waits and the method of 
 constexpr std::size_t kMaxPools = 64;
 constexpr std::size_t kMaxOwned = 1 << 16;
 constexpr std::size_t kMaxAttributes = 256;
-constexpr int kOwnedHops = 2;  // SQLAlchemy: QueuePool._pool._queue; psycopg_pool: _waiting[i]._cond
+constexpr int kOwnedHops =
+    2;                        // SQLAlchemy: QueuePool._pool._queue; psycopg_pool: _waiting[i]._cond
 constexpr int kMaxDepth = 8;  // of containers in containers
 constexpr std::size_t kMaxLocals = 64;
+constexpr std::uint64_t kModuleDict = 16;  // PyModuleObject.md_dict
+constexpr std::size_t kMaxModules = 1 << 14;
+constexpr std::size_t kMaxGlobals = 1 << 12;  // of one module
+constexpr std::size_t kMaxName = 128;
+constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxHolders = 16;  // of one unit that are kept
 
 bool IsContainer(Kind kind) {
@@ -24,13 +30,18 @@ bool IsContainer(Kind kind) {
 // What somebody sleeps on until a unit is given back. A pool's lock is taken for moments, and its
 // events tell of other things.
 bool IsPrimitive(const Type& type) {
-  static constexpr std::string_view kPrimitives[] = {
-      "asyncio.locks.Condition",        "asyncio.locks.Semaphore",
-      "asyncio.locks.BoundedSemaphore", "asyncio.queues.Queue",
-      "asyncio.queues.LifoQueue",       "asyncio.queues.PriorityQueue",
-      "threading.Condition",            "threading.Semaphore",
-      "threading.BoundedSemaphore",     "queue.Queue",
-      "queue.LifoQueue",                "queue.PriorityQueue"};
+  static constexpr std::string_view kPrimitives[] = {"asyncio.locks.Condition",
+                                                     "asyncio.locks.Semaphore",
+                                                     "asyncio.locks.BoundedSemaphore",
+                                                     "asyncio.queues.Queue",
+                                                     "asyncio.queues.LifoQueue",
+                                                     "asyncio.queues.PriorityQueue",
+                                                     "threading.Condition",
+                                                     "threading.Semaphore",
+                                                     "threading.BoundedSemaphore",
+                                                     "queue.Queue",
+                                                     "queue.LifoQueue",
+                                                     "queue.PriorityQueue"};
   return std::find(std::begin(kPrimitives), std::end(kPrimitives), type.name) !=
          std::end(kPrimitives);
 }
@@ -41,14 +52,18 @@ bool IsClosing(std::string_view function) {
          function.find("terminate") != std::string_view::npos;
 }
 
+bool IsLibrary(std::string_view file) {
+  return file.find("/lib/python3") != std::string_view::npos ||
+         file.find("-packages/") != std::string_view::npos || file.starts_with("<frozen ");
+}
+
 bool IsRunning(const PythonTask& task) {
   return task.state != PythonTaskState::kFinished && task.state != PythonTaskState::kCancelled;
 }
 
 }  // namespace
 
-void PoolReader::AddOwned(Address value, int hops, int depth,
-                          std::unordered_set<Address>& owned) {
+void PoolReader::AddOwned(Address value, int hops, int depth, std::unordered_set<Address>& owned) {
   const Type* type = heap_.TypeOf(value);
   if (type == nullptr || owned.size() >= kMaxOwned || owned.count(value) != 0) return;
   if (IsContainer(type->kind)) {
@@ -161,13 +176,25 @@ Address PoolReader::UnitOf(Address object) {
   return 0;
 }
 
-void PoolReader::Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHolder holder) {
+bool PoolReader::IsOwn(const PythonFrame& frame) {
+  const auto view = frames_.At(frame.address);
+  if (!view || view->code == nullptr) return false;
+  const std::string_view file = codes_.FileOf(*view->code);
+  return !IsLibrary(file);
+}
+
+void PoolReader::Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHolder holder,
+                      const std::vector<PythonFrame>& frames, bool is_own) {
   for (const UnitSearch::Found& each : found) {
     std::vector<PythonUnitHolder>& holders = holders_[each.unit];
-    const bool known = std::any_of(holders.begin(), holders.end(), [&](const auto& other) {
+    const auto known = std::find_if(holders.begin(), holders.end(), [&](const auto& other) {
       return other.task == holder.task && other.thread == holder.thread;
     });
-    if (known) continue;
+    if (known != holders.end()) {
+      // A framework's with-block says that it is held; the program's own frame says by what.
+      if (is_own && !IsOwn(frames[known->frame])) known->frame = each.frame;
+      continue;
+    }
     holder.frame = each.frame;
     holder.hops = each.hops;
     holders.push_back(holder);
@@ -177,7 +204,8 @@ void PoolReader::Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHol
 void PoolReader::Search(const std::vector<PythonFrame>& frames, PythonUnitHolder holder,
                         UnitSearch& search) {
   std::vector<UnitSearch::Root> blocks;
-  std::vector<UnitSearch::Root> locals;
+  std::vector<UnitSearch::Root> own;
+  std::vector<UnitSearch::Root> others;
   for (std::size_t i = frames.size(); i-- > 0;) {  // the outermost first: who took it
     const auto frame = static_cast<std::uint32_t>(i);
     for (const PythonHold& hold : frames[i].holds) {
@@ -185,6 +213,7 @@ void PoolReader::Search(const std::vector<PythonFrame>& frames, PythonUnitHolder
     }
     const auto view = frames_.At(frames[i].address);
     if (!view || view->code == nullptr) continue;
+    std::vector<UnitSearch::Root>& locals = IsOwn(frames[i]) ? own : others;
     for (std::uint32_t slot = 0; slot < std::min<std::size_t>(view->code->locals, kMaxLocals);
          ++slot) {
       const Address local = frames_.LocalAt(*view, slot);
@@ -192,12 +221,55 @@ void PoolReader::Search(const std::vector<PythonFrame>& frames, PythonUnitHolder
     }
   }
   holder.in_block = true;
-  if (!blocks.empty()) Keep(search.From(blocks), holder);
+  if (!blocks.empty()) Keep(search.From(blocks), holder, frames, false);
   holder.in_block = false;
-  Keep(search.From(locals), holder);
+  if (!own.empty()) Keep(search.From(own), holder, frames, true);
+  if (!others.empty()) Keep(search.From(others), holder, frames, false);
 }
 
-void PoolReader::FindUnits(PythonProcess& process) {
+std::string PoolReader::PathText(const std::string& global, const std::vector<Address>& path) {
+  std::string text = "global " + global;
+  for (std::size_t i = 0; i + 1 < path.size(); ++i) {
+    std::string step;
+    heap_.ForEachAttribute(path[i], kMaxAttributes, [&](const std::string& name, Address value) {
+      if (value == path[i + 1]) step = "." + name;
+      if (step.empty() && IsContainer(heap_.KindOf(value))) {
+        const auto elements = heap_.SomeElements(value, kMaxAttributes);
+        if (std::find(elements.begin(), elements.end(), path[i + 1]) != elements.end()) {
+          step = "." + name + "[..]";
+        }
+      }
+      return step.empty();
+    });
+    text += step.empty() ? "..." : step;
+  }
+  return text;
+}
+
+void PoolReader::FindReferrers(const std::vector<Address>& modules, UnitSearch& search) {
+  std::vector<std::string> names;
+  std::vector<UnitSearch::Root> roots;
+  for (const Address all : modules) {
+    heap_.ForEachItem(all, kMaxModules, [&](Address key, Address module) {
+      const Address dict = heap_.Word(module + kModuleDict);
+      const auto file = heap_.Str(heap_.DictGet(dict, "__file__"), kMaxPath);
+      const Type* type = heap_.TypeOf(module);
+      if (type == nullptr || type->name != "module" || !file || IsLibrary(*file)) return true;
+      const std::string name = heap_.Str(key, kMaxName).value_or("?");
+      heap_.ForEachItem(dict, kMaxGlobals, [&](Address global, Address value) {
+        roots.push_back({value, static_cast<std::uint32_t>(names.size())});
+        names.push_back(name + "." + heap_.Str(global, kMaxName).value_or("?"));
+        return true;
+      });
+      return true;
+    });
+  }
+  for (const UnitSearch::Found& found : search.From(roots)) {
+    referrers_[found.unit] = PathText(names[found.frame], found.path);
+  }
+}
+
+void PoolReader::FindUnits(const std::vector<Address>& modules, PythonProcess& process) {
   std::unordered_set<Address> stacks;
   const auto add = [&](const std::vector<PythonFrame>& frames) {
     for (const PythonFrame& frame : frames) stacks.insert(frame.address);
@@ -220,6 +292,12 @@ void PoolReader::FindUnits(PythonProcess& process) {
     if (thread.running_task != 0) continue;  // its frames are that task's
     Search(thread.frames, {0, thread.address, 0, 0, false}, search);
   }
+  const bool lost = std::any_of(pool_of_.begin(), pool_of_.end(), [this](const auto& unit) {
+    return holders_.count(unit.first) == 0;
+  });
+  std::size_t in_use = 0;
+  for (const Address pool : pools_) in_use += accounts_.at(pool).in_use;
+  if (lost || in_use > holders_.size()) FindReferrers(modules, search);
   for (const Address pool : pools_) {
     process.pools.push_back(Describe(accounts_.at(pool), search.complete()));
   }
@@ -243,6 +321,7 @@ PythonPool PoolReader::Describe(const PoolAccount& account, bool complete) {
     unit.object = object;
     if (const Type* type = heap_.TypeOf(object)) unit.type = type->name;
     unit.holders = std::move(holders_[object]);
+    if (unit.holders.empty()) unit.referrer = referrers_[object];
     std::stable_sort(unit.holders.begin(), unit.holders.end(), [](const auto& a, const auto& b) {
       return std::tuple(!a.in_block, a.hops) < std::tuple(!b.in_block, b.hops);
     });
@@ -251,7 +330,7 @@ PythonPool PoolReader::Describe(const PoolAccount& account, bool complete) {
   return pool;
 }
 
-void PoolReader::Read(PythonProcess& process) {
+void PoolReader::Read(const std::vector<Address>& modules, PythonProcess& process) {
   IndexWaiters(process);
   for (PythonTask& task : process.tasks) {
     if (task.state == PythonTaskState::kWaiting) FindPool(process, task);
@@ -260,7 +339,7 @@ void PoolReader::Read(PythonProcess& process) {
     const Address primitive = PrimitiveOf(thread.waits_for);
     if (primitive != 0) SetPool(thread.waits_for, PoolOf(thread.frames, primitive));
   }
-  if (!pools_.empty()) FindUnits(process);
+  if (!pools_.empty()) FindUnits(modules, process);
 }
 
 }  // namespace ct::cpython

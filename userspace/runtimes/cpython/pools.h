@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -15,11 +16,13 @@ namespace ct::cpython {
 
 class PoolReader {
  public:
-  PoolReader(Heap& heap, FrameReader& frames) : heap_(heap), frames_(frames) {}
+  PoolReader(Heap& heap, FrameReader& frames, CodeCache& codes)
+      : heap_(heap), frames_(frames), codes_(codes) {}
 
   // Of tasks and threads that were read with their waits and holds: adds the pools that they wait
   // for. Costs next to nothing where nobody waits for one.
-  void Read(PythonProcess& process);
+  // `modules`: sys.modules of its interpreters.
+  void Read(const std::vector<Address>& modules, PythonProcess& process);
 
  private:
   void IndexWaiters(const PythonProcess& process);
@@ -33,21 +36,29 @@ class PoolReader {
   bool Owns(Address pool, Address primitive);
   void AddOwned(Address value, int hops, int depth, std::unordered_set<Address>& owned);
 
-  void FindUnits(PythonProcess& process);
+  void FindUnits(const std::vector<Address>& modules, PythonProcess& process);
   Address UnitOf(Address object);
   void Search(const std::vector<PythonFrame>& frames, PythonUnitHolder holder, UnitSearch& search);
-  void Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHolder holder);
+  void Keep(const std::vector<UnitSearch::Found>& found, PythonUnitHolder holder,
+            const std::vector<PythonFrame>& frames, bool is_own);
+  // Of the program itself, not of a library.
+  bool IsOwn(const PythonFrame& frame);
+  // Units that nobody has: which globals of the program still refer to them.
+  void FindReferrers(const std::vector<Address>& modules, UnitSearch& search);
+  std::string PathText(const std::string& global, const std::vector<Address>& path);
   PythonPool Describe(const PoolAccount& account, bool complete);
 
   Heap& heap_;
   FrameReader& frames_;
+  CodeCache& codes_;
   std::unordered_map<Address, std::vector<std::size_t>> awaited_by_;  // task -> who waits for it
   std::unordered_map<Address, std::unordered_set<Address>> owned_;    // by object
   std::unordered_map<Address, PoolAccount> accounts_;
-  std::vector<Address> pools_;                     // those that are waited for, in order
-  std::unordered_map<Address, Address> units_;     // what stands for a unit -> the unit
-  std::unordered_map<Address, Address> pool_of_;   // by unit
+  std::vector<Address> pools_;                    // those that are waited for, in order
+  std::unordered_map<Address, Address> units_;    // what stands for a unit -> the unit
+  std::unordered_map<Address, Address> pool_of_;  // by unit
   std::unordered_map<Address, std::vector<PythonUnitHolder>> holders_;  // by unit
+  std::unordered_map<Address, std::string> referrers_;                  // by unit
 };
 
 }  // namespace ct::cpython

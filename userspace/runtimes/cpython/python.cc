@@ -35,7 +35,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     }
   }
   process.locks = waits.TakeLocks();
-  cpython::PoolReader(heap, frames).Read(process);
+  std::vector<cpython::Address> modules;
+  for (const auto& view : interpreters) {
+    modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
+  }
+  cpython::PoolReader(heap, frames, codes).Read(modules, process);
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

@@ -111,7 +111,18 @@ void UnitSearch::Visit(Address value, std::uint32_t frame, std::uint32_t hops, i
     default:
       break;
   }
-  if (!IsBarred(value, *type)) queue_.push_back({value, frame, hops});
+  if (IsBarred(value, *type)) return;
+  queue_.push_back({value, frame, hops, hops == 0 ? queue_.size() : from_});
+}
+
+std::vector<Address> UnitSearch::PathTo(std::size_t step) const {
+  std::vector<Address> path = {queue_[step].object};
+  while (queue_[step].from != step) {
+    step = queue_[step].from;
+    path.push_back(queue_[step].object);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
 }
 
 std::vector<UnitSearch::Found> UnitSearch::From(const std::vector<Root>& roots) {
@@ -125,9 +136,10 @@ std::vector<UnitSearch::Found> UnitSearch::From(const std::vector<Root>& roots) 
     if (const Address unit = unit_of_(step.object)) {
       const bool known = std::any_of(found.begin(), found.end(),
                                      [&](const Found& other) { return other.unit == unit; });
-      if (!known) found.push_back({unit, step.frame, step.hops});
+      if (!known) found.push_back({unit, step.frame, step.hops, PathTo(next)});
       continue;
     }
+    from_ = next;
     if (step.hops >= kMaxHops) continue;
     for (const Address value : heap_.AttributeValues(step.object, kMaxAttributes)) {
       Visit(value, step.frame, step.hops + 1, 0);

@@ -35,6 +35,7 @@ class UnitSearch {
     Address unit = 0;
     std::uint32_t frame = 0;
     std::uint32_t hops = 0;
+    std::vector<Address> path;  // the objects on the way, the root's first
   };
   // Breadth first: each unit once, by the shortest way; of several that are as short, by the first
   // root's.
@@ -48,7 +49,9 @@ class UnitSearch {
     Address object = 0;
     std::uint32_t frame = 0;
     std::uint32_t hops = 0;
+    std::size_t from = 0;  // its index in queue_; its own: a root
   };
+  std::vector<Address> PathTo(std::size_t step) const;
   // Queues what `value` refers to, at `hops`; containers, methods, generators and the like are gone
   // through at once.
   void Visit(Address value, std::uint32_t frame, std::uint32_t hops, int depth);
@@ -63,6 +66,7 @@ class UnitSearch {
   const std::unordered_set<Address>& stacks_;
 
   std::vector<Step> queue_;  // of the current search
+  std::size_t from_ = 0;     // the step that is being followed
   std::unordered_set<Address> seen_;
   // Objects from which no unit can be reached within this many hops.
   std::unordered_map<Address, std::uint32_t> barren_;

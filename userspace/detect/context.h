@@ -52,5 +52,6 @@ std::vector<Finding> DetectPoolLeaks(DetectContext& context);
 std::vector<Finding> DetectExhaustedPools(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
+std::vector<Finding> DetectSharedUses(DetectContext& context);
 
 }  // namespace ct

@@ -13,7 +13,7 @@ namespace {
 using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {DetectDeadlocks, DetectAbandonedLocks, DetectClosedWorlds,
                                    DetectPoolLeaks, DetectExhaustedPools, DetectLongWaits,
-                                   DetectHotLocks};
+                                   DetectHotLocks,  DetectSharedUses};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {

@@ -150,6 +150,7 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   task.frames.reserve(stack.size());
   if (suspended) {
     AddGreenlets(stack, task);
+    task.uses = uses_.OfTask(stack);
   } else {
     for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
     holds_.Fill(stack, false, task.frames);

@@ -280,9 +280,12 @@ class PythonBuilder {
   void AddUses() {
     for (const auto& [task, actor] : alive_) {
       if (!comparison_.IsAsleep(task->thread)) continue;
-      for (const PythonUse& use : task->uses) {
-        AddUse(use, actor, comparison_.WasUsing(*task, use),
-               AddStack(task->frames, task->truncated, use.frame));
+      for (const PythonTask* part : callers_.Parts(*tasks_.at(task->address))) {
+        const std::uint32_t inside = callers_.FramesInside(part->address);
+        for (const PythonUse& use : part->uses) {
+          AddUse(use, actor, comparison_.WasUsing(*part, use),
+                 AddStack(task->frames, task->truncated, inside + use.frame));
+        }
       }
     }
     for (const PythonThread& thread : look_.second.threads) {

@@ -62,8 +62,6 @@ void PythonCallers::Join(const PythonTask& caller) {
     const auto inside = static_cast<std::uint32_t>(inner.frames.size());
     whole.frames.insert(whole.frames.begin(), inner.frames.begin(), inner.frames.end());
     whole.deadline_frame += inside;
-    for (PythonUse& use : whole.uses) use.frame += inside;
-    whole.uses.insert(whole.uses.begin(), inner.uses.begin(), inner.uses.end());
     whole.truncated |= inner.truncated;
     whole.waits_for = inner.waits_for;
     if (inner.deadline && (!whole.deadline || *inner.deadline < *whole.deadline)) {

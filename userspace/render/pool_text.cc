@@ -89,6 +89,7 @@ class Writer {
     }
     const std::string_view unit = UnitOf(context_.graph.resource(pool_));
     std::vector<std::vector<std::string>> rows;
+    rows.reserve(places.size() + 1);
     for (const auto& [place, count] : places) {
       rows.push_back({count == 1 ? fmt::format("holds a {}", unit) : "holds " + Plural(count, unit),
                       place.first, place.second});

@@ -59,7 +59,7 @@ struct Library {
   std::string where;  // mark of the line that asks for another unit
   std::string queued;
   bool timed = false;  // whoever waits gives up by itself
-  std::string option;  // of task_pools.py
+  std::string option{};  // of task_pools.py
 };
 
 void PrintTo(const Library& library, std::ostream* out) { *out << library.name; }

@@ -48,6 +48,8 @@ class DetectContext {
 std::vector<Finding> DetectDeadlocks(DetectContext& context);
 std::vector<Finding> DetectAbandonedLocks(DetectContext& context);
 std::vector<Finding> DetectClosedWorlds(DetectContext& context);
+std::vector<Finding> DetectPoolLeaks(DetectContext& context);
+std::vector<Finding> DetectExhaustedPools(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
 std::vector<Finding> DetectSharedUses(DetectContext& context);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -21,10 +22,13 @@ class ProofWriter {
       : graph_(context.graph), describe_(context.describe), finding_(finding) {}
 
   std::vector<std::string> Write() {
-    if (finding_.kind == FindingKind::kDeadlock) {
-      WriteFromStillActor();
-    } else {
+    if (finding_.kind != FindingKind::kDeadlock) {
       WriteEdges();
+    } else if (IsThroughPool()) {
+      WriteAccounts();
+      WriteHowSeen();
+    } else {
+      WriteFromStillActor();
     }
     WriteOtherMembers();
     for (const ActorIndex actor : finding_.members) WriteHeldBack(actor);
@@ -119,6 +123,11 @@ class ProofWriter {
     if (finding_.ring.size() > kMaxSteps) {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
     }
+    WriteHowSeen();
+    WriteWhyNotCertain();
+  }
+
+  void WriteHowSeen() {
     const std::size_t size = finding_.members.size();
     const bool tasks = std::all_of(finding_.members.begin(), finding_.members.end(),
                                    [this](ActorIndex actor) { return IsTask(actor); });
@@ -126,7 +135,31 @@ class ProofWriter {
                                 ? "waited for the same in both looks, the event loop asleep in each"
                                 : "slept through both looks (switch counts equal)";
     lines_.push_back(size == 1 ? "it " + how : fmt::format("all {} {}", size, how));
-    WriteWhyNotCertain();
+  }
+
+  // No one holder proves anything of a waiter: all of them do.
+  bool IsThroughPool() const {
+    return std::any_of(finding_.resources.begin(), finding_.resources.end(),
+                       [this](ResourceIndex resource) { return graph_.IsCounted(resource); });
+  }
+
+  // Of each pool in it: every unit is in use, and by whom is known.
+  void WriteAccounts() {
+    for (const ResourceIndex resource : finding_.resources) {
+      if (!graph_.IsAccounted(resource)) continue;
+      std::map<std::string, std::size_t> how;
+      for (const HoldIndex hold : graph_.HoldersOf(resource))
+        ++how[graph_.hold(hold).evidence_note];
+      std::string ways;
+      for (const auto& [note, count] : how) {
+        if (note.empty()) continue;
+        ways += fmt::format("{}{} {}", ways.empty() ? " (" : ", ", count, note);
+      }
+      lines_.push_back(fmt::format(
+          "{}: {} of {} units in use, none by anybody who can go on{}{}",
+          describe_.Resource(resource), graph_.resource(resource).in_use.value_or(0),
+          graph_.resource(resource).capacity.value_or(0), ways, ways.empty() ? "" : ")"));
+    }
   }
 
   std::string AndOthers(ResourceIndex resource) const {
@@ -136,7 +169,7 @@ class ProofWriter {
 
   void WriteWhyNotCertain() {
     for (const ResourceIndex resource : finding_.resources) {
-      if (!graph_.IsCounted(resource)) continue;
+      if (!graph_.IsCounted(resource) || graph_.IsAccounted(resource)) continue;
       lines_.push_back(
           fmt::format("not certain: {} has several units, and who holds none might "
                       "give one back",
@@ -150,6 +183,12 @@ class ProofWriter {
       if (wait.evidence != Evidence::kCertain) reasons.insert(wait.evidence_note);
       if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
     }
+    for (const ResourceIndex resource : finding_.resources) {
+      for (const HoldIndex index : graph_.HoldersOf(resource)) {
+        const Hold& hold = graph_.hold(index);
+        if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
+      }
+    }
     reasons.erase("");
     lines_.push_back("not certain: " + (reasons.empty()
                                             ? "a part of it is inferred"
@@ -159,7 +198,8 @@ class ProofWriter {
   void WriteOtherMembers() {
     const std::size_t ring = finding_.ring.size();
     const std::size_t others = finding_.members.size() - ring;
-    if (others == 0) return;
+    const bool told = finding_.kind == FindingKind::kDeadlock && IsThroughPool();
+    if (others == 0 || told) return;
     std::string names;
     for (std::size_t i = 0; i < std::min(others, kMaxNames); ++i) {
       names += (i == 0 ? "" : ", ") + describe_.Actor(finding_.members[ring + i]);

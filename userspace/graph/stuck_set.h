@@ -15,7 +15,8 @@ struct StuckRules {
   Evidence evidence = Evidence::kCertain;
   // Untimed waits seen at least this long. kSeenOnce accuses nobody and is not allowed.
   Continuity continuity = Continuity::kContinued;
-  // Waits for counted resources, too (WaitGraph::IsCounted).
+  // Waits for counted resources, too, though not all their units are accounted for
+  // (WaitGraph::IsCounted, IsAccounted).
   bool counted = false;
   // Waits with a timeout, too; they must be still: a timed wait seen twice may be two waits.
   bool timed = false;

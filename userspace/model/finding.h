@@ -14,6 +14,8 @@ enum class FindingKind : std::uint8_t {
   kDeadlock,
   kProbableDeadlock,
   kAbandonedLock,
+  kPoolLeak,
+  kPoolExhausted,
   kLongWait,
   kHotLock,
   kSharedObject,
@@ -44,7 +46,8 @@ struct Finding {
 
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
-  // root. ABANDONED_LOCK, HOT_LOCK: the waiters. SHARED_OBJECT, THREAD_LOCAL_IN_TASKS: who uses it.
+  // root. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK, POOL_EXHAUSTED: the waiters. SHARED_OBJECT,
+  // THREAD_LOCAL_IN_TASKS: who uses it.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for

@@ -178,6 +178,10 @@ const char* ToString(FindingKind kind) {
       return "PROBABLE_DEADLOCK";
     case FindingKind::kAbandonedLock:
       return "ABANDONED_LOCK";
+    case FindingKind::kPoolLeak:
+      return "POOL_LEAK";
+    case FindingKind::kPoolExhausted:
+      return "POOL_EXHAUSTED";
     case FindingKind::kLongWait:
       return "LONG_WAIT";
     case FindingKind::kHotLock:

@@ -6,9 +6,11 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "observe/python_callers.h"
 #include "observe/python_resources.h"
 
 namespace ct {
@@ -44,7 +46,8 @@ RunState StateOf(const PythonTask& task) {
 class PythonBuilder {
  public:
   PythonBuilder(const PythonLook& look, const PythonPlace& place, Observation& out)
-      : look_(look), place_(place), out_(out), comparison_(look) {
+      : look_(look), place_(place), out_(out), comparison_(look), callers_(look.second) {
+    for (const PythonTask& task : look.second.tasks) tasks_.emplace(task.address, &task);
     const bool known =
         place.process >= 0 && static_cast<std::size_t>(place.process) < out.processes.size();
     space_ = known ? out.processes[static_cast<std::size_t>(place.process)].space : 0;
@@ -55,6 +58,7 @@ class PythonBuilder {
 
   void Build() {
     for (const PythonTask& task : look_.second.tasks) AddActor(task);
+    for (const PythonPool& pool : look_.second.pools) AddPool(pool);
     for (const auto& [task, actor] : alive_) AddWait(*task, actor);
     HandDownDeadlines();
     for (const auto& [task, actor] : alive_) AddHolds(*task, actor);
@@ -63,9 +67,10 @@ class PythonBuilder {
   }
 
  private:
-  void AddActor(const PythonTask& task) {
-    const RunState state = StateOf(task);
-    if (state == RunState::kExited) return;
+  void AddActor(const PythonTask& own) {
+    const RunState state = StateOf(own);
+    if (state == RunState::kExited || callers_.ShownAs(own.address) != own.address) return;
+    const PythonTask& task = callers_.Whole(own);
     Actor actor;
     actor.kind = ActorKind::kTask;
     actor.id = ThreadOf(task).id;
@@ -74,12 +79,20 @@ class PythonBuilder {
     actor.name = task.name.empty() ? "without a name" : task.name;
     actor.process = place_.process;
     actor.state = state;
-    actor.still = comparison_.IsSteady(task);
+    actor.still = IsSteady(task);
     actor.user_stack = AddStack(task.frames, task.truncated, 0);
     const auto index = static_cast<ActorIndex>(out_.actors.size());
     out_.actors.push_back(std::move(actor));
     alive_.emplace_back(&task, index);
-    actor_of_.emplace(task.address, index);
+    for (const PythonTask* part : callers_.Parts(own)) actor_of_.emplace(part->address, index);
+  }
+
+  // It, and what it runs by wait_for(), did the same in both looks.
+  bool IsSteady(const PythonTask& task) const {
+    const auto found = tasks_.find(task.address);
+    const auto parts = callers_.Parts(found != tasks_.end() ? *found->second : task);
+    return std::all_of(parts.begin(), parts.end(),
+                       [this](const PythonTask* part) { return comparison_.IsSteady(*part); });
   }
 
   PythonLoopThread ThreadOf(const PythonTask& task) const {
@@ -132,16 +145,21 @@ class PythonBuilder {
     if (!awaited) return;
     Wait wait;
     wait.actor = actor;
-    wait.resource = ResourceAt(*awaited);
+    const auto pool = pools_.find(task.waits_for.pool);
+    wait.resource = pool != pools_.end() ? pool->second : ResourceAt(*awaited);
     wait.purpose = awaited->purpose;
     wait.evidence = Evidence::kCertain;
     wait.evidence_note = "read from the task";
-    wait.since = look_.begin;
-    if (comparison_.IsSteady(task)) {
+    wait.since = look_.end;
+    if (IsSteady(task)) {
+      wait.since = look_.begin;
       const bool consistent = comparison_.IsConsistent(task);
       wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
       const auto slept_since = ThreadOf(task).slept_since;
       if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);
+    }
+    if (task.waiting_since) {
+      wait.since = std::min(wait.since, ToTime(*task.waiting_since).value_or(wait.since));
     }
     if (task.deadline) {
       wait.timed = true;
@@ -149,6 +167,61 @@ class PythonBuilder {
     }
     AddEnds(task.waits_for, wait.resource);
     out_.waits.push_back(std::move(wait));
+  }
+
+  // As long as what is in use changes from look to look, nobody knows who will give a unit back.
+  bool IsSteady(const PythonPool& pool) const {
+    const auto& before = look_.first.pools;
+    return std::any_of(before.begin(), before.end(),
+                       [&](const PythonPool& other) { return other == pool; });
+  }
+
+  void AddPool(const PythonPool& pool) {
+    PythonResource from;
+    from.kind = ResourceKind::kPool;
+    from.address = pool.object;
+    from.type = PoolName(pool.type);
+    const ResourceIndex index = ResourceAt(from);
+    pools_.emplace(pool.object, index);
+    Resource& resource = out_.resources[static_cast<std::size_t>(index)];
+    resource.capacity = pool.capacity;
+    resource.in_use = pool.in_use;
+    resource.idle = pool.idle;
+    resource.changed_hands = !IsSteady(pool);
+    std::size_t held = 0;
+    for (const PythonUnit& unit : pool.units) {
+      if (AddUnit(unit, index)) {
+        ++held;
+      } else if (unit.holders.empty()) {
+        out_.resources[static_cast<std::size_t>(index)].lost_units.push_back(
+            {unit.object, unit.type, unit.referrer});
+      }
+    }
+    const bool exhausted = pool.capacity && pool.in_use >= *pool.capacity;
+    resource.holders_known = exhausted && held == pool.in_use && !resource.changed_hands;
+  }
+
+  // Its likeliest holder; false if there is none.
+  bool AddUnit(const PythonUnit& unit, ResourceIndex index) {
+    std::vector<const PythonUnitHolder*> holders;  // one an actor
+    std::unordered_set<ActorIndex> seen;
+    for (const PythonUnitHolder& holder : unit.holders) {
+      const auto actor = actor_of_.find(holder.task);
+      if (actor == actor_of_.end() || !seen.insert(actor->second).second) continue;
+      holders.push_back(&holder);
+    }
+    if (holders.empty()) return false;
+    const PythonUnitHolder& first = *holders.front();
+    const bool only_block = first.in_block && (holders.size() == 1 || !holders[1]->in_block);
+    const bool certain = holders.size() == 1 || only_block;
+    AddHold(actor_of_.at(first.task), index, certain ? Evidence::kCertain : Evidence::kProbable,
+            first.in_block ? "through a with block"
+            : certain      ? "by the only reference to it"
+                           : "by the nearest of several references to it");
+    const PythonTask& whole = callers_.Whole(*tasks_.at(callers_.ShownAs(first.task)));
+    const std::size_t frame = callers_.FramesInside(first.task) + first.frame;
+    if (frame < whole.frames.size()) out_.holds.back().acquired_at = AddStack(whole.frames, whole.truncated, frame);
+    return true;
   }
 
   // The tasks that are waited for are what holds back whoever waits for their end.
@@ -207,9 +280,12 @@ class PythonBuilder {
   void AddUses() {
     for (const auto& [task, actor] : alive_) {
       if (!comparison_.IsAsleep(task->thread)) continue;
-      for (const PythonUse& use : task->uses) {
-        AddUse(use, actor, comparison_.WasUsing(*task, use),
-               AddStack(task->frames, task->truncated, use.frame));
+      for (const PythonTask* part : callers_.Parts(*tasks_.at(task->address))) {
+        const std::uint32_t inside = callers_.FramesInside(part->address);
+        for (const PythonUse& use : part->uses) {
+          AddUse(use, actor, comparison_.WasUsing(*part, use),
+                 AddStack(task->frames, task->truncated, inside + use.frame));
+        }
       }
     }
     for (const PythonThread& thread : look_.second.threads) {
@@ -299,6 +375,8 @@ class PythonBuilder {
   const PythonPlace& place_;
   Observation& out_;
   const PythonComparison comparison_;
+  const PythonCallers callers_;
+  std::unordered_map<std::uint64_t, const PythonTask*> tasks_;  // by address
   SpaceId space_ = 0;
   std::unordered_map<pid_t, PythonLoopThread> threads_;  // by native id
   std::vector<std::pair<const PythonTask*, ActorIndex>> alive_;
@@ -306,6 +384,7 @@ class PythonBuilder {
   std::map<std::pair<bool, std::vector<std::pair<std::uint32_t, std::uint32_t>>>, StackIndex>
       stacks_;
   std::map<std::pair<std::uint64_t, std::string>, ResourceIndex> resources_;
+  std::unordered_map<std::uint64_t, ResourceIndex> pools_;           // by address
   std::unordered_map<ResourceIndex, std::vector<ActorIndex>> ends_;  // the tasks waited for
 };
 

@@ -1,5 +1,6 @@
 #include "observe/python_resources.h"
 
+#include <algorithm>
 #include <array>
 
 namespace ct {
@@ -67,8 +68,23 @@ std::string PublicName(const std::string& type) {
   return known != nullptr ? std::string(known->name) : type;
 }
 
+std::string PoolName(const std::string& type) {
+  constexpr auto kLibraries = std::to_array<std::string_view>(
+      {"aiohttp", "aiomysql", "aiopg", "asyncpg", "psycopg_pool", "redis", "sqlalchemy"});
+  const std::string package = type.substr(0, type.find('.'));
+  const bool known = std::find(kLibraries.begin(), kLibraries.end(), package) != kLibraries.end();
+  return known ? package + (type.ends_with("Connector") ? " connector" : " pool") : type;
+}
+
 std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function) {
   PythonResource resource;
+  if (wait.pool != 0) {
+    resource.kind = ResourceKind::kPool;
+    resource.purpose = WaitPurpose::kAcquire;
+    resource.address = wait.pool;
+    resource.type = "pool";
+    return resource;
+  }
   switch (wait.kind) {
     case PythonAwaitKind::kNothing:
       return std::nullopt;

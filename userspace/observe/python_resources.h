@@ -22,6 +22,9 @@ struct PythonResource {
 // "asyncio.Lock" of "asyncio.locks.Lock": as a program imports it.
 std::string PublicName(const std::string& type);
 
+// "asyncpg pool" of "asyncpg.pool.Pool"; of a class that no library is known for its own name.
+std::string PoolName(const std::string& type);
+
 // What a suspended task waits for; nullopt if nothing. `function` is that of its innermost frame.
 std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function);
 

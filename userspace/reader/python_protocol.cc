@@ -44,6 +44,9 @@ class Splitter {
     for (const PythonTask& task : process.tasks) {
       if (Status status = SendIfFull(Add(task)); !status) return status;
     }
+    for (const PythonPool& pool : process.pools) {
+      if (Status status = SendIfFull(Add(pool)); !status) return status;
+    }
     return Send();
   }
 
@@ -92,6 +95,7 @@ class Splitter {
     to.set_type(TypeIndex(wait.type));
     to.set_object(wait.object);
     to.set_attribute(wait.attribute);
+    to.set_pool(wait.pool);
     return wait.children.size();
   }
 
@@ -155,8 +159,36 @@ class Splitter {
     to.set_truncated(task.truncated);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
+    if (task.waiting_since) to.set_waiting_since(*task.waiting_since);
     AddUses(task.uses, to);
     return AddFrames(task.frames, to) + Add(task.waits_for, *to.mutable_waits_for());
+  }
+
+  std::size_t Add(const PythonPool& pool) {
+    wire::PythonPool& to = *part_.add_pools();
+    to.set_object(pool.object);
+    to.set_type(TypeIndex(pool.type));
+    if (pool.capacity) to.set_capacity(*pool.capacity);
+    to.set_idle(pool.idle);
+    to.set_in_use(pool.in_use);
+    to.set_complete(pool.complete);
+    std::size_t weight = 1 + pool.units.size();
+    for (const PythonUnit& unit : pool.units) {
+      wire::PythonUnit& row = *to.add_units();
+      row.set_object(unit.object);
+      row.set_type(TypeIndex(unit.type));
+      row.set_referrer(unit.referrer);
+      weight += unit.holders.size();
+      for (const PythonUnitHolder& holder : unit.holders) {
+        wire::PythonUnitHolder& held = *row.add_holders();
+        held.set_task(holder.task);
+        held.set_thread(holder.thread);
+        held.set_frame(holder.frame);
+        held.set_hops(holder.hops);
+        held.set_in_block(holder.in_block);
+      }
+    }
+    return weight;
   }
 
   const SendPythonPart& send_;
@@ -226,6 +258,7 @@ PythonAwait PythonIntake::TakeAwait(const Part& part, const wire::PythonAwait& f
   wait.type = Type(part, from.type());
   wait.object = from.object();
   wait.attribute = Text(from.attribute());
+  wait.pool = from.pool();
   return wait;
 }
 
@@ -260,8 +293,32 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.uses = TakeUses(part, from.uses());
   task.waits_for = TakeAwait(part, from.waits_for());
   if (from.has_deadline()) task.deadline = from.deadline();
+  if (from.has_waiting_since()) task.waiting_since = from.waiting_since();
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
   return task;
+}
+
+PythonPool PythonIntake::TakePool(const Part& part, const wire::PythonPool& from) {
+  PythonPool pool;
+  pool.object = from.object();
+  pool.type = Type(part, from.type());
+  if (from.has_capacity()) pool.capacity = from.capacity();
+  pool.idle = from.idle();
+  pool.in_use = from.in_use();
+  pool.complete = from.complete();
+  if (!Spend(units_left_, static_cast<std::uint64_t>(from.units_size()))) return pool;
+  for (const wire::PythonUnit& row : from.units()) {
+    PythonUnit& unit = pool.units.emplace_back();
+    unit.object = row.object();
+    unit.type = Type(part, row.type());
+    unit.referrer = Text(row.referrer());
+    if (!Spend(units_left_, static_cast<std::uint64_t>(row.holders_size()))) return pool;
+    for (const wire::PythonUnitHolder& held : row.holders()) {
+      unit.holders.push_back(
+          {held.task(), held.thread(), held.frame(), held.hops(), held.in_block()});
+    }
+  }
+  return pool;
 }
 
 Status PythonIntake::Take(const Part& part) {
@@ -271,8 +328,8 @@ Status PythonIntake::Take(const Part& part) {
   Spend(codes_left_, count(part.codes_size()));
   Spend(threads_left_, count(part.threads_size()));
   Spend(tasks_left_, count(part.tasks_size()));
-  Spend(others_left_,
-        count(part.gils_size()) + count(part.skips_size()) + count(part.locks_size()));
+  Spend(others_left_, count(part.gils_size()) + count(part.skips_size()) +
+                          count(part.locks_size()) + count(part.pools_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
@@ -291,6 +348,9 @@ Status PythonIntake::Take(const Part& part) {
     }
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));
+    }
+    for (const wire::PythonPool& pool : part.pools()) {
+      process_->pools.push_back(TakePool(part, pool));
     }
   }
   if (too_much_) return Fail(ErrorCode::kMalformed, "more of a Python process than there can be");

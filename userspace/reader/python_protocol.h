@@ -41,6 +41,7 @@ class PythonIntake {
       const google::protobuf::RepeatedPtrField<concurrency_tracer::internal::PythonUse>& from);
   PythonAwait TakeAwait(const Part& part, const concurrency_tracer::internal::PythonAwait& from);
   PythonThread TakeThread(const Part& part, const concurrency_tracer::internal::PythonThread& from);
+  PythonPool TakePool(const Part& part, const concurrency_tracer::internal::PythonPool& from);
   PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
 
   std::optional<PythonProcess> process_;
@@ -53,7 +54,8 @@ class PythonIntake {
   std::uint64_t children_left_ = 4 << 20;
   std::uint64_t uses_left_ = 1 << 17;
   std::uint64_t codes_left_ = 1 << 17;
-  std::uint64_t others_left_ = 16'384;   // GILs, locks and skips
+  std::uint64_t others_left_ = 16'384;   // GILs, locks, pools and skips
+  std::uint64_t units_left_ = 1 << 20;   // of pools, and their holders
   std::uint64_t text_left_ = 256 << 20;  // bytes of names, each time one is kept
 };
 

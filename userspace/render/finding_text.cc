@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/names.h"
 #include "render/labels.h"
+#include "render/pool_text.h"
 #include "render/table.h"
 #include "render/words.h"
 
@@ -34,7 +35,10 @@ bool IsOfUses(FindingKind kind) {
 class Writer {
  public:
   Writer(TextContext& context, const Finding& finding)
-      : context_(context), finding_(finding), principals_(ct::Principals(context, finding)) {}
+      : context_(context),
+        finding_(finding),
+        principals_(ct::Principals(context, finding)),
+        pool_(PoolOf(context, finding)) {}
 
   std::string Write();
 
@@ -75,6 +79,7 @@ class Writer {
   TextContext& context_;
   const Finding& finding_;
   const std::vector<ActorIndex> principals_;
+  const ResourceIndex pool_;        // kNoIndex: it is not about one pool
   std::set<ResourceIndex> wanted_;  // somebody in this finding waits for it
   Labels labels_;
   bool under_ = false;  // a line says "under"
@@ -92,6 +97,7 @@ std::string Writer::Headline() const {
   } else if (!resources.empty()) {
     what += ", " + resources;
   }
+  if (pool_ != kNoIndex) what = PoolHeadline(context_, finding_, pool_);
   const char* color = finding_.kind == FindingKind::kDeadlock ? kRed : kYellow;
   if (IsOfUses(finding_.kind)) {  // nothing waits, so nothing has to end
     return fmt::format("{}  {}   {}\n", context_.Paint(ToString(finding_.kind), color), what,
@@ -395,6 +401,7 @@ std::string Writer::Closing() const {
 std::string Writer::Write() {
   FindWanted();
   std::string text = Headline() + Processes() + RootLines();
+  if (pool_ != kNoIndex) return text + PoolRows(context_, finding_, pool_) + Closing();
   if (finding_.kind == FindingKind::kAbandonedLock) text += AbandonedLines();
   text += PrincipalRows();
   text += BehindRows();

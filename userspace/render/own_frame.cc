@@ -96,9 +96,10 @@ bool IsFrameworkFunction(std::string_view function) {
 }
 
 // The standard library of Python lies in lib/python3.N/, installed packages below it.
-bool IsPythonLibrary(std::string_view file) {
-  return file.find("/lib/python3") != std::string_view::npos &&
-         file.find("-packages/") == std::string_view::npos;
+Ownership OwnershipOfPython(std::string_view file) {
+  if (file.find("-packages/") != std::string_view::npos) return Ownership::kLibrary;
+  const bool standard = file.find("/lib/python3") != std::string_view::npos;
+  return standard || file.starts_with("<frozen ") ? Ownership::kFramework : Ownership::kOwn;
 }
 
 std::string Unnamed(const Frame& frame, const Module* module) {
@@ -111,7 +112,7 @@ std::string Unnamed(const Frame& frame, const Module* module) {
 Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
   if (frame.origin == FrameOrigin::kKernel || frame.function.empty()) return Ownership::kUnnamed;
   if (frame.origin == FrameOrigin::kPython) {
-    return IsPythonLibrary(frame.file) ? Ownership::kFramework : Ownership::kOwn;
+    return OwnershipOfPython(frame.file);
   }
   const Module* module = ModuleOf(frame, observation);
   const std::string_view path = module == nullptr ? std::string_view() : module->path;

@@ -75,6 +75,9 @@ struct PythonAwait {
   std::string type;
   std::uint64_t object = 0;
   std::string attribute;
+  // The pool of which it waits for a unit (PythonPool::object); what is above is what it waits on
+  // inside that. 0: none.
+  std::uint64_t pool = 0;
   bool operator==(const PythonAwait&) const = default;
 };
 
@@ -139,7 +142,41 @@ struct PythonTask {
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;
   std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
+  // The wait has lasted at least since then, by the same clock; unset: not known.
+  std::optional<double> waiting_since;
   bool operator==(const PythonTask&) const = default;
+};
+
+// A task or thread from whose stack a unit of a pool can be reached.
+struct PythonUnitHolder {
+  std::uint64_t task = 0;    // PythonTask::address, or
+  std::uint64_t thread = 0;  // PythonThread::address
+  std::uint32_t frame = 0;   // of its stack: the one that refers to the unit; index
+  std::uint32_t hops = 0;    // attributes between the frame's own objects and the unit
+  bool in_block = false;     // through an object whose with-block the frame is in
+  bool operator==(const PythonUnitHolder&) const = default;
+};
+
+// A unit of a pool that is in use.
+struct PythonUnit {
+  std::uint64_t object = 0;
+  std::string type;
+  std::vector<PythonUnitHolder> holders;  // the likeliest first
+  // Of one without holders: what still refers to it, "global shop.db.conn".
+  std::string referrer;
+  bool operator==(const PythonUnit&) const = default;
+};
+
+// A pool for a unit of which somebody waits.
+struct PythonPool {
+  std::uint64_t object = 0;
+  std::string type;
+  std::optional<std::uint32_t> capacity;  // unset: no limit, or not known
+  std::uint32_t idle = 0;
+  std::uint32_t in_use = 0;  // by its own account; `units` are those that were found
+  std::vector<PythonUnit> units;
+  bool complete = false;  // everybody's objects were looked through
+  bool operator==(const PythonPool&) const = default;
 };
 
 // Something that was not read, by reason.
@@ -154,6 +191,7 @@ struct PythonProcess {
   std::vector<PythonCode> codes;
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
+  std::vector<PythonPool> pools;
   std::vector<PythonGil> gils;  // one an interpreter that has its own
   std::vector<PythonLock> locks;
   std::vector<PythonSkip> skips;

@@ -162,6 +162,8 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kAbandonedLock, pb::FINDING_KIND_ABANDONED_LOCK},
         {FindingKind::kLongWait, pb::FINDING_KIND_LONG_WAIT},
         {FindingKind::kHotLock, pb::FINDING_KIND_HOT_LOCK},
+        {FindingKind::kPoolLeak, pb::FINDING_KIND_POOL_LEAK},
+        {FindingKind::kPoolExhausted, pb::FINDING_KIND_POOL_EXHAUSTED},
         {FindingKind::kSharedObject, pb::FINDING_KIND_SHARED_OBJECT},
         {FindingKind::kThreadLocalInTasks, pb::FINDING_KIND_THREAD_LOCAL_IN_TASKS},
     });

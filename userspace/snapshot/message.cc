@@ -179,6 +179,14 @@ void MessageBuilder::Add(const Resource& resource) {
   row.set_holders_known(resource.holders_known);
   row.set_changed_hands(resource.changed_hands);
   if (resource.capacity) row.set_capacity(*resource.capacity);
+  if (resource.in_use) row.set_in_use(*resource.in_use);
+  if (resource.idle) row.set_idle(*resource.idle);
+  for (const LostUnit& unit : resource.lost_units) {
+    pb::LostUnit& lost = *row.add_lost_units();
+    lost.set_address(unit.address);
+    lost.set_type(Intern(unit.type));
+    lost.set_referrer(Intern(unit.referrer));
+  }
   row.set_abandoned(ToProto(resource.abandoned));
   row.set_abandoned_by(resource.abandoned_by);
 }

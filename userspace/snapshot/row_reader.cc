@@ -275,7 +275,7 @@ Status RowReader::Read(const pb::Actor& row) {
 }
 
 Status RowReader::Read(const pb::Resource& row) {
-  Charge(sizeof(Resource));
+  Charge(sizeof(Resource) + static_cast<std::size_t>(row.lost_units_size()) * sizeof(LostUnit));
   if (!error_) return error_;
   Resource& out = contents_.observation.resources.emplace_back();
   out.kind = Enum<ResourceKind>(row.kind());
@@ -289,6 +289,11 @@ Status RowReader::Read(const pb::Resource& row) {
   out.holders_known = row.holders_known();
   out.changed_hands = row.changed_hands();
   if (row.has_capacity()) out.capacity = row.capacity();
+  if (row.has_in_use()) out.in_use = row.in_use();
+  if (row.has_idle()) out.idle = row.idle();
+  for (const pb::LostUnit& unit : row.lost_units()) {
+    out.lost_units.push_back({unit.address(), Text(unit.type()), Text(unit.referrer())});
+  }
   out.abandoned = Enum<Abandoned>(row.abandoned());
   out.abandoned_by = row.abandoned_by();
   return {};

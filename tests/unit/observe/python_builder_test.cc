@@ -136,6 +136,82 @@ TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {
   EXPECT_EQ(Findings(Twice(TwoLocks())), "DEADLOCK certain, never, for 10.0 s | a> b>");
 }
 
+constexpr std::uint64_t kPool = 0x77;
+
+PythonTask WaitsForUnit(PythonTask task) {
+  task.waits_for = Object("asyncio.queues.LifoQueue", 0x78);
+  task.waits_for.pool = kPool;
+  return task;
+}
+
+PythonUnit UnitOf(std::uint64_t object, std::vector<std::uint64_t> tasks, bool in_block = false) {
+  PythonUnit unit;
+  unit.object = object;
+  for (const std::uint64_t task : tasks) unit.holders.push_back({task * 0x1000, 0, 0, 1, false});
+  if (!unit.holders.empty()) unit.holders.front().in_block = in_block;
+  return unit;
+}
+
+PythonLook WithPool(std::vector<PythonTask> tasks, std::vector<PythonUnit> units) {
+  PythonLook look = Twice(std::move(tasks));
+  const auto in_use = static_cast<std::uint32_t>(units.size());
+  look.second.pools = {{kPool, "asyncpg.pool.Pool", 2, 0, in_use, std::move(units), true}};
+  look.first.pools = look.second.pools;
+  return look;
+}
+
+std::vector<PythonTask> TwoHolders() {
+  return {WaitsForUnit(Task("a", 1, {})), WaitsForUnit(Task("b", 2, {}))};
+}
+
+TEST(PythonBuilder, HoldersOfAPoolThatWaitForItAreADeadlock) {
+  const PythonLook look = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  EXPECT_EQ(Findings(look), "DEADLOCK certain, never, for 10.0 s | a> | with b");
+  const Observation observation = Build(look);
+  EXPECT_EQ(observation.resources[0].type, "asyncpg pool");
+  EXPECT_EQ(observation.resources[0].capacity, 2U);
+  EXPECT_EQ(observation.resources[0].in_use, 2U);
+}
+
+TEST(PythonBuilder, AUnitThatSeveralReferToIsProbablyOfTheNearest) {
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1, 2}), UnitOf(0x82, {2})})),
+            "PROBABLE_DEADLOCK probable, never, for 10.0 s | a> | with b");
+  // Unless one of them is in a with block of it.
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1, 2}, true), UnitOf(0x82, {2})})),
+            "DEADLOCK certain, never, for 10.0 s | a> | with b");
+}
+
+TEST(PythonBuilder, APoolThatMovesOrHasUnitsLeftAccusesNobody) {
+  PythonLook moves = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  moves.first.pools[0].units[0].object = 0x83;
+  EXPECT_EQ(Findings(moves).find("DEADLOCK"), std::string::npos);
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1})})).find("DEADLOCK"),
+            std::string::npos);
+}
+
+// wait_for() of 3.11 makes a task of what it waits for: for the reader they are one.
+TEST(PythonBuilder, WhatWaitForRunsIsItsCaller) {
+  PythonTask caller = Waits(Task("caller", 1, {}), Tasks(PythonAwaitKind::kOne, {0x2000}));
+  caller.frames.front().code = 1;
+  caller.deadline = 12;
+  PythonLook look = WithPool({caller, WaitsForUnit(Task("Task-2", 2, {}))}, {});
+  for (PythonProcess* process : {&look.first, &look.second}) {
+    process->codes.push_back({"wait_for", "/usr/lib/python3.11/asyncio/tasks.py"});
+  }
+  const Observation observation = Build(look);
+  ASSERT_EQ(observation.actors.size(), 1U);
+  EXPECT_EQ(observation.actors[0].name, "caller");
+  EXPECT_TRUE(observation.actors[0].still);
+  const auto& frames =
+      observation.stacks[static_cast<std::size_t>(observation.actors[0].user_stack)].frames;
+  ASSERT_EQ(frames.size(), 2U);
+  EXPECT_EQ(frames[1].function, "wait_for");
+  ASSERT_EQ(observation.waits.size(), 1U);
+  EXPECT_TRUE(observation.waits[0].timed);
+  const auto pool = static_cast<std::size_t>(observation.waits[0].resource);
+  EXPECT_EQ(observation.resources[pool].kind, ResourceKind::kPool);
+}
+
 TEST(PythonBuilder, LooksThatDifferProveNothing) {
   PythonLook look = Twice(TwoLocks());
   for (PythonTask& task : look.first.tasks) task.frames[0].line += 1;

@@ -50,7 +50,15 @@ PythonProcess EveryFieldSet() {
                     "asyncio.locks.Lock",     0x2000, "_waiters"};
   task.deadline = 12.5;
   task.deadline_frame = 1;
+  task.waits_for.pool = 0xa0;
+  task.waiting_since = 3.5;
   process.tasks = {task};
+  PythonUnit unit;
+  unit.object = 0xb0;
+  unit.type = "asyncpg.connection.Connection";
+  unit.holders = {{0x40, 0, 1, 2, true}, {0, 0x10, 0, 3, false}};
+  unit.referrer = "global shop.conn";
+  process.pools = {{0xa0, "asyncpg.pool.Pool", 10, 3, 7, {unit}, true}};
   return process;
 }
 

@@ -509,6 +509,9 @@ Told Everything() {
   o.actors[0].syscall.deadline = kEnd + 5;
   o.resources[0].rule = ReleaseRule::kAllHolders;
   o.resources[0].capacity = 10;
+  o.resources[0].in_use = 9;
+  o.resources[0].idle = 1;
+  o.resources[0].lost_units = {{0x7f00'0000'0002, "asyncpg.connection.Connection", "global conn"}};
   o.resources[0].abandoned = Abandoned::kTidReused;
   o.resources[0].abandoned_by = 4;
   o.resources[0].where = ".bss";

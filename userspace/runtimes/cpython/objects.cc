@@ -66,6 +66,7 @@ constexpr auto kNamedKinds = std::to_array<NamedKind>({
     {"frozenset", Kind::kSet},
     {"function", Kind::kFunction},
     {"generator", Kind::kGenerator},
+    {"greenlet.greenlet", Kind::kGreenlet},
     {"member_descriptor", Kind::kMemberDescriptor},
     {"method", Kind::kMethod},
     {"method-wrapper", Kind::kMethodWrapper},

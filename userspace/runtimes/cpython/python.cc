@@ -3,6 +3,7 @@
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
+#include "runtimes/cpython/pools.h"
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
@@ -37,6 +38,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     }
   }
   process.locks = waits.TakeLocks();
+  std::vector<cpython::Address> modules;
+  for (const auto& view : interpreters) {
+    modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
+  }
+  cpython::PoolReader(heap, frames, codes).Read(modules, process);
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

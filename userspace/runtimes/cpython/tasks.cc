@@ -1,9 +1,11 @@
 #include "runtimes/cpython/tasks.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include "runtimes/cpython/awaits.h"
+#include "runtimes/cpython/greenlets.h"
 
 namespace ct::cpython {
 namespace {
@@ -91,6 +93,39 @@ std::string TaskReader::NameOf(Address task) {
   return number ? "Task-" + std::to_string(*number) : "";
 }
 
+void TaskReader::AddFrames(const std::vector<FrameView>& frames, bool suspended, PythonTask& task) {
+  std::vector<PythonFrame> described;
+  described.reserve(frames.size());
+  for (const FrameView& frame : frames) described.push_back(frames_.Describe(frame));
+  holds_.Fill(frames, suspended, described);
+  std::move(described.begin(), described.end(), std::back_inserter(task.frames));
+}
+
+// SQLAlchemy runs a function that is no coroutine in a greenlet, and awaits for it what it would
+// wait for: its frames lie between those of greenlet_spawn() and what that awaits.
+void TaskReader::AddGreenlets(std::vector<FrameView>& stack, PythonTask& task) {
+  std::vector<FrameView> whole;
+  std::size_t told = 0;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    if (stack[i].code->function != "greenlet_spawn") continue;
+    const auto inside = FramesOfGreenlet(heap_, frames_, frames_.Local(stack[i], "context"),
+                                         std::min<std::uint64_t>(kMaxFrames, frames_left_));
+    if (inside.empty()) continue;
+    frames_left_ -= std::min<std::uint64_t>(inside.size(), frames_left_);
+    const std::vector<FrameView> before(stack.begin() + static_cast<std::ptrdiff_t>(told),
+                                        stack.begin() + static_cast<std::ptrdiff_t>(i));
+    AddFrames(before, true, task);
+    AddFrames(inside, false, task);  // it is in a call of greenlet's
+    whole.insert(whole.end(), before.begin(), before.end());
+    whole.insert(whole.end(), inside.begin(), inside.end());
+    told = i;
+  }
+  const std::vector<FrameView> rest(stack.begin() + static_cast<std::ptrdiff_t>(told), stack.end());
+  AddFrames(rest, true, task);
+  whole.insert(whole.end(), rest.begin(), rest.end());
+  stack = std::move(whole);
+}
+
 void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task) {
   AwaitChain chain =
       FollowAwaits(heap_, frames_, coroutine, std::min<std::uint64_t>(kMaxFrames, frames_left_));
@@ -113,9 +148,13 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   }
   frames_left_ -= std::min<std::uint64_t>(stack.size(), frames_left_);
   task.frames.reserve(stack.size());
-  for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
-  holds_.Fill(stack, suspended, task.frames);
-  if (suspended) task.uses = uses_.OfTask(stack);
+  if (suspended) {
+    AddGreenlets(stack, task);
+    task.uses = uses_.OfTask(stack);
+  } else {
+    for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
+    holds_.Fill(stack, false, task.frames);
+  }
   if (task.state == PythonTaskState::kWaiting) {
     waits_.Describe(task.waits_for.future, stack, task);
   }

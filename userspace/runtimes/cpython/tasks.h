@@ -27,6 +27,8 @@ class TaskReader {
   void FindRunning(InterpreterView& interpreter, Address module_dict);
   PythonTask ReadTask(Address address, const InterpreterView& interpreter);
   std::string NameOf(Address task);
+  void AddFrames(const std::vector<FrameView>& frames, bool suspended, PythonTask& task);
+  void AddGreenlets(std::vector<FrameView>& stack, PythonTask& task);
   void ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task);
 
   Heap& heap_;

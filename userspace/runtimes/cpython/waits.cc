@@ -171,8 +171,11 @@ void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task
 void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& task) {
   for (std::size_t i = 0; i < task.frames.size(); ++i) {
     for (const PythonHold& hold : task.frames[i].holds) {
-      if (hold.type == "asyncio.timeouts.Timeout" && !hold.entering) {
+      if (hold.entering) continue;
+      if (hold.type == "asyncio.timeouts.Timeout") {
         LowerDeadline(heap_.Attribute(hold.object, "_when"), i, task);
+      } else if (hold.type == "async_timeout.Timeout") {  // of redis and aiopg
+        LowerDeadline(heap_.Attribute(hold.object, "_deadline"), i, task);
       }
     }
   }
@@ -185,8 +188,19 @@ void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& 
       if (type == nullptr || type->name != "asyncio.events.TimerHandle") continue;
       if (heap_.Int(heap_.Attribute(local, "_cancelled")) != 0) continue;
       LowerDeadline(heap_.Attribute(local, "_when"), i, task);
+      FindSince(frames[i], local, task);
     }
   }
+}
+
+// wait_for() set its timer as it began.
+void WaitReader::FindSince(const FrameView& frame, Address timer, PythonTask& task) {
+  if (frame.code->function != "wait_for") return;
+  const Address timeout = frames_.Local(frame, "timeout");
+  const auto whole = heap_.Int(timeout);
+  const auto delay = whole ? static_cast<double>(*whole) : heap_.Float(timeout);
+  const auto when = heap_.Float(heap_.Attribute(timer, "_when"));
+  if (delay && when) task.waiting_since = *when - *delay;
 }
 
 void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, PythonTask& task) {

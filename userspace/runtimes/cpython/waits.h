@@ -27,6 +27,7 @@ class WaitReader {
   };
 
   void FindDeadline(const std::vector<FrameView>& frames, PythonTask& task);
+  void FindSince(const FrameView& frame, Address timer, PythonTask& task);
   void LowerDeadline(Address when, std::size_t frame, PythonTask& task);
   bool IsGroup(Address future, PythonAwait& wait);
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);

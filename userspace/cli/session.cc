@@ -13,6 +13,9 @@
 namespace ct {
 namespace {
 
+// A heap of a million objects takes some 0.2 s to search.
+constexpr DurationNs kSearchInterval = 30 * kSecond;
+
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
     if (!IsHang(finding.kind)) continue;
@@ -79,6 +82,7 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   observer.long_wait = target.long_wait;
   observer.verdict_pause = options.verdict_pause;
   observer.once = !options.steady;
+  if (options.steady) observer.search_interval = kSearchInterval;
   if (session->contention_) {
     observer.given_locks = [contention = session->contention_.get()] {
       return contention->Given();

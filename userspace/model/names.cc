@@ -180,6 +180,10 @@ const char* ToString(FindingKind kind) {
       return "LONG_WAIT";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
+    case FindingKind::kSwallowedException:
+      return "SWALLOWED_EXCEPTION";
+    case FindingKind::kNeverAwaited:
+      return "NEVER_AWAITED";
   }
   return "LONG_WAIT";
 }

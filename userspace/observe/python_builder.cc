@@ -58,7 +58,7 @@ class PythonBuilder {
     for (const auto& [task, actor] : alive_) AddWait(*task, actor);
     HandDownDeadlines();
     for (const auto& [task, actor] : alive_) AddHolds(*task, actor);
-    AddLosses();
+    AddPythonLosses(look_, out_);
   }
 
  private:
@@ -97,14 +97,7 @@ class PythonBuilder {
     if (!is_new) return entry->second;
     Stack& stack = out_.stacks.emplace_back();
     stack.end = task.truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
-    for (const PythonFrame& from : frames) {
-      const PythonCode& code = look_.second.CodeOf(from);
-      Frame& frame = stack.frames.emplace_back();
-      frame.origin = FrameOrigin::kPython;
-      frame.function = code.function;
-      frame.file = code.file;
-      frame.line = from.line;
-    }
+    for (const PythonFrame& from : frames) stack.frames.push_back(FrameOf(look_.second, from));
     return entry->second;
   }
 
@@ -232,19 +225,6 @@ class PythonBuilder {
         }
       }
       changed = std::move(next);
-    }
-  }
-
-  // What a look at a process that runs on misses, the other may have seen; and while its loops run,
-  // objects come and go.
-  void AddLosses() {
-    const bool rests = comparison_.AllLoopsSlept();
-    std::map<std::string, std::uint64_t> before;
-    for (const PythonSkip& skip : look_.first.skips) before[skip.reason] += skip.count;
-    for (const PythonSkip& skip : look_.second.skips) {
-      const auto found = before.find(skip.reason);
-      const std::uint64_t both = found == before.end() ? 0 : std::min(found->second, skip.count);
-      if (both > 0) out_.losses.push_back({"of Python: " + skip.reason, both, rests, ""});
     }
   }
 

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "model/observation.h"
 #include "runtimes/python_process.h"
 
 namespace ct {
@@ -46,5 +47,12 @@ class PythonComparison {
   std::unordered_map<std::uint64_t, const PythonTask*> before_;  // by address
   std::unordered_set<pid_t> slept_;                              // native ids
 };
+
+// A frame as observations have it.
+Frame FrameOf(const PythonProcess& process, const PythonFrame& frame);
+
+// What both looks missed: what a look at a process that runs on misses, the other may have seen;
+// and while its loops run, objects come and go.
+void AddPythonLosses(const PythonLook& look, Observation& observation);
 
 }  // namespace ct

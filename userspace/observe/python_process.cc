@@ -11,6 +11,7 @@
 #include "observe/filter.h"
 #include "observe/process_row.h"
 #include "observe/python_builder.h"
+#include "observe/python_forgotten.h"
 
 namespace ct {
 namespace {
@@ -91,10 +92,13 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
     return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
+  if (const auto forgotten = LookForForgotten(reader, pid, observation.losses)) {
+    AddForgotten(*forgotten, place.process, observation);
+  }
   observation.degradations = {
       "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
       "not known"};
-  observation.cost.total = look.end - look.begin;
+  observation.cost.total = MonotonicNow() - look.begin;
   observation.cost.read = reader.cost().waited;
   return observation;
 }

@@ -43,6 +43,17 @@ class Splitter {
     for (const PythonTask& task : process.tasks) {
       if (Status status = SendIfFull(Add(task)); !status) return status;
     }
+    for (const PythonFailure& failure : process.failures) {
+      if (Status status = SendIfFull(Add(failure)); !status) return status;
+    }
+    for (const PythonUnawaited& coroutine : process.unawaited) {
+      wire::PythonUnawaited& to = *part_.add_unawaited();
+      to.set_coroutine(coroutine.coroutine);
+      to.set_code(coroutine.code);
+      to.set_line(coroutine.line);
+      to.set_referrer(coroutine.referrer);
+      if (Status status = SendIfFull(1); !status) return status;
+    }
     return Send();
   }
 
@@ -76,11 +87,12 @@ class Splitter {
     to.set_holder(gil.holder);
   }
 
-  template <class Message>
-  std::size_t AddFrames(const std::vector<PythonFrame>& frames, Message& message) {
+  using Frames = google::protobuf::RepeatedPtrField<wire::PythonFrame>;
+
+  std::size_t AddFrames(const std::vector<PythonFrame>& frames, Frames& message) {
     std::size_t weight = frames.size() + 1;
     for (const PythonFrame& frame : frames) {
-      wire::PythonFrame& to = *message.add_frames();
+      wire::PythonFrame& to = *message.Add();
       to.set_code(frame.code);
       to.set_line(frame.line);
       to.set_address(frame.address);
@@ -107,7 +119,7 @@ class Splitter {
     to.set_running_task(thread.running_task);
     to.set_host_tid(thread.host_tid);
     to.set_asleep(thread.asleep);
-    return AddFrames(thread.frames, to);
+    return AddFrames(thread.frames, *to.mutable_frames());
   }
 
   std::size_t Add(const PythonTask& task) {
@@ -127,7 +139,20 @@ class Splitter {
     to.set_attribute(wait.attribute);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
-    return AddFrames(task.frames, to) + wait.children.size();
+    return AddFrames(task.frames, *to.mutable_frames()) + wait.children.size();
+  }
+
+  std::size_t Add(const PythonFailure& failure) {
+    wire::PythonFailure& to = *part_.add_failures();
+    to.set_future(failure.future);
+    to.set_is_task(failure.is_task);
+    to.set_name(failure.name);
+    to.set_type(failure.type);
+    to.set_message(failure.message);
+    to.set_referrer(failure.referrer);
+    to.set_may_be_asked_for(failure.may_be_asked_for);
+    return AddFrames(failure.raised, *to.mutable_raised()) +
+           AddFrames(failure.created, *to.mutable_created());
   }
 
   const SendPythonPart& send_;
@@ -199,6 +224,20 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   return task;
 }
 
+PythonFailure PythonIntake::TakeFailure(const Part& part, const wire::PythonFailure& from) {
+  PythonFailure failure;
+  failure.future = from.future();
+  failure.is_task = from.is_task();
+  failure.name = Text(from.name());
+  failure.type = Text(from.type());
+  failure.message = Text(from.message());
+  failure.raised = TakeFrames(part, from.raised());
+  failure.created = TakeFrames(part, from.created());
+  failure.referrer = Text(from.referrer());
+  failure.may_be_asked_for = from.may_be_asked_for();
+  return failure;
+}
+
 Status PythonIntake::Take(const Part& part) {
   if (!process_) process_.emplace();
   process_->version = part.version();
@@ -207,6 +246,7 @@ Status PythonIntake::Take(const Part& part) {
   Spend(threads_left_, count(part.threads_size()));
   Spend(tasks_left_, count(part.tasks_size()));
   Spend(others_left_, count(part.gils_size()) + count(part.skips_size()));
+  Spend(forgotten_left_, count(part.failures_size()) + count(part.unawaited_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
@@ -226,6 +266,13 @@ Status PythonIntake::Take(const Part& part) {
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));
     }
+    for (const wire::PythonFailure& failure : part.failures()) {
+      process_->failures.push_back(TakeFailure(part, failure));
+    }
+    for (const wire::PythonUnawaited& from : part.unawaited()) {
+      process_->unawaited.push_back(
+          {from.coroutine(), from.code(), from.line(), Text(from.referrer())});
+    }
   }
   if (too_much_) return Fail(ErrorCode::kMalformed, "more of a Python process than there can be");
   return {};
@@ -243,6 +290,13 @@ std::optional<PythonProcess> PythonIntake::Finish() {
     check(task.frames);
     if (task.deadline_frame >= task.frames.size()) task.deadline_frame = 0;
   }
+  for (PythonFailure& failure : process_->failures) {
+    check(failure.raised);
+    check(failure.created);
+  }
+  std::erase_if(process_->unawaited, [this](const PythonUnawaited& coroutine) {
+    return coroutine.code >= process_->codes.size();
+  });
   return std::exchange(process_, std::nullopt);
 }
 

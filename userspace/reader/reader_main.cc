@@ -230,10 +230,21 @@ class Server {
       to.set_language(facts.language);
       to.set_catches_signals(facts.catches_signals);
     }
-    if (request.want_python) {
-      if (Status status = AnswerPython(**target, message.id(), response); !status) return status;
+    if (request.want_python || request.want_forgotten) {
+      if (Status status = AnswerPython(**target, request, message.id(), response); !status) {
+        return status;
+      }
     }
     return Finish(response);
+  }
+
+  // Once: it takes long, and it is about what lies there, not about what happens.
+  static Result<std::optional<PythonProcess>> ReadForgotten(Target& target) {
+    const ThreadSwitches before = ReadThreadSwitches(target.pid());
+    Result<std::optional<PythonProcess>> process =
+        ReadPython(target, {.tasks = false, .forgotten = true});
+    if (process && *process) NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
+    return process;
   }
 
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
@@ -252,8 +263,10 @@ class Server {
     }
   }
 
-  Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
-    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target);
+  Status AnswerPython(Target& target, const ProcessToRead& request, std::uint64_t id,
+                      wire::ReadResponse& last) {
+    const Result<std::optional<PythonProcess>> process =
+        request.want_python ? ReadPythonAtRest(target) : ReadForgotten(target);
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

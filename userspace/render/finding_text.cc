@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "model/names.h"
+#include "render/forgotten_text.h"
 #include "render/labels.h"
 #include "render/table.h"
 #include "render/words.h"
@@ -402,6 +403,10 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
 }
 
 std::string FindingText(TextContext& context, const Finding& finding) {
+  if (finding.kind == FindingKind::kSwallowedException ||
+      finding.kind == FindingKind::kNeverAwaited) {
+    return ForgottenText(context, finding);
+  }
   return Writer(context, finding).Write();
 }
 

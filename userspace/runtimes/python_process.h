@@ -107,6 +107,29 @@ struct PythonTask {
   bool operator==(const PythonTask&) const = default;
 };
 
+// A future or task that ended with an exception which nobody has asked for.
+struct PythonFailure {
+  std::uint64_t future = 0;
+  bool is_task = false;
+  std::string name;     // of a task
+  std::string type;     // of the exception: "ConnectionResetError", "shop.errors.PaymentFailed"
+  std::string message;  // from its arguments, cut
+  std::vector<PythonFrame> raised;   // its traceback, innermost first
+  std::vector<PythonFrame> created;  // where the future was; known in asyncio's debug mode alone
+  std::string referrer;              // who refers to it: "shop.jobs.running", "workers of main()"
+  bool may_be_asked_for = false;     // a frame that is not over has it
+  bool operator==(const PythonFailure&) const = default;
+};
+
+// A coroutine that was called and has not begun, and that no task, frame or queue has.
+struct PythonUnawaited {
+  std::uint64_t coroutine = 0;
+  std::uint32_t code = 0;
+  std::uint32_t line = 0;  // where its function begins
+  std::string referrer;    // who refers to it: "shop.jobs.pending", "_jobs of a shop.Runner"
+  bool operator==(const PythonUnawaited&) const = default;
+};
+
 // Something that was not read, by reason.
 struct PythonSkip {
   std::string reason;
@@ -119,7 +142,9 @@ struct PythonProcess {
   std::vector<PythonCode> codes;
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
-  std::vector<PythonGil> gils;  // one an interpreter that has its own
+  std::vector<PythonFailure> failures;     // of PythonOptions::forgotten
+  std::vector<PythonUnawaited> unawaited;  // the same
+  std::vector<PythonGil> gils;             // one an interpreter that has its own
   std::vector<PythonSkip> skips;
 
   [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {

@@ -155,6 +155,8 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kAbandonedLock, pb::FINDING_KIND_ABANDONED_LOCK},
         {FindingKind::kLongWait, pb::FINDING_KIND_LONG_WAIT},
         {FindingKind::kHotLock, pb::FINDING_KIND_HOT_LOCK},
+        {FindingKind::kSwallowedException, pb::FINDING_KIND_SWALLOWED_EXCEPTION},
+        {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
     });
 
 template <>

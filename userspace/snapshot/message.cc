@@ -30,6 +30,8 @@ class MessageBuilder {
   void Add(const Wait& wait);
   void Add(const Hold& hold);
   void Add(const LockContention& lock);
+  void Add(const SwallowedException& exception);
+  void Add(const NeverAwaited& coroutines);
 
   std::uint32_t Intern(std::string_view text);
   std::uint32_t Intern(const Frame& frame);
@@ -256,6 +258,29 @@ void MessageBuilder::Add(const LockContention& lock) {
   for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
 }
 
+void MessageBuilder::Add(const SwallowedException& exception) {
+  pb::SwallowedException& row = *out_.add_swallowed_exceptions();
+  SetIndex(row, &pb::SwallowedException::set_process, exception.process);
+  row.set_future(exception.future);
+  row.set_is_task(exception.is_task);
+  row.set_name(Intern(exception.name));
+  row.set_type(Intern(exception.type));
+  row.set_message(Intern(exception.message));
+  SetIndex(row, &pb::SwallowedException::set_raised_at, exception.raised_at);
+  SetIndex(row, &pb::SwallowedException::set_created_at, exception.created_at);
+  row.set_referrer(Intern(exception.referrer));
+  row.set_evidence(ToProto(exception.evidence));
+}
+
+void MessageBuilder::Add(const NeverAwaited& coroutines) {
+  pb::NeverAwaited& row = *out_.add_never_awaited();
+  SetIndex(row, &pb::NeverAwaited::set_process, coroutines.process);
+  SetIndex(row, &pb::NeverAwaited::set_function, coroutines.function);
+  row.set_count(coroutines.count);
+  row.set_referrer(Intern(coroutines.referrer));
+  row.set_evidence(ToProto(coroutines.evidence));
+}
+
 void MessageBuilder::Add(const Finding& finding) {
   pb::Finding& row = *out_.add_findings();
   row.set_kind(ToProto(finding.kind));
@@ -269,6 +294,8 @@ void MessageBuilder::Add(const Finding& finding) {
   AddIndices(*row.mutable_blocked_behind(), finding.blocked_behind);
   for (const RingStep& step : finding.chain) SetStep(*row.add_chain(), step);
   SetIndex(row, &pb::Finding::set_root, finding.root);
+  AddIndices(*row.mutable_exceptions(), finding.exceptions);
+  AddIndices(*row.mutable_never_awaited(), finding.never_awaited);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
   row.set_id(finding.id);
@@ -334,6 +361,8 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Wait& wait : observation.waits) Add(wait);
   for (const Hold& hold : observation.holds) Add(hold);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
+  for (const SwallowedException& exception : observation.swallowed_exceptions) Add(exception);
+  for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ PythonProcess EveryFieldSet() {
   task.deadline = 12.5;
   task.deadline_frame = 1;
   process.tasks = {task};
+  process.failures = {
+      {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};
+  process.unawaited = {{0x90, 1, 12, "shop.pending"}};
   return process;
 }
 

@@ -523,6 +523,10 @@ Told Everything() {
   o.holds[0].evidence = Evidence::kProbable;
   o.holds[0].since = 12;
   o.holds[0].acquired_at = 1;
+  o.swallowed_exceptions = {
+      {0, 0x7f10, true, "sync", "ValueError", "no price", 0, 1, "shop.running", Evidence::kCertain},
+      {kNoIndex, 0x7f20, false, "", "KeyError", "", kNoIndex, kNoIndex, "", Evidence::kProbable}};
+  o.never_awaited = {{0, 0, 3, "shop.pending", Evidence::kProbable}};
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;
   o.contention.locks = {ContendedLock(), ContendedLock()};
@@ -538,6 +542,8 @@ Told Everything() {
   f.ends_at = kEnd + 9;
   f.ring = {{1, 0}, {kNoIndex, kNoIndex}};
   f.blocked_behind = {3, 2};
+  f.exceptions = {1, 0};
+  f.never_awaited = {0};
   f.proof = {"one", "two"};
   f.advice = "none";
   f.id = 0xfeed'beef'0000'0001;

@@ -106,6 +106,8 @@ class Heap {
   // The elements, at most `limit` of them: of a list, tuple, set, deque or dict (its values); of
   // weak references what they refer to.
   std::vector<Address> Elements(Address container, std::size_t limit);
+  // The same as they are there: also nothing, None and weak references themselves.
+  std::vector<Address> RawElements(Address container, std::size_t limit);
   // The pairs of a dict, at most `limit`; stops when `visit` returns false.
   using VisitItem = std::function<bool(Address key, Address value)>;
   void ForEachItem(Address dict, std::size_t limit, const VisitItem& visit);
@@ -118,6 +120,8 @@ class Heap {
   // Values of all attributes in the instance's dict or inline, not those in slots.
   using VisitAttribute = std::function<bool(const std::string& name, Address value)>;
   void ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit);
+  // The same with the names as objects: for those who look at many and want to know few.
+  void ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit);
 
  private:
   struct KeysTable {

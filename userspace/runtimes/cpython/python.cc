@@ -1,6 +1,7 @@
 #include "runtimes/python.h"
 
 #include "runtimes/cpython/find.h"
+#include "runtimes/cpython/forgotten.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
 #include "runtimes/cpython/tasks.h"
@@ -23,8 +24,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
   cpython::TaskReader tasks(heap, frames, holds);
+  cpython::GcWalk walk(heap, target.memory());
+  cpython::ForgottenReader forgotten(heap, frames, codes, walk);
   for (auto& view : interpreters) {
     if (options.tasks) tasks.Read(view, process.tasks);
+    if (options.forgotten) forgotten.Read(view, process);
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
       process.threads.push_back(std::move(thread.thread));

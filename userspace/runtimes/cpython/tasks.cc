@@ -23,6 +23,13 @@ bool HasLists(const Offsets& offsets) { return offsets.interp_tasks != 0; }
 
 }  // namespace
 
+std::string TaskName(Heap& heap, Address task) {
+  const Address name = heap.Word(task + heap.offsets().task_name);
+  if (auto text = heap.Str(name, kMaxName)) return *text;
+  const auto number = heap.Int(name);
+  return number ? "Task-" + std::to_string(*number) : "";
+}
+
 // A ring of struct llist_node {next, prev} (pycore_llist.h), which begins and ends at its head.
 void TaskReader::ListLinked(Address head, std::vector<Address>& tasks) {
   std::unordered_set<Address> seen;
@@ -83,14 +90,6 @@ void TaskReader::FindRunning(InterpreterView& interpreter, Address module_dict) 
   }
 }
 
-// A name that nobody has asked for is still a number from 3.12 on.
-std::string TaskReader::NameOf(Address task) {
-  const Address name = heap_.Word(task + heap_.offsets().task_name);
-  if (auto text = heap_.Str(name, kMaxName)) return *text;
-  const auto number = heap_.Int(name);
-  return number ? "Task-" + std::to_string(*number) : "";
-}
-
 void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task) {
   AwaitChain chain =
       FollowAwaits(heap_, frames_, coroutine, std::min<std::uint64_t>(kMaxFrames, frames_left_));
@@ -124,7 +123,7 @@ PythonTask TaskReader::ReadTask(Address address, const InterpreterView& interpre
   const Offsets& offsets = heap_.offsets();
   PythonTask task;
   task.address = address;
-  task.name = NameOf(address);
+  task.name = TaskName(heap_, address);
   task.loop = heap_.Word(address + kFutureLoop);
   const auto loop = thread_of_loop_.find(task.loop);
   if (loop != thread_of_loop_.end()) {

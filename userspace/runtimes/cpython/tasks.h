@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +12,9 @@
 #include "runtimes/cpython/waits.h"
 
 namespace ct::cpython {
+
+// A name that nobody has asked for is still a number from 3.12 on.
+std::string TaskName(Heap& heap, Address task);
 
 class TaskReader {
  public:
@@ -25,7 +29,6 @@ class TaskReader {
   std::vector<Address> List(const InterpreterView& interpreter, Address module_dict);
   void FindRunning(InterpreterView& interpreter, Address module_dict);
   PythonTask ReadTask(Address address, const InterpreterView& interpreter);
-  std::string NameOf(Address task);
   void ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task);
 
   Heap& heap_;

@@ -241,8 +241,10 @@ class Server {
   // Once: it takes long, and it is about what lies there, not about what happens.
   static Result<std::optional<PythonProcess>> ReadForgotten(Target& target) {
     const ThreadSwitches before = ReadThreadSwitches(target.pid());
-    Result<std::optional<PythonProcess>> process =
-        ReadPython(target, {.tasks = false, .forgotten = true});
+    PythonOptions options;
+    options.tasks = false;
+    options.forgotten = true;
+    Result<std::optional<PythonProcess>> process = ReadPython(target, options);
     if (process && *process) NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
     return process;
   }
@@ -254,7 +256,9 @@ class Server {
     const TimeNs begin = MonotonicNow();
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
-      Result<std::optional<PythonProcess>> process = ReadPython(target, {});
+      PythonOptions options;
+      options.futexes = FutexCallsOf(before);
+      Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
       if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough) {

@@ -40,6 +40,9 @@ class CodeCache {
   std::uint32_t DepthAt(Code& code, Address instruction);
   // The index of a function that is known by its name alone; nullopt beyond the limit.
   std::optional<std::uint32_t> Named(const PythonCode& code);
+  [[nodiscard]] const std::string& FileOf(const Code& code) const {
+    return names_[code.index].file;
+  }
   [[nodiscard]] std::vector<PythonCode> Take() { return std::move(names_); }
 
  private:

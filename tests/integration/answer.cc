@@ -115,7 +115,10 @@ class Describer {
     return lines;
   }
 
-  std::string Name(std::uint32_t actor) const { return String(ActorAt(actor).name()); }
+  std::string Name(std::uint32_t actor) const {
+    const std::string request = String(ActorAt(actor).request());
+    return request.empty() ? String(ActorAt(actor).name()) : request;
+  }
 
   std::string Kind(const v1::Resource& resource) const {
     return Word(v1::ResourceKind_Name, resource.kind(), "RESOURCE_KIND");

@@ -71,6 +71,8 @@ class PythonBuilder {
     actor.ns_tid = task.thread;
     actor.task = task.address;
     actor.name = task.name.empty() ? "without a name" : task.name;
+    actor.request = task.request;
+    actor.client = task.client;
     actor.process = place_.process;
     actor.state = state;
     actor.still = comparison_.IsSteady(task);

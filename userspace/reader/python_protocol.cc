@@ -155,6 +155,8 @@ class Splitter {
     to.set_truncated(task.truncated);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
+    to.set_request(task.request);
+    to.set_client(task.client);
     return AddFrames(task.frames, *to.mutable_frames()) +
            Add(task.waits_for, *to.mutable_waits_for());
   }
@@ -261,6 +263,8 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.waits_for = TakeAwait(part, from.waits_for());
   if (from.has_deadline()) task.deadline = from.deadline();
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
+  task.request = Text(from.request());
+  task.client = Text(from.client());
   return task;
 }
 

@@ -137,6 +137,10 @@ std::string TaskNames(const TextContext& context, const std::vector<ActorIndex>&
   if (tasks.size() == 1) return context.Who(tasks.front());
   std::string names;
   std::set<std::string> told;
+  const auto has_request = [&](ActorIndex task) {
+    return !context.graph.actor(task).request.empty();
+  };
+  if (std::any_of(tasks.begin(), tasks.end(), has_request)) return NameActors(context, tasks);
   for (const ActorIndex task : tasks) {
     const std::string name = CleanText(context.graph.actor(task).name, kMaxName);
     if (!told.insert(name).second) continue;

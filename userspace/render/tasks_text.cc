@@ -87,7 +87,7 @@ bool Matches(const TextContext& context, ActorIndex task, const TasksOptions& op
              std::map<StackIndex, bool>& stacks) {
   if (!options.match) return true;
   const ct::Actor& actor = context.graph.actor(task);
-  if (options.match(actor.name)) return true;
+  if (options.match(actor.name) || options.match(actor.request)) return true;
   const auto& all = context.observation.stacks;
   if (actor.user_stack < 0 || static_cast<std::size_t>(actor.user_stack) >= all.size()) {
     return false;

@@ -125,6 +125,8 @@ struct PythonTask {
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;
   std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
+  std::string request;  // of a web service, for whom it works: "GET /orders/{id}"; else empty
+  std::string client;   // who asked for that: "10.0.4.17"
   bool operator==(const PythonTask&) const = default;
 };
 

@@ -144,6 +144,8 @@ void MessageBuilder::Add(const Actor& actor) {
   SetId(*row.mutable_id(), actor.id);
   row.set_task(actor.task);
   row.set_name(Intern(actor.name));
+  row.set_request(Intern(actor.request));
+  row.set_client(Intern(actor.client));
   SetIndex(row, &pb::Actor::set_process, actor.process);
   row.set_ns_tid(actor.ns_tid);
   row.set_state(ToProto(actor.state));

@@ -256,6 +256,8 @@ Status RowReader::Read(const pb::Actor& row) {
   out.id = Id(row.id());
   out.task = row.task();
   out.name = Text(row.name());
+  out.request = Text(row.request());
+  out.client = Text(row.client());
   if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
   out.ns_tid = row.ns_tid();
   out.state = Enum<RunState>(row.state());

@@ -46,6 +46,8 @@ PythonProcess EveryFieldSet() {
                     "asyncio.locks.Lock",     0x2000, "_waiters"};
   task.deadline = 12.5;
   task.deadline_frame = 1;
+  task.request = "GET /orders/{id}";
+  task.client = "10.0.4.17";
   process.tasks = {task};
   process.failures = {
       {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};

@@ -504,6 +504,8 @@ Told Everything() {
   o.stacks[0].end = StackEnd::kTooDeep;
   o.actors[0].kind = ActorKind::kTask;
   o.actors[0].task = 0x7f00'0000'0001;
+  o.actors[0].request = "GET /orders/{id}";
+  o.actors[0].client = "10.0.4.17";
   o.actors[0].switches = 1'234'567;
   o.actors[0].signal_may_interrupt = true;
   o.actors[0].syscall.deadline = kEnd + 5;

@@ -114,6 +114,7 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   task.frames.reserve(stack.size());
   for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
   holds_.Fill(stack, suspended, task.frames);
+  requests_.Describe(stack, task);
   if (task.state == PythonTaskState::kWaiting) {
     waits_.Describe(task.waits_for.future, stack, task);
   }

@@ -8,6 +8,7 @@
 
 #include "runtimes/cpython/frames.h"
 #include "runtimes/cpython/holds.h"
+#include "runtimes/cpython/requests.h"
 #include "runtimes/cpython/threads.h"
 #include "runtimes/cpython/waits.h"
 
@@ -19,7 +20,11 @@ std::string TaskName(Heap& heap, Address task);
 class TaskReader {
  public:
   TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds)
-      : heap_(heap), frames_(frames), holds_(holds), waits_(heap, frames) {}
+      : heap_(heap),
+        frames_(frames),
+        holds_(holds),
+        waits_(heap, frames),
+        requests_(heap, frames) {}
 
   // All tasks of an interpreter. Also says of its threads which task they are in the middle of.
   void Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks);
@@ -35,6 +40,7 @@ class TaskReader {
   FrameReader& frames_;
   HoldReader& holds_;
   WaitReader waits_;
+  RequestReader requests_;
   std::unordered_map<Address, std::size_t> thread_of_loop_;  // index in the interpreter's threads
   std::unordered_map<Address, std::size_t> thread_of_task_;
   std::uint64_t frames_left_ = 2 << 20;  // of all tasks together

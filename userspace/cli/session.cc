@@ -13,9 +13,6 @@
 namespace ct {
 namespace {
 
-// A heap of a million objects takes some 0.2 s to search.
-constexpr DurationNs kSearchInterval = 30 * kSecond;
-
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
     if (!IsHang(finding.kind)) continue;

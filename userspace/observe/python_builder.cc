@@ -137,6 +137,11 @@ class PythonBuilder {
       const auto slept_since = ThreadOf(task).slept_since;
       if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);
     }
+    const auto not_before = task.not_before ? ToTime(*task.not_before) : std::nullopt;
+    if (not_before && *not_before <= look_.begin) {
+      wait.not_before = not_before;
+      if (task.began_then) wait.since = *not_before;
+    }
     if (task.deadline) {
       wait.timed = true;
       wait.deadline = ToTime(*task.deadline);

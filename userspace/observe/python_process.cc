@@ -59,7 +59,7 @@ std::string NameOf(pid_t pid) {
 
 }  // namespace
 
-Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
+Result<Observation> LookAtPython(Reader& reader, pid_t pid, bool search) {
   PythonLook look;
   look.begin = MonotonicNow();
   Result<ProcessRead> first = Read(reader, pid, true);
@@ -92,8 +92,9 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
     return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
-  if (const auto forgotten = LookForForgotten(reader, pid, observation.losses)) {
-    AddForgotten(*forgotten, place.process, observation);
+  if (search) {
+    const auto forgotten = LookForForgotten(reader, pid, observation.losses);
+    if (forgotten) AddForgotten(*forgotten, place.process, observation);
   }
   observation.degradations = {
       "tasks only, by reading memory: threads are not looked at, and since when a task waits is "

@@ -11,6 +11,7 @@ namespace ct {
 
 // The tasks of one process. kNotFound, kUnsupported (not Python, or one that is not known) or
 // kPermission, with one clear line.
-Result<Observation> LookAtPython(Reader& reader, pid_t pid);
+// `search`: also its whole heap, for what nobody takes care of.
+Result<Observation> LookAtPython(Reader& reader, pid_t pid, bool search = true);
 
 }  // namespace ct

@@ -157,6 +157,8 @@ class Splitter {
     to.set_deadline_frame(task.deadline_frame);
     to.set_request(task.request);
     to.set_client(task.client);
+    if (task.not_before) to.set_not_before(*task.not_before);
+    to.set_began_then(task.began_then);
     return AddFrames(task.frames, *to.mutable_frames()) +
            Add(task.waits_for, *to.mutable_waits_for());
   }
@@ -265,6 +267,8 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
   task.request = Text(from.request());
   task.client = Text(from.client());
+  if (from.has_not_before()) task.not_before = from.not_before();
+  task.began_then = from.began_then();
   return task;
 }
 

@@ -159,7 +159,7 @@ std::string TaskAsides(const TaskWords& words, const std::vector<ActorIndex>& ta
     const std::string aside = words.Aside(task);
     if (!aside.empty()) ++counts[aside];
   }
-  std::string text;
+  std::string text = words.Age(tasks);
   for (const auto& [aside, count] : counts) {
     if (text.size() > 2 * kMaxName) return text + ", ...";
     const bool all = count == tasks.size();

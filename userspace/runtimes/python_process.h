@@ -125,8 +125,12 @@ struct PythonTask {
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;
   std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
-  std::string request;  // of a web service, for whom it works: "GET /orders/{id}"; else empty
-  std::string client;   // who asked for that: "10.0.4.17"
+  // When the wait began, or the earliest moment at which it can have, by the loop's clock: a
+  // deadline less the delay that it was set with.
+  std::optional<double> not_before;
+  bool began_then = false;  // it did begin at that moment
+  std::string request;      // of a web service, for whom it works: "GET /orders/{id}"; else empty
+  std::string client;       // who asked for that: "10.0.4.17"
   bool operator==(const PythonTask&) const = default;
 };
 

@@ -48,6 +48,8 @@ PythonProcess EveryFieldSet() {
   task.deadline_frame = 1;
   task.request = "GET /orders/{id}";
   task.client = "10.0.4.17";
+  task.not_before = 3.5;
+  task.began_then = true;
   process.tasks = {task};
   process.failures = {
       {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};

@@ -112,13 +112,13 @@ class Builder {
 }  // namespace
 
 std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, std::vector<Loss>& losses) {
-  const TimeNs begin = MonotonicNow();
   ProcessToRead request;
   request.pid = pid;
   request.want_forgotten = true;
   ProcessRead first = reader.Read(request);
   losses.insert(losses.end(), first.losses.begin(), first.losses.end());
   if (!first.python) return std::nullopt;
+  const TimeNs begin = MonotonicNow();
   const timespec pause{0, kPause};
   nanosleep(&pause, nullptr);
   ProcessRead second = reader.Read(request);

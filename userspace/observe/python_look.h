@@ -15,7 +15,7 @@ namespace ct {
 struct PythonLook {
   PythonProcess first;
   PythonProcess second;
-  TimeNs begin = 0;  // before the first
+  TimeNs begin = 0;  // the first had been read: what it shows began before
   TimeNs end = 0;    // after the second
 };
 

@@ -61,21 +61,23 @@ std::string NameOf(pid_t pid) {
 
 Result<Observation> LookAtPython(Reader& reader, pid_t pid, bool search) {
   PythonLook look;
-  look.begin = MonotonicNow();
+  const TimeNs begin = MonotonicNow();
   Result<ProcessRead> first = Read(reader, pid, true);
   if (!first) return Fail(first.error());
   look.second = std::move(*first->python);
+  TimeNs read = MonotonicNow();
   for (const DurationNs pause : kPauses) {
     Pause(pause);
     Result<ProcessRead> next = Read(reader, pid, false);
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
+    look.begin = std::exchange(read, MonotonicNow());
     if (!IsRestless(look)) break;
   }
   look.end = MonotonicNow();
 
   Observation observation;
-  observation.begin = look.begin;
+  observation.begin = begin;
   observation.end = look.end;
   observation.realtime_offset = RealtimeOffset();
   observation.filter = Filter{{pid}, "", "", ""}.Text();
@@ -99,7 +101,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, bool search) {
   observation.degradations = {
       "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
       "not known"};
-  observation.cost.total = MonotonicNow() - look.begin;
+  observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;
 }

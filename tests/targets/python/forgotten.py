@@ -139,6 +139,7 @@ async def from_a_thread():
 async def again(function):
     while True:
         await function()
+        await asyncio.sleep(0.01)
 
 
 async def main():

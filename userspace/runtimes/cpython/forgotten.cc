@@ -13,6 +13,7 @@ constexpr std::size_t kMaxFailures = 4096;
 constexpr std::size_t kMaxCreated = 1 << 16;
 constexpr std::size_t kMaxUnawaited = 16'384;
 constexpr std::size_t kMaxSuspended = 2 << 20;
+constexpr std::size_t kMaxTaken = 2 << 20;
 constexpr std::size_t kMaxTraceback = 128;  // frames of one
 constexpr std::size_t kMaxArguments = 8;
 constexpr std::size_t kMaxText = 200;  // bytes of a message
@@ -44,7 +45,7 @@ void ForgottenReader::SortFuture(Address future, Kind kind) {
   const Offsets& offsets = heap_.offsets();
   const auto state = heap_.Value<std::int32_t>(future + offsets.task_state);
   if (!state) return;
-  if (*state == kPending && kind == Kind::kTask) {
+  if (*state == kPending && kind == Kind::kTask && taken_.size() < kMaxTaken) {
     // Its own coroutine will begin, and what it waits for it will ask when it goes on.
     taken_.insert(heap_.Word(future + offsets.task_coroutine));
     taken_.insert(heap_.Word(future + offsets.task_waiter));
@@ -89,7 +90,7 @@ void ForgottenReader::Sort(Address object, Address type) {
     case Kind::kAsyncGenerator:
       return SortCoroutine(object);
     case Kind::kCoroutineWrapper:
-      taken_.insert(heap_.Word(object + kWrappedCoroutine));
+      if (taken_.size() < kMaxTaken) taken_.insert(heap_.Word(object + kWrappedCoroutine));
       return;
     default:
       return;
@@ -188,7 +189,7 @@ void ForgottenReader::Read(const InterpreterView& interpreter, PythonProcess& ou
   if (referrers.empty()) return;
   const bool complete =
       ReferrerFinder(heap_, frames_, walk_, referrers).Find(interpreter, suspended_) && walked &&
-      suspended_.size() < kMaxSuspended;
+      suspended_.size() < kMaxSuspended && taken_.size() < kMaxTaken;
   std::vector<Address> failed(failed_.begin(), failed_.end());
   std::sort(failed.begin(), failed.end());
   for (const Address future : failed) {

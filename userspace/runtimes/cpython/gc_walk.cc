@@ -22,7 +22,7 @@ bool GcWalk::Spend() {
   if (objects_left_ == 0) {
     heap_.skips().Add("objects of the heap beyond the limit");
     exhausted_ = true;
-  } else if (look && MonotonicNow() > deadline_) {
+  } else if (look && IsLate()) {
     heap_.skips().Add(
         fmt::format("objects of the heap that {} do not suffice for", FormatDuration(time_)));
     exhausted_ = true;

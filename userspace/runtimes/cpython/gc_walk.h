@@ -32,7 +32,8 @@ class GcWalk {
   using Visit = std::function<void(Address object, Address type)>;
   bool Walk(Address interpreter, const Visit& visit);
 
-  [[nodiscard]] std::uint64_t visited() const { return visited_; }
+  // The time for all walks, and for what is done with them, is over.
+  [[nodiscard]] bool IsLate() const { return MonotonicNow() > deadline_; }
 
  private:
   // PyGC_Head, and the object behind it.

@@ -18,6 +18,7 @@ constexpr std::size_t kMaxAttributes = 1024;
 constexpr std::size_t kMaxBody = 64;  // words
 constexpr std::size_t kMaxName = 96;  // of an attribute, a global, a module
 constexpr std::size_t kMaxSeen = 4 << 20;
+constexpr std::uint64_t kClockEvery = 4096;  // words
 
 // PyModuleObject.md_dict, PyCellObject.ob_ref, PyTypeObject.tp_dict, 3.11 to 3.15.
 constexpr std::uint64_t kModuleDict = 16;
@@ -48,6 +49,12 @@ bool WillUse(std::string_view type) {
 }  // namespace
 
 bool ReferrerFinder::Spend(std::uint64_t count) {
+  // Looking at the clock costs as much as a few words do.
+  words_since_clock_ += count;
+  if (words_since_clock_ >= kClockEvery) {
+    words_since_clock_ = 0;
+    if (walk_.IsLate()) words_left_ = 0;
+  }
   if (count <= words_left_) {
     words_left_ -= count;
     return true;

@@ -61,6 +61,7 @@ class ReferrerFinder {
   std::unordered_set<Address> module_dicts_;
   std::unordered_map<Address, Role> roles_;  // by type
   std::uint64_t words_left_ = 32 << 20;      // references looked at
+  std::uint64_t words_since_clock_ = 0;
   bool complete_ = true;
 };
 

@@ -9,10 +9,12 @@
 
 #include "cli/commands.h"
 #include "cli/interrupts.h"
+#include "cli/options.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "detect/detect.h"
 #include "model/names.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/python_process.h"
 #include "render/finding_text.h"
@@ -31,6 +33,7 @@ struct CommandOptions {
   bool tree = false;
   std::string match;
   DurationNs every = 0;  // 0: once
+  std::vector<std::string> exclusive_classes;
   OutputOptions output;
 };
 
@@ -58,7 +61,9 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) 
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
-  Result<Observation> observation = LookAtPython(reader, options.pid, search);
+  std::vector<std::string> classes = DefaultExclusiveClasses();
+  classes.insert(classes.end(), options.exclusive_classes.begin(), options.exclusive_classes.end());
+  Result<Observation> observation = LookAtPython(reader, options.pid, classes, search);
   if (!observation) return Fail(observation.error());
   Answer answer;
   answer.observation = std::move(*observation);
@@ -200,6 +205,7 @@ Command AddTasksCommand(CLI::App& app) {
       ->type_name("REGEX");
   AddDuration(*command, "--every", options->every,
               "Look again so often, and print what has changed, until the process ends or Ctrl-C");
+  AddExclusiveClasses(*command, options->exclusive_classes);
   AddFormatOptions(*command, options->output);
   command->add_flag("--full", options->output.full, "All rows");
   command->footer("Exit status: as that of snapshot.");

@@ -50,6 +50,7 @@ std::vector<Finding> DetectAbandonedLocks(DetectContext& context);
 std::vector<Finding> DetectClosedWorlds(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
+std::vector<Finding> DetectSharedUses(DetectContext& context);
 std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);
 std::vector<Finding> DetectNeverAwaited(DetectContext& context);
 

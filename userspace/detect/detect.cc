@@ -12,8 +12,8 @@ namespace {
 
 using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {
-    DetectDeadlocks, DetectAbandonedLocks,      DetectClosedWorlds, DetectLongWaits,
-    DetectHotLocks,  DetectSwallowedExceptions, DetectNeverAwaited};
+    DetectDeadlocks, DetectAbandonedLocks, DetectClosedWorlds,        DetectLongWaits,
+    DetectHotLocks,  DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {

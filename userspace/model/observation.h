@@ -13,6 +13,7 @@
 #include "model/forgotten.h"
 #include "model/frame.h"
 #include "model/resource.h"
+#include "model/use.h"
 
 namespace ct {
 
@@ -71,6 +72,7 @@ struct Observation {
   std::vector<Resource> resources;
   std::vector<Wait> waits;  // at most one per actor
   std::vector<Hold> holds;
+  std::vector<Use> uses;
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted

@@ -11,6 +11,7 @@
 #include "kernel/sweep.h"
 #include "model/observation.h"
 #include "observe/builder.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/history.h"
 #include "observe/look.h"
@@ -25,6 +26,8 @@ struct ObserverOptions {
   Filter filter;
   bool all_waits = false;          // idle waits too, with stacks
   DurationNs long_wait = kSecond;  // when an unfinished lock wait deserves a look of its own
+  // Of Python: see PythonOptions::exclusive_classes.
+  std::vector<std::string> exclusive_classes = DefaultExclusiveClasses();
   // Nobody will look again soon: a look that missed a thread which was awake is worth repeating.
   bool once = false;
   // How often at most whole heaps are searched for what nobody takes care of; 0: in every look.

@@ -58,6 +58,7 @@ class PythonBuilder {
     for (const auto& [task, actor] : alive_) AddWait(*task, actor);
     HandDownDeadlines();
     for (const auto& [task, actor] : alive_) AddHolds(*task, actor);
+    AddUses();
     AddPythonLosses(look_, out_);
   }
 
@@ -76,7 +77,7 @@ class PythonBuilder {
     actor.process = place_.process;
     actor.state = state;
     actor.still = comparison_.IsSteady(task);
-    actor.user_stack = AddStack(task, 0);
+    actor.user_stack = AddStack(task.frames, task.truncated, 0);
     const auto index = static_cast<ActorIndex>(out_.actors.size());
     out_.actors.push_back(std::move(actor));
     alive_.emplace_back(&task, index);
@@ -89,16 +90,16 @@ class PythonBuilder {
   }
 
   // Tasks come by the thousand, and most of them stand where others do.
-  StackIndex AddStack(const PythonTask& task, std::size_t innermost) {
-    const auto frames = std::span(task.frames).subspan(innermost);
+  StackIndex AddStack(const std::vector<PythonFrame>& from, bool truncated, std::size_t innermost) {
+    const auto frames = std::span(from).subspan(innermost);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> key;
     for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line);
     if (key.empty()) return kNoIndex;
-    const auto [entry, is_new] = stacks_.try_emplace(std::pair(task.truncated, std::move(key)),
+    const auto [entry, is_new] = stacks_.try_emplace(std::pair(truncated, std::move(key)),
                                                      static_cast<StackIndex>(out_.stacks.size()));
     if (!is_new) return entry->second;
     Stack& stack = out_.stacks.emplace_back();
-    stack.end = task.truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
+    stack.end = truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
     for (const PythonFrame& from : frames) stack.frames.push_back(FrameOf(look_.second, from));
     return entry->second;
   }
@@ -196,10 +197,56 @@ class PythonBuilder {
         if (!held) continue;
         const ResourceIndex index = ResourceAt(held->resource);
         AddHold(actor, index, held->evidence, std::move(held->note));
-        out_.holds.back().acquired_at = AddStack(task, i);
+        out_.holds.back().acquired_at = AddStack(task.frames, task.truncated, i);
         out_.resources[static_cast<std::size_t>(index)].holders_known = true;
       }
     }
+  }
+
+  // Only of those who slept while all was read: whoever runs may have left before another came.
+  void AddUses() {
+    for (const auto& [task, actor] : alive_) {
+      if (!comparison_.IsAsleep(task->thread)) continue;
+      for (const PythonUse& use : task->uses) {
+        AddUse(use, actor, comparison_.WasUsing(*task, use),
+               AddStack(task->frames, task->truncated, use.frame));
+      }
+    }
+    for (const PythonThread& thread : look_.second.threads) {
+      const ActorIndex actor = thread.uses.empty() ? kNoIndex : ActorOf(thread);
+      if (actor == kNoIndex || !comparison_.IsAsleep(thread.native_id)) continue;
+      for (const PythonUse& use : thread.uses) {
+        AddUse(use, actor, comparison_.WasUsing(thread, use),
+               AddStack(thread.frames, thread.truncated, use.frame));
+      }
+    }
+  }
+
+  void AddUse(const PythonUse& from, ActorIndex actor, bool twice, StackIndex at) {
+    PythonResource object;
+    object.kind = ResourceKind::kObject;
+    object.address = from.object;
+    object.type = PublicName(from.type);
+    Use use;
+    use.actor = actor;
+    use.resource = ResourceAt(object);
+    use.kind = from.attribute.empty() ? UseKind::kInside : UseKind::kThreadLocal;
+    use.evidence = twice ? Evidence::kCertain : Evidence::kProbable;
+    use.at = at;
+    use.attribute = from.attribute;
+    use.read_line = from.read_line;
+    out_.uses.push_back(std::move(use));
+  }
+
+  ActorIndex ActorOf(const PythonThread& thread) const {
+    const ThreadId id = threads_.at(thread.native_id).id;
+    for (std::size_t i = 0; i < out_.actors.size(); ++i) {
+      const Actor& actor = out_.actors[i];
+      if (actor.kind == ActorKind::kThread && actor.id.tid != 0 && actor.id == id) {
+        return static_cast<ActorIndex>(i);
+      }
+    }
+    return kNoIndex;
   }
 
   // Whoever waits for a task with a timeout cancels it when the time is over (all do but

@@ -39,6 +39,11 @@ class PythonComparison {
   // The thread of its loop slept through both looks, though perhaps not between them: in each,
   // what the loop's tasks do fits together.
   [[nodiscard]] bool IsConsistent(const PythonTask& task) const;
+  // It slept through the second look.
+  [[nodiscard]] bool IsAsleep(pid_t native_id) const { return asleep_.contains(native_id); }
+  // The first look shows the same use by the same task, or by the same thread.
+  [[nodiscard]] bool WasUsing(const PythonTask& task, const PythonUse& use) const;
+  [[nodiscard]] bool WasUsing(const PythonThread& thread, const PythonUse& use) const;
   // All threads with an event loop slept so.
   [[nodiscard]] bool AllLoopsSlept() const;
 
@@ -46,6 +51,7 @@ class PythonComparison {
   const PythonLook* look_;
   std::unordered_map<std::uint64_t, const PythonTask*> before_;  // by address
   std::unordered_set<pid_t> slept_;                              // native ids
+  std::unordered_set<pid_t> asleep_;                             // in the second look
 };
 
 // A frame as observations have it.

@@ -94,7 +94,8 @@ struct ProcessToRead {
   // Instead of the tasks: exceptions and coroutines that nobody takes care of. Walks its whole
   // heap.
   bool want_forgotten = false;
-  std::vector<MappedFile> files;  // does it map these?
+  std::vector<std::string> exclusive_classes;  // see PythonOptions
+  std::vector<MappedFile> files;               // does it map these?
 };
 
 struct ThreadRead {

@@ -250,13 +250,13 @@ class Server {
   }
 
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
-  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target) {
+  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target,
+                                                               PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
     const TimeNs begin = MonotonicNow();
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
-      PythonOptions options;
       options.futexes = FutexCallsOf(before);
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
@@ -269,8 +269,10 @@ class Server {
 
   Status AnswerPython(Target& target, const ProcessToRead& request, std::uint64_t id,
                       wire::ReadResponse& last) {
+    PythonOptions options;
+    options.exclusive_classes = request.exclusive_classes;
     const Result<std::optional<PythonProcess>> process =
-        request.want_python ? ReadPythonAtRest(target) : ReadForgotten(target);
+        request.want_python ? ReadPythonAtRest(target, options) : ReadForgotten(target);
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -29,6 +31,9 @@ struct PythonOptions {
   // Also exceptions that nobody has asked for and coroutines that nobody awaits: the whole heap is
   // walked for them, some 0.1 s for a million objects.
   bool forgotten = false;
+  // Classes, by their names with the module, whose objects only one may be inside of at a time;
+  // what derives from them, too.
+  std::vector<std::string> exclusive_classes;
   FutexCalls futexes;  // of threads that are not here it is not said what they wait for
 };
 

@@ -49,6 +49,7 @@ class RowReader {
   Status Read(const pb::Resource& row);
   Status Read(const pb::Wait& row);
   Status Read(const pb::Hold& row);
+  Status Read(const pb::Use& row);
   Status Read(const pb::LockContention& row);
   Status Read(const pb::SwallowedException& row);
   Status Read(const pb::NeverAwaited& row);

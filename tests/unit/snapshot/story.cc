@@ -530,6 +530,8 @@ Told Everything() {
       {0, 0x7f10, true, "sync", "ValueError", "no price", 0, 1, "shop.running", Evidence::kCertain},
       {kNoIndex, 0x7f20, false, "", "KeyError", "", kNoIndex, kNoIndex, "", Evidence::kProbable}};
   o.never_awaited = {{0, 0, 3, "shop.pending", Evidence::kProbable}};
+  o.uses = {{0, 0, UseKind::kInside, Evidence::kCertain, 1, "", 0},
+            {1, 0, UseKind::kThreadLocal, Evidence::kProbable, kNoIndex, "user", 57}};
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;
   o.contention.locks = {ContendedLock(), ContendedLock()};

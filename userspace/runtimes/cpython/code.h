@@ -9,11 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "runtimes/cpython/bytecode.h"
 #include "runtimes/cpython/objects.h"
 
 namespace ct::cpython {
 
 struct Code {
+  Address address = 0;
   std::uint32_t index = 0;  // in PythonProcess::codes
   std::string function;
   std::uint32_t first_line = 0;
@@ -23,6 +25,9 @@ struct Code {
   std::string line_table;
   std::string exception_table;
   std::vector<std::string> local_names;  // co_localsplusnames
+  // What it does with dotted names, once somebody has asked.
+  std::optional<NameAccesses> accesses;
+  std::vector<std::string> names;  // co_names
   // Lines and depths are asked for again and again at the same few instructions.
   std::unordered_map<std::uint64_t, std::uint32_t> lines;
   std::unordered_map<std::uint64_t, std::uint32_t> depths;
@@ -40,6 +45,8 @@ class CodeCache {
   std::uint32_t DepthAt(Code& code, Address instruction);
   // The index of a function that is known by its name alone; nullopt beyond the limit.
   std::optional<std::uint32_t> Named(const PythonCode& code);
+  // Of its bytecode, as it is now. The names that its indices mean are code.names then.
+  const NameAccesses& AccessesOf(Code& code);
   [[nodiscard]] const std::string& FileOf(const Code& code) const {
     return names_[code.index].file;
   }

@@ -7,6 +7,7 @@
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/uses.h"
 
 namespace ct {
 
@@ -24,7 +25,8 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
-  cpython::TaskReader tasks(heap, frames, holds);
+  cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
+  cpython::TaskReader tasks(heap, frames, holds, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
   cpython::GcWalk walk(heap, target.memory());
   cpython::ForgottenReader forgotten(heap, frames, codes, walk);
@@ -34,6 +36,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     waits.Read(options.futexes, process.gils, view);
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
+      thread.thread.uses = uses.OfThread(thread.frames);
       process.threads.push_back(std::move(thread.thread));
     }
   }

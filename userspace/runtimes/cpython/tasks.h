@@ -10,6 +10,7 @@
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/requests.h"
 #include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/uses.h"
 #include "runtimes/cpython/waits.h"
 
 namespace ct::cpython {
@@ -19,10 +20,11 @@ std::string TaskName(Heap& heap, Address task);
 
 class TaskReader {
  public:
-  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds)
+  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds, UseReader& uses)
       : heap_(heap),
         frames_(frames),
         holds_(holds),
+        uses_(uses),
         waits_(heap, frames),
         requests_(heap, frames) {}
 
@@ -39,6 +41,7 @@ class TaskReader {
   Heap& heap_;
   FrameReader& frames_;
   HoldReader& holds_;
+  UseReader& uses_;
   WaitReader waits_;
   RequestReader requests_;
   std::unordered_map<Address, std::size_t> thread_of_loop_;  // index in the interpreter's threads

@@ -121,6 +121,7 @@ class Watch {
       return text ? PrintText(*text) : Status(Fail(text.error()));
     }
     std::string text;
+    observation.degradations.clear();  // they have been told
     RenderOptions render;
     render.full = options_.output.full;
     render.color = WantsColor();

@@ -100,7 +100,7 @@ class PythonBuilder {
     if (!is_new) return entry->second;
     Stack& stack = out_.stacks.emplace_back();
     stack.end = truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
-    for (const PythonFrame& from : frames) stack.frames.push_back(FrameOf(look_.second, from));
+    for (const PythonFrame& row : frames) stack.frames.push_back(FrameOf(look_.second, row));
     return entry->second;
   }
 

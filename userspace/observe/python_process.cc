@@ -101,9 +101,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
     const auto forgotten = LookForForgotten(reader, pid, observation.losses);
     if (forgotten) AddForgotten(*forgotten, place.process, observation);
   }
-  observation.degradations = {
-      "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
-      "not known"};
+  observation.degradations = {"tasks only, by reading memory: threads are not looked at"};
   observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;

@@ -178,7 +178,7 @@ std::string RenderTaskChanges(const Observation& observation, const TaskChanges&
   std::string text = fmt::format("{}  {}: {} new, {} ended, {} moved on, {} as before\n", when,
                                  Plural(all, "task"), changes.appeared.size(), changes.ended.size(),
                                  changes.moved.size(), changes.same.size());
-  text += TaskTable(context, words, matching(changes.appeared, false), kMaxChanged, "new");
+  text += TaskTable(context, words, matching(changes.appeared, false), kMaxChanged, "new  ");
   text += TaskTable(context, words, matching(changes.moved, false), kMaxChanged, "moved");
   std::map<std::string, std::size_t> ended;
   for (const std::string& name : changes.ended) {

@@ -138,8 +138,9 @@ void ReferrerFinder::LookInModules(Address interpreter) {
     if (module_dicts_.insert(dict).second) dicts.emplace_back(*text, dict);
     return true;
   });
-  for (const auto& [module, dict] : dicts) {
-    heap_.ForEachItem(dict, kMaxGlobals, [&](Address key, Address value) {
+  for (const auto& entry : dicts) {
+    const std::string& module = entry.first;  // a lambda cannot have a structured binding
+    heap_.ForEachItem(entry.second, kMaxGlobals, [&](Address key, Address value) {
       if (!Spend(1)) return false;
       if (module_dicts_.contains(value) || value == modules) return true;
       const auto found = Reach(value, kModuleDepth);

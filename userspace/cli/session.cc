@@ -82,6 +82,7 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   observer.long_wait = target.long_wait;
   observer.verdict_pause = options.verdict_pause;
   observer.once = !options.steady;
+  if (options.steady) observer.search_interval = kSearchInterval;
   if (session->contention_) {
     observer.given_locks = [contention = session->contention_.get()] {
       return contention->Given();

@@ -168,9 +168,11 @@ class Trace {
       }
       who += fmt::format("{}{}", who.empty() ? "" : ", ", actor.thread.tid);
     }
-    return PrintText(fmt::format("\n{}\nENDED  {} of thread{} {} after {}\n",
-                                 ClockTime(last_.observation), ToString(ended.kind),
-                                 ended.actors.size() == 1 ? "" : "s", who,
+    if (!who.empty()) {
+      who = fmt::format(" of thread{} {}", ended.actors.size() == 1 ? "" : "s", who);
+    }
+    return PrintText(fmt::format("\n{}\nENDED  {}{} after {}\n", ClockTime(last_.observation),
+                                 ToString(ended.kind), who,
                                  FormatDuration(ended.last_seen - ended.since)));
   }
 

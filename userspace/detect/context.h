@@ -53,5 +53,7 @@ std::vector<Finding> DetectExhaustedPools(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
 std::vector<Finding> DetectSharedUses(DetectContext& context);
+std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);
+std::vector<Finding> DetectNeverAwaited(DetectContext& context);
 
 }  // namespace ct

@@ -20,6 +20,8 @@ enum class FindingKind : std::uint8_t {
   kHotLock,
   kSharedObject,
   kThreadLocalInTasks,
+  kSwallowedException,
+  kNeverAwaited,
 };
 
 // Whether it ends without help.
@@ -56,6 +58,10 @@ struct Finding {
   // LONG_WAIT: the waits from the oldest waiter to the root, and the root.
   std::vector<RingStep> chain;
   ActorIndex root = kNoIndex;
+
+  // SWALLOWED_EXCEPTION: those of one type from one place.
+  std::vector<SwallowedIndex> exceptions;
+  std::vector<NeverAwaitedIndex> never_awaited;  // NEVER_AWAITED
 
   std::vector<std::string> proof;  // why this is so, one line a step
   std::string advice;              // what would end or avoid it, one line; may be empty

@@ -16,6 +16,8 @@ using ActorIndex = std::int32_t;
 using ResourceIndex = std::int32_t;
 using WaitIndex = std::int32_t;
 using HoldIndex = std::int32_t;
+using SwallowedIndex = std::int32_t;
+using NeverAwaitedIndex = std::int32_t;
 inline constexpr std::int32_t kNoIndex = -1;
 
 // One mapped ELF file. Path as the target names it (its own mount namespace), never opened by it.

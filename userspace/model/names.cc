@@ -190,6 +190,10 @@ const char* ToString(FindingKind kind) {
       return "SHARED_OBJECT";
     case FindingKind::kThreadLocalInTasks:
       return "THREAD_LOCAL_IN_TASKS";
+    case FindingKind::kSwallowedException:
+      return "SWALLOWED_EXCEPTION";
+    case FindingKind::kNeverAwaited:
+      return "NEVER_AWAITED";
   }
   return "LONG_WAIT";
 }

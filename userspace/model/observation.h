@@ -10,6 +10,7 @@
 #include "model/actor.h"
 #include "model/contention.h"
 #include "model/edge.h"
+#include "model/forgotten.h"
 #include "model/frame.h"
 #include "model/resource.h"
 #include "model/use.h"
@@ -75,6 +76,10 @@ struct Observation {
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted
+  std::vector<SwallowedException> swallowed_exceptions;
+  std::vector<NeverAwaited> never_awaited;
+  // Runtimes were searched for those two in this look; not in every look of a trace. Not in files.
+  bool searched_for_forgotten = false;
   std::vector<Loss> losses;
   std::vector<std::string> degradations;  // what this kernel or these privileges cannot give
   Cost cost;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "observe/python_builder.h"
+#include "observe/python_forgotten.h"
 #include "observe/python_reading.h"
 #include "observe/restless.h"
 
@@ -59,13 +60,18 @@ void CountUnreadable(const SweepIndex& first, const SweepIndex& second, RawLook&
 // at a whole host pays for threads only.
 constexpr std::size_t kMaxPythons = 16;
 
-void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
-                 const SweepIndex& second, Observation& observation) {
+ProcessIndex ProcessOf(pid_t pid, const Observation& observation) {
   const auto row = std::find_if(observation.processes.begin(), observation.processes.end(),
                                 [&](const Process& process) { return process.id.tid == pid; });
-  if (row == observation.processes.end()) return;  // it has ended meanwhile
+  if (row == observation.processes.end()) return kNoIndex;
+  return static_cast<ProcessIndex>(row - observation.processes.begin());
+}
+
+void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
+                 const SweepIndex& second, Observation& observation) {
   PythonPlace place;
-  place.process = static_cast<ProcessIndex>(row - observation.processes.begin());
+  place.process = ProcessOf(pid, observation);
+  if (place.process == kNoIndex) return;  // it has ended meanwhile
   place.thread = [&](const PythonThread& thread) {
     PythonLoopThread loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
@@ -233,10 +239,23 @@ Result<Observation> Observer::Look() {
   for (const auto& [pid, python] : look->python) {
     AddPythonOf(pid, python, first, second, observation);
   }
+  Search(*look, observation);
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);
   FillCost(begin, cpu_begin, *look, observation);
   return observation;
+}
+
+void Observer::Search(const RawLook& look, Observation& observation) {
+  const TimeNs now = MonotonicNow();
+  if (look.python.empty() || (searched_ && now - *searched_ < options_.search_interval)) return;
+  searched_ = now;
+  for (const auto& [pid, python] : look.python) {
+    const ProcessIndex process = ProcessOf(pid, observation);
+    if (process == kNoIndex) continue;  // it has ended meanwhile
+    const auto found = LookForForgotten(reader_, pid, observation.losses);
+    if (found) AddForgotten(*found, process, observation);
+  }
 }
 
 Result<bool> Observer::Watch(DurationNs settle) {

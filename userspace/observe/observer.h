@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct ObserverOptions {
   std::vector<std::string> exclusive_classes = DefaultExclusiveClasses();
   // Nobody will look again soon: a look that missed a thread which was awake is worth repeating.
   bool once = false;
+  // How often at most whole heaps are searched for what nobody takes care of; 0: in every look.
+  DurationNs search_interval = 0;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
   // Where waits are followed: who was given which lock last. May be empty.
@@ -50,6 +53,8 @@ class Observer {
 
  private:
   Result<RawLook> LookOnce();
+  // Exceptions and coroutines that nobody takes care of, if it is time for that.
+  void Search(const RawLook& look, Observation& observation);
   Status LookCloser(const std::vector<WantedThread>& wanted, RawLook& look);
   tl::unexpected<Error> NothingMatches() const;
   bool SomebodySpins(const RawLook& look) const;
@@ -65,6 +70,7 @@ class Observer {
   History& history_;
   KernelSymbols kernel_symbols_;
   std::unordered_set<pid_t> selected_;
+  std::optional<TimeNs> searched_;
 };
 
 }  // namespace ct

@@ -63,7 +63,7 @@ class PythonBuilder {
     HandDownDeadlines();
     for (const auto& [task, actor] : alive_) AddHolds(*task, actor);
     AddUses();
-    AddLosses();
+    AddPythonLosses(look_, out_);
   }
 
  private:
@@ -77,6 +77,8 @@ class PythonBuilder {
     actor.ns_tid = task.thread;
     actor.task = task.address;
     actor.name = task.name.empty() ? "without a name" : task.name;
+    actor.request = task.request;
+    actor.client = task.client;
     actor.process = place_.process;
     actor.state = state;
     actor.still = IsSteady(task);
@@ -111,14 +113,7 @@ class PythonBuilder {
     if (!is_new) return entry->second;
     Stack& stack = out_.stacks.emplace_back();
     stack.end = truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
-    for (const PythonFrame& row : frames) {
-      const PythonCode& code = look_.second.CodeOf(row);
-      Frame& frame = stack.frames.emplace_back();
-      frame.origin = FrameOrigin::kPython;
-      frame.function = code.function;
-      frame.file = code.file;
-      frame.line = row.line;
-    }
+    for (const PythonFrame& row : frames) stack.frames.push_back(FrameOf(look_.second, row));
     return entry->second;
   }
 
@@ -158,8 +153,10 @@ class PythonBuilder {
       const auto slept_since = ThreadOf(task).slept_since;
       if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);
     }
-    if (task.waiting_since) {
-      wait.since = std::min(wait.since, ToTime(*task.waiting_since).value_or(wait.since));
+    const auto not_before = task.not_before ? ToTime(*task.not_before) : std::nullopt;
+    if (not_before && *not_before <= look_.begin) {
+      wait.not_before = not_before;
+      if (task.began_then) wait.since = *not_before;
     }
     if (task.deadline) {
       wait.timed = true;
@@ -220,7 +217,8 @@ class PythonBuilder {
                            : "by the nearest of several references to it");
     const PythonTask& whole = callers_.Whole(*tasks_.at(callers_.ShownAs(first.task)));
     const std::size_t frame = callers_.FramesInside(first.task) + first.frame;
-    if (frame < whole.frames.size()) out_.holds.back().acquired_at = AddStack(whole.frames, whole.truncated, frame);
+    if (frame < whole.frames.size())
+      out_.holds.back().acquired_at = AddStack(whole.frames, whole.truncated, frame);
     return true;
   }
 
@@ -355,19 +353,6 @@ class PythonBuilder {
         }
       }
       changed = std::move(next);
-    }
-  }
-
-  // What a look at a process that runs on misses, the other may have seen; and while its loops run,
-  // objects come and go.
-  void AddLosses() {
-    const bool rests = comparison_.AllLoopsSlept();
-    std::map<std::string, std::uint64_t> before;
-    for (const PythonSkip& skip : look_.first.skips) before[skip.reason] += skip.count;
-    for (const PythonSkip& skip : look_.second.skips) {
-      const auto found = before.find(skip.reason);
-      const std::uint64_t both = found == before.end() ? 0 : std::min(found->second, skip.count);
-      if (both > 0) out_.losses.push_back({"of Python: " + skip.reason, both, rests, ""});
     }
   }
 

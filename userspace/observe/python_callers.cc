@@ -68,7 +68,17 @@ void PythonCallers::Join(const PythonTask& caller) {
       whole.deadline = inner.deadline;
       whole.deadline_frame = inner.deadline_frame;
     }
-    if (inner.waiting_since) whole.waiting_since = inner.waiting_since;
+    // The inner one began later, so it knows better.
+    if (inner.not_before && (!whole.not_before || *inner.not_before > *whole.not_before)) {
+      whole.not_before = inner.not_before;
+      whole.began_then = inner.began_then;
+    }
+    for (PythonUse& use : whole.uses) use.frame += inside;
+    whole.uses.insert(whole.uses.end(), inner.uses.begin(), inner.uses.end());
+    if (whole.request.empty()) {
+      whole.request = inner.request;
+      whole.client = inner.client;
+    }
   }
   whole_.emplace(caller.address, std::move(whole));
 }

@@ -1,6 +1,8 @@
 #include "observe/python_look.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "observe/python_resources.h"
 
@@ -79,6 +81,27 @@ bool IsRestless(const PythonLook& look) {
                        return awaited && awaited->purpose == WaitPurpose::kAcquire &&
                               !comparison.IsConsistent(task) && comparison.IsSteady(task);
                      });
+}
+
+Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
+  const PythonCode& code = process.CodeOf(from);
+  Frame frame;
+  frame.origin = FrameOrigin::kPython;
+  frame.function = code.function;
+  frame.file = code.file;
+  frame.line = from.line;
+  return frame;
+}
+
+void AddPythonLosses(const PythonLook& look, Observation& observation) {
+  const bool rests = PythonComparison(look).AllLoopsSlept();
+  std::map<std::string, std::uint64_t> before;
+  for (const PythonSkip& skip : look.first.skips) before[skip.reason] += skip.count;
+  for (const PythonSkip& skip : look.second.skips) {
+    const auto found = before.find(skip.reason);
+    const std::uint64_t both = found == before.end() ? 0 : std::min(found->second, skip.count);
+    if (both > 0) observation.losses.push_back({"of Python: " + skip.reason, both, rests, ""});
+  }
 }
 
 }  // namespace ct

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "model/observation.h"
 #include "runtimes/python_process.h"
 
 namespace ct {
@@ -14,7 +15,7 @@ namespace ct {
 struct PythonLook {
   PythonProcess first;
   PythonProcess second;
-  TimeNs begin = 0;  // before the first
+  TimeNs begin = 0;  // the first had been read: what it shows began before
   TimeNs end = 0;    // after the second
 };
 
@@ -52,5 +53,12 @@ class PythonComparison {
   std::unordered_set<pid_t> slept_;                              // native ids
   std::unordered_set<pid_t> asleep_;                             // in the second look
 };
+
+// A frame as observations have it.
+Frame FrameOf(const PythonProcess& process, const PythonFrame& frame);
+
+// What both looks missed: what a look at a process that runs on misses, the other may have seen;
+// and while its loops run, objects come and go.
+void AddPythonLosses(const PythonLook& look, Observation& observation);
 
 }  // namespace ct

@@ -11,6 +11,7 @@
 #include "observe/filter.h"
 #include "observe/process_row.h"
 #include "observe/python_builder.h"
+#include "observe/python_forgotten.h"
 
 namespace ct {
 namespace {
@@ -55,29 +56,31 @@ std::string NameOf(pid_t pid) {
 }  // namespace
 
 Result<Observation> LookAtPython(Reader& reader, pid_t pid,
-                                 const std::vector<std::string>& exclusive_classes) {
+                                 const std::vector<std::string>& exclusive_classes, bool search) {
   ProcessToRead request;
   request.pid = pid;
   request.want_python = true;
   request.want_process = true;
   request.exclusive_classes = exclusive_classes;
   PythonLook look;
-  look.begin = MonotonicNow();
+  const TimeNs begin = MonotonicNow();
   Result<ProcessRead> first = Read(reader, request);
   request.want_process = false;
   if (!first) return Fail(first.error());
   look.second = std::move(*first->python);
+  TimeNs read = MonotonicNow();
   for (const DurationNs pause : kPauses) {
     Pause(pause);
     Result<ProcessRead> next = Read(reader, request);
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
+    look.begin = std::exchange(read, MonotonicNow());
     if (!IsRestless(look)) break;
   }
   look.end = MonotonicNow();
 
   Observation observation;
-  observation.begin = look.begin;
+  observation.begin = begin;
   observation.end = look.end;
   observation.realtime_offset = RealtimeOffset();
   observation.filter = Filter{{pid}, "", "", ""}.Text();
@@ -94,10 +97,12 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
     return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
-  observation.degradations = {
-      "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
-      "not known"};
-  observation.cost.total = look.end - look.begin;
+  if (search) {
+    const auto forgotten = LookForForgotten(reader, pid, observation.losses);
+    if (forgotten) AddForgotten(*forgotten, place.process, observation);
+  }
+  observation.degradations = {"tasks only, by reading memory: threads are not looked at"};
+  observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;
 }

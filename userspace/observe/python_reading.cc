@@ -18,8 +18,8 @@ ProcessRead Read(Reader& reader, pid_t pid, const std::vector<std::string>& excl
 
 void BeginPython(Reader& reader, const std::vector<std::string>& exclusive_classes, RawLook& look) {
   for (const pid_t pid : look.selected) {
-    const TimeNs begin = MonotonicNow();
     ProcessRead answer = Read(reader, pid, exclusive_classes);
+    const TimeNs begin = MonotonicNow();
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (!answer.python_error.empty()) {
       look.losses.push_back({"tasks of a Python that is not known", 1, true,

@@ -85,6 +85,7 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_max_frames(request.max_frames);
   message.set_want_process(request.want_process);
   message.set_want_python(request.want_python);
+  message.set_want_forgotten(request.want_forgotten);
   for (const std::string& name : request.exclusive_classes) message.add_exclusive_classes(name);
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
@@ -138,6 +139,7 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.exclusive_classes.assign(message.exclusive_classes().begin(),
                                    message.exclusive_classes().end());
   request.want_python = message.want_python();
+  request.want_forgotten = message.want_forgotten();
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;
     thread.tid = from.tid();

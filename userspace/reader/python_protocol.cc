@@ -47,6 +47,17 @@ class Splitter {
     for (const PythonPool& pool : process.pools) {
       if (Status status = SendIfFull(Add(pool)); !status) return status;
     }
+    for (const PythonFailure& failure : process.failures) {
+      if (Status status = SendIfFull(Add(failure)); !status) return status;
+    }
+    for (const PythonUnawaited& coroutine : process.unawaited) {
+      wire::PythonUnawaited& to = *part_.add_unawaited();
+      to.set_coroutine(coroutine.coroutine);
+      to.set_code(coroutine.code);
+      to.set_line(coroutine.line);
+      to.set_referrer(coroutine.referrer);
+      if (Status status = SendIfFull(1); !status) return status;
+    }
     return Send();
   }
 
@@ -99,11 +110,12 @@ class Splitter {
     return wait.children.size();
   }
 
-  template <class Message>
-  std::size_t AddFrames(const std::vector<PythonFrame>& frames, Message& message) {
+  using Frames = google::protobuf::RepeatedPtrField<wire::PythonFrame>;
+
+  std::size_t AddFrames(const std::vector<PythonFrame>& frames, Frames& message) {
     std::size_t weight = frames.size() + 1;
     for (const PythonFrame& frame : frames) {
-      wire::PythonFrame& to = *message.add_frames();
+      wire::PythonFrame& to = *message.Add();
       to.set_code(frame.code);
       to.set_line(frame.line);
       to.set_address(frame.address);
@@ -146,7 +158,8 @@ class Splitter {
     to.set_name(thread.name);
     to.set_timed(thread.timed);
     if (thread.deadline) to.set_deadline(*thread.deadline);
-    return AddFrames(thread.frames, to) + Add(thread.waits_for, *to.mutable_waits_for());
+    return AddFrames(thread.frames, *to.mutable_frames()) +
+           Add(thread.waits_for, *to.mutable_waits_for());
   }
 
   std::size_t Add(const PythonTask& task) {
@@ -159,9 +172,26 @@ class Splitter {
     to.set_truncated(task.truncated);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
-    if (task.waiting_since) to.set_waiting_since(*task.waiting_since);
     AddUses(task.uses, to);
-    return AddFrames(task.frames, to) + Add(task.waits_for, *to.mutable_waits_for());
+    to.set_request(task.request);
+    to.set_client(task.client);
+    if (task.not_before) to.set_not_before(*task.not_before);
+    to.set_began_then(task.began_then);
+    return AddFrames(task.frames, *to.mutable_frames()) +
+           Add(task.waits_for, *to.mutable_waits_for());
+  }
+
+  std::size_t Add(const PythonFailure& failure) {
+    wire::PythonFailure& to = *part_.add_failures();
+    to.set_future(failure.future);
+    to.set_is_task(failure.is_task);
+    to.set_name(failure.name);
+    to.set_type(failure.type);
+    to.set_message(failure.message);
+    to.set_referrer(failure.referrer);
+    to.set_may_be_asked_for(failure.may_be_asked_for);
+    return AddFrames(failure.raised, *to.mutable_raised()) +
+           AddFrames(failure.created, *to.mutable_created());
   }
 
   std::size_t Add(const PythonPool& pool) {
@@ -293,8 +323,11 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.uses = TakeUses(part, from.uses());
   task.waits_for = TakeAwait(part, from.waits_for());
   if (from.has_deadline()) task.deadline = from.deadline();
-  if (from.has_waiting_since()) task.waiting_since = from.waiting_since();
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
+  task.request = Text(from.request());
+  task.client = Text(from.client());
+  if (from.has_not_before()) task.not_before = from.not_before();
+  task.began_then = from.began_then();
   return task;
 }
 
@@ -321,6 +354,20 @@ PythonPool PythonIntake::TakePool(const Part& part, const wire::PythonPool& from
   return pool;
 }
 
+PythonFailure PythonIntake::TakeFailure(const Part& part, const wire::PythonFailure& from) {
+  PythonFailure failure;
+  failure.future = from.future();
+  failure.is_task = from.is_task();
+  failure.name = Text(from.name());
+  failure.type = Text(from.type());
+  failure.message = Text(from.message());
+  failure.raised = TakeFrames(part, from.raised());
+  failure.created = TakeFrames(part, from.created());
+  failure.referrer = Text(from.referrer());
+  failure.may_be_asked_for = from.may_be_asked_for();
+  return failure;
+}
+
 Status PythonIntake::Take(const Part& part) {
   if (!process_) process_.emplace();
   process_->version = part.version();
@@ -330,6 +377,7 @@ Status PythonIntake::Take(const Part& part) {
   Spend(tasks_left_, count(part.tasks_size()));
   Spend(others_left_, count(part.gils_size()) + count(part.skips_size()) +
                           count(part.locks_size()) + count(part.pools_size()));
+  Spend(forgotten_left_, count(part.failures_size()) + count(part.unawaited_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
@@ -351,6 +399,13 @@ Status PythonIntake::Take(const Part& part) {
     }
     for (const wire::PythonPool& pool : part.pools()) {
       process_->pools.push_back(TakePool(part, pool));
+    }
+    for (const wire::PythonFailure& failure : part.failures()) {
+      process_->failures.push_back(TakeFailure(part, failure));
+    }
+    for (const wire::PythonUnawaited& from : part.unawaited()) {
+      process_->unawaited.push_back(
+          {from.coroutine(), from.code(), from.line(), Text(from.referrer())});
     }
   }
   if (too_much_) return Fail(ErrorCode::kMalformed, "more of a Python process than there can be");
@@ -377,6 +432,13 @@ std::optional<PythonProcess> PythonIntake::Finish() {
     check_uses(task.uses, task.frames.size());
     if (task.deadline_frame >= task.frames.size()) task.deadline_frame = 0;
   }
+  for (PythonFailure& failure : process_->failures) {
+    check(failure.raised);
+    check(failure.created);
+  }
+  std::erase_if(process_->unawaited, [this](const PythonUnawaited& coroutine) {
+    return coroutine.code >= process_->codes.size();
+  });
   return std::exchange(process_, std::nullopt);
 }
 

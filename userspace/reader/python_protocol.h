@@ -43,6 +43,8 @@ class PythonIntake {
   PythonThread TakeThread(const Part& part, const concurrency_tracer::internal::PythonThread& from);
   PythonPool TakePool(const Part& part, const concurrency_tracer::internal::PythonPool& from);
   PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
+  PythonFailure TakeFailure(const Part& part,
+                            const concurrency_tracer::internal::PythonFailure& from);
 
   std::optional<PythonProcess> process_;
   bool too_much_ = false;
@@ -53,10 +55,11 @@ class PythonIntake {
   std::uint64_t holds_left_ = 1 << 20;
   std::uint64_t children_left_ = 4 << 20;
   std::uint64_t uses_left_ = 1 << 17;
-  std::uint64_t codes_left_ = 1 << 17;
-  std::uint64_t others_left_ = 16'384;   // GILs, locks, pools and skips
-  std::uint64_t units_left_ = 1 << 20;   // of pools, and their holders
-  std::uint64_t text_left_ = 256 << 20;  // bytes of names, each time one is kept
+  std::uint64_t codes_left_ = 1 << 18;
+  std::uint64_t others_left_ = 16'384;     // GILs, locks, pools and skips
+  std::uint64_t units_left_ = 1 << 20;     // of pools, and their holders
+  std::uint64_t forgotten_left_ = 32'768;  // failures and coroutines
+  std::uint64_t text_left_ = 256 << 20;    // bytes of names, each time one is kept
 };
 
 }  // namespace ct

@@ -230,11 +230,23 @@ class Server {
       to.set_language(facts.language);
       to.set_catches_signals(facts.catches_signals);
     }
-    if (request.want_python) {
-      if (Status status = AnswerPython(**target, request, message.id(), response); !status)
+    if (request.want_python || request.want_forgotten) {
+      if (Status status = AnswerPython(**target, request, message.id(), response); !status) {
         return status;
+      }
     }
     return Finish(response);
+  }
+
+  // Once: it takes long, and it is about what lies there, not about what happens.
+  static Result<std::optional<PythonProcess>> ReadForgotten(Target& target) {
+    const ThreadSwitches before = ReadThreadSwitches(target.pid());
+    PythonOptions options;
+    options.tasks = false;
+    options.forgotten = true;
+    Result<std::optional<PythonProcess>> process = ReadPython(target, options);
+    if (process && *process) NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
+    return process;
   }
 
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
@@ -259,7 +271,8 @@ class Server {
                       wire::ReadResponse& last) {
     PythonOptions options;
     options.exclusive_classes = request.exclusive_classes;
-    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target, options);
+    const Result<std::optional<PythonProcess>> process =
+        request.want_python ? ReadPythonAtRest(target, options) : ReadForgotten(target);
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

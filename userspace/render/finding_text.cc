@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "model/names.h"
+#include "render/forgotten_text.h"
 #include "render/labels.h"
 #include "render/pool_text.h"
 #include "render/table.h"
@@ -74,7 +75,6 @@ class Writer {
   std::vector<std::string> HoldRow(ActorIndex actor, const Hold& hold);
   void AddUseRows(ActorIndex actor, std::vector<std::vector<std::string>>& rows);
   std::vector<std::vector<std::string>> RowsOf(ActorIndex actor);
-  std::string NameOf(const std::vector<ActorIndex>& actors) const;
 
   TextContext& context_;
   const Finding& finding_;
@@ -274,23 +274,20 @@ std::vector<std::vector<std::string>> Writer::RowsOf(ActorIndex actor) {
   return rows;
 }
 
-std::string Writer::NameOf(const std::vector<ActorIndex>& actors) const {
-  return actors.size() == 1 ? context_.Who(actors.front()) : CountActors(context_, actors);
-}
-
 std::string Writer::PrincipalRows() {
   std::vector<Group> groups;
-  std::map<std::vector<std::vector<std::string>>, std::size_t> known;
+  std::map<std::pair<std::string, std::vector<std::vector<std::string>>>, std::size_t> known;
   for (const ActorIndex actor : principals_) {
     auto rows = RowsOf(actor);
     if (rows.empty()) continue;
-    const auto [entry, added] = known.try_emplace(rows, groups.size());
+    const std::string& request = context_.graph.actor(actor).request;
+    const auto [entry, added] = known.try_emplace({request, rows}, groups.size());
     if (added) groups.push_back({{}, std::move(rows)});
     groups[entry->second].actors.push_back(actor);
   }
   Table table(2);
   for (std::size_t i = 0; i < std::min(groups.size(), Limit()); ++i) {
-    std::string name = NameOf(groups[i].actors);
+    std::string name = NameActors(context_, groups[i].actors);
     for (auto& row : groups[i].rows) {
       row.insert(row.begin(), std::exchange(name, ""));
       table.Add(std::move(row));
@@ -331,7 +328,7 @@ std::string Writer::BehindRows() {
   Table table(2);
   const std::size_t shown = std::min(crowds.size(), Limit());
   for (const Crowd& crowd : std::span(crowds).first(shown)) {
-    std::string who = NameOf(crowd.actors);
+    std::string who = NameActors(context_, crowd.actors);
     if (crowd.actors.size() > 1) {
       who.insert(0, digits - std::to_string(crowd.actors.size()).size(), ' ');
     }
@@ -441,6 +438,10 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
 }
 
 std::string FindingText(TextContext& context, const Finding& finding) {
+  if (finding.kind == FindingKind::kSwallowedException ||
+      finding.kind == FindingKind::kNeverAwaited) {
+    return ForgottenText(context, finding);
+  }
   return Writer(context, finding).Write();
 }
 

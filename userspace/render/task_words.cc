@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxType = 96;    // bytes
 constexpr std::size_t kMaxLegend = 32;  // lines
 constexpr std::size_t kMaxNames = 3;
+constexpr DurationNs kLeastAge = kSecond;  // worth telling
 
 std::string TypeOf(const Resource& resource) {
   return CleanText(resource.type.empty() ? ToString(resource.kind) : resource.type, kMaxType);
@@ -66,6 +67,34 @@ std::string TaskWords::Aside(ActorIndex task) const {
     return "ends now";
   }
   return "ends in " + FormatDuration(left);
+}
+
+std::string TaskWords::Age(const std::vector<ActorIndex>& tasks) const {
+  const TimeNs end = context_.observation.end;
+  const auto ago = [end](TimeNs time) {
+    DurationNs age = 0;
+    return __builtin_sub_overflow(end, time, &age) || age < 0 ? 0 : age;
+  };
+  DurationNs at_least = 0;
+  DurationNs at_most = 0;  // 0: not known
+  for (const ActorIndex task : tasks) {
+    const Wait* wait = context_.WaitOf(task);
+    if (wait == nullptr) continue;
+    const DurationNs least = ago(wait->since);
+    const DurationNs most = wait->not_before ? ago(*wait->not_before) : 0;
+    // What is seen for the first time has waited for the time of the look at least.
+    if (least >= kLeastAge && least > at_least) {
+      at_least = least;
+      at_most = most;
+    } else if (at_least == 0) {
+      at_most = std::max(at_most, most);
+    }
+  }
+  if (std::max(at_least, at_most) < kLeastAge) return "";
+  const std::string oldest = tasks.size() > 1 ? "oldest " : "";
+  if (at_least == 0) return oldest + "<= " + FormatDuration(at_most);
+  const bool exact = at_most != 0 && at_most - at_least < kLeastAge;
+  return oldest + (exact ? "for " : ">= ") + FormatDuration(at_least);
 }
 
 std::vector<TaskWords::Held> TaskWords::Holds(ActorIndex task) {

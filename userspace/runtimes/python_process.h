@@ -142,8 +142,12 @@ struct PythonTask {
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;
   std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
-  // The wait has lasted at least since then, by the same clock; unset: not known.
-  std::optional<double> waiting_since;
+  // When the wait began, or the earliest moment at which it can have, by the loop's clock: a
+  // deadline less the delay that it was set with.
+  std::optional<double> not_before;
+  bool began_then = false;  // it did begin at that moment
+  std::string request;      // of a web service, for whom it works: "GET /orders/{id}"; else empty
+  std::string client;       // who asked for that: "10.0.4.17"
   bool operator==(const PythonTask&) const = default;
 };
 
@@ -179,6 +183,29 @@ struct PythonPool {
   bool operator==(const PythonPool&) const = default;
 };
 
+// A future or task that ended with an exception which nobody has asked for.
+struct PythonFailure {
+  std::uint64_t future = 0;
+  bool is_task = false;
+  std::string name;     // of a task
+  std::string type;     // of the exception: "ConnectionResetError", "shop.errors.PaymentFailed"
+  std::string message;  // from its arguments, cut
+  std::vector<PythonFrame> raised;   // its traceback, innermost first
+  std::vector<PythonFrame> created;  // where the future was; known in asyncio's debug mode alone
+  std::string referrer;              // who refers to it: "shop.jobs.running", "workers of main()"
+  bool may_be_asked_for = false;     // a frame that is not over has it
+  bool operator==(const PythonFailure&) const = default;
+};
+
+// A coroutine that was called and has not begun, and that no task, frame or queue has.
+struct PythonUnawaited {
+  std::uint64_t coroutine = 0;
+  std::uint32_t code = 0;
+  std::uint32_t line = 0;  // where its function begins
+  std::string referrer;    // who refers to it: "shop.jobs.pending", "_jobs of a shop.Runner"
+  bool operator==(const PythonUnawaited&) const = default;
+};
+
 // Something that was not read, by reason.
 struct PythonSkip {
   std::string reason;
@@ -192,7 +219,9 @@ struct PythonProcess {
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
   std::vector<PythonPool> pools;
-  std::vector<PythonGil> gils;  // one an interpreter that has its own
+  std::vector<PythonFailure> failures;     // of PythonOptions::forgotten
+  std::vector<PythonUnawaited> unawaited;  // the same
+  std::vector<PythonGil> gils;             // one an interpreter that has its own
   std::vector<PythonLock> locks;
   std::vector<PythonSkip> skips;
 

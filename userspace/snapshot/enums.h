@@ -166,6 +166,8 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kPoolExhausted, pb::FINDING_KIND_POOL_EXHAUSTED},
         {FindingKind::kSharedObject, pb::FINDING_KIND_SHARED_OBJECT},
         {FindingKind::kThreadLocalInTasks, pb::FINDING_KIND_THREAD_LOCAL_IN_TASKS},
+        {FindingKind::kSwallowedException, pb::FINDING_KIND_SWALLOWED_EXCEPTION},
+        {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
     });
 
 template <>

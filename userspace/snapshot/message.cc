@@ -31,6 +31,8 @@ class MessageBuilder {
   void Add(const Hold& hold);
   void Add(const Use& use);
   void Add(const LockContention& lock);
+  void Add(const SwallowedException& exception);
+  void Add(const NeverAwaited& coroutines);
 
   std::uint32_t Intern(std::string_view text);
   std::uint32_t Intern(const Frame& frame);
@@ -143,6 +145,8 @@ void MessageBuilder::Add(const Actor& actor) {
   SetId(*row.mutable_id(), actor.id);
   row.set_task(actor.task);
   row.set_name(Intern(actor.name));
+  row.set_request(Intern(actor.request));
+  row.set_client(Intern(actor.client));
   SetIndex(row, &pb::Actor::set_process, actor.process);
   row.set_ns_tid(actor.ns_tid);
   row.set_state(ToProto(actor.state));
@@ -201,6 +205,7 @@ void MessageBuilder::Add(const Wait& wait) {
   row.set_evidence_note(Intern(wait.evidence_note));
   row.set_continuity(ToProto(wait.continuity));
   row.set_since_ns(wait.since);
+  if (wait.not_before) row.set_not_before_ns(*wait.not_before);
   if (wait.deadline) row.set_deadline_ns(*wait.deadline);
   row.set_timed(wait.timed);
   row.set_private_futex(wait.private_futex);
@@ -276,6 +281,29 @@ void MessageBuilder::Add(const LockContention& lock) {
   for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
 }
 
+void MessageBuilder::Add(const SwallowedException& exception) {
+  pb::SwallowedException& row = *out_.add_swallowed_exceptions();
+  SetIndex(row, &pb::SwallowedException::set_process, exception.process);
+  row.set_future(exception.future);
+  row.set_is_task(exception.is_task);
+  row.set_name(Intern(exception.name));
+  row.set_type(Intern(exception.type));
+  row.set_message(Intern(exception.message));
+  SetIndex(row, &pb::SwallowedException::set_raised_at, exception.raised_at);
+  SetIndex(row, &pb::SwallowedException::set_created_at, exception.created_at);
+  row.set_referrer(Intern(exception.referrer));
+  row.set_evidence(ToProto(exception.evidence));
+}
+
+void MessageBuilder::Add(const NeverAwaited& coroutines) {
+  pb::NeverAwaited& row = *out_.add_never_awaited();
+  SetIndex(row, &pb::NeverAwaited::set_process, coroutines.process);
+  SetIndex(row, &pb::NeverAwaited::set_function, coroutines.function);
+  row.set_count(coroutines.count);
+  row.set_referrer(Intern(coroutines.referrer));
+  row.set_evidence(ToProto(coroutines.evidence));
+}
+
 void MessageBuilder::Add(const Finding& finding) {
   pb::Finding& row = *out_.add_findings();
   row.set_kind(ToProto(finding.kind));
@@ -289,6 +317,8 @@ void MessageBuilder::Add(const Finding& finding) {
   AddIndices(*row.mutable_blocked_behind(), finding.blocked_behind);
   for (const RingStep& step : finding.chain) SetStep(*row.add_chain(), step);
   SetIndex(row, &pb::Finding::set_root, finding.root);
+  AddIndices(*row.mutable_exceptions(), finding.exceptions);
+  AddIndices(*row.mutable_never_awaited(), finding.never_awaited);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
   row.set_id(finding.id);
@@ -355,6 +385,8 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Hold& hold : observation.holds) Add(hold);
   for (const Use& use : observation.uses) Add(use);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
+  for (const SwallowedException& exception : observation.swallowed_exceptions) Add(exception);
+  for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
 }
 
 }  // namespace

@@ -152,6 +152,10 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::Use>(payload);
     case Fields::kLockContentionFieldNumber:
       return Parse<pb::LockContention>(payload);
+    case Fields::kSwallowedExceptionsFieldNumber:
+      return Parse<pb::SwallowedException>(payload);
+    case Fields::kNeverAwaitedFieldNumber:
+      return Parse<pb::NeverAwaited>(payload);
     case Fields::kStringsFieldNumber:
     case Fields::kFunctionsFieldNumber:
     case Fields::kFramesFieldNumber:
@@ -254,6 +258,8 @@ Status RowReader::Read(const pb::Actor& row) {
   out.id = Id(row.id());
   out.task = row.task();
   out.name = Text(row.name());
+  out.request = Text(row.request());
+  out.client = Text(row.client());
   if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
   out.ns_tid = row.ns_tid();
   out.state = Enum<RunState>(row.state());
@@ -312,6 +318,7 @@ Status RowReader::Read(const pb::Wait& row) {
   out.evidence_note = Text(row.evidence_note());
   out.continuity = Enum<Continuity>(row.continuity());
   out.since = Time(row.since_ns());
+  if (row.has_not_before_ns()) out.not_before = Time(row.not_before_ns());
   if (row.has_deadline_ns()) out.deadline = Time(row.deadline_ns());
   out.timed = row.timed();
   out.private_futex = row.private_futex();
@@ -401,6 +408,35 @@ Status RowReader::Read(const pb::LockContention& row) {
   return {};
 }
 
+Status RowReader::Read(const pb::SwallowedException& row) {
+  Charge(sizeof(SwallowedException));
+  if (!error_) return error_;
+  SwallowedException& out = contents_.observation.swallowed_exceptions.emplace_back();
+  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
+  out.future = row.future();
+  out.is_task = row.is_task();
+  out.name = Text(row.name());
+  out.type = Text(row.type());
+  out.message = Text(row.message());
+  if (row.has_raised_at()) out.raised_at = Index(row.raised_at(), Fields::kStacksFieldNumber);
+  if (row.has_created_at()) out.created_at = Index(row.created_at(), Fields::kStacksFieldNumber);
+  out.referrer = Text(row.referrer());
+  out.evidence = Enum<Evidence>(row.evidence());
+  return {};
+}
+
+Status RowReader::Read(const pb::NeverAwaited& row) {
+  Charge(sizeof(NeverAwaited));
+  if (!error_) return error_;
+  NeverAwaited& out = contents_.observation.never_awaited.emplace_back();
+  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
+  if (row.has_function()) out.function = Index(row.function(), Fields::kStacksFieldNumber);
+  out.count = row.count();
+  out.referrer = Text(row.referrer());
+  out.evidence = Enum<Evidence>(row.evidence());
+  return {};
+}
+
 Status RowReader::Read(const pb::Finding& row) {
   const auto kind = FromProto<FindingKind>(row.kind());
   if (!kind) {
@@ -421,6 +457,8 @@ Status RowReader::Read(const pb::Finding& row) {
   out.blocked_behind = Indices(row.blocked_behind(), Fields::kActorsFieldNumber);
   out.chain = Steps(row.chain());
   if (row.has_root()) out.root = Index(row.root(), Fields::kActorsFieldNumber);
+  out.exceptions = Indices(row.exceptions(), Fields::kSwallowedExceptionsFieldNumber);
+  out.never_awaited = Indices(row.never_awaited(), Fields::kNeverAwaitedFieldNumber);
   for (const std::string& line : row.proof()) {
     Charge(sizeof(std::string));
     out.proof.push_back(Own(line));

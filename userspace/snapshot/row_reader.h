@@ -51,6 +51,8 @@ class RowReader {
   Status Read(const pb::Hold& row);
   Status Read(const pb::Use& row);
   Status Read(const pb::LockContention& row);
+  Status Read(const pb::SwallowedException& row);
+  Status Read(const pb::NeverAwaited& row);
   Status ReadString(std::span<const std::byte> payload);
 
   template <class Row>

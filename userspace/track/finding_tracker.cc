@@ -1,7 +1,9 @@
 #include "track/finding_tracker.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "base/hash.h"
@@ -69,6 +71,36 @@ std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
   return wait_of;
 }
 
+bool IsForgotten(FindingKind kind) {
+  return kind == FindingKind::kSwallowedException || kind == FindingKind::kNeverAwaited;
+}
+
+ActorId IdOfProcess(const Observation& observation, ProcessIndex index) {
+  const Process* process = At(observation.processes, index);
+  return process != nullptr ? ActorId{process->id, 0} : ActorId();
+}
+
+// Rows that are found anew in every observation are told apart by what they say.
+std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
+  std::size_t hash = std::hash<std::string>()(row.referrer);
+  const Stack* stack = At(observation.stacks, row.function);
+  if (stack == nullptr || stack->frames.empty()) return hash;
+  const Frame& frame = stack->frames.front();
+  hash = HashCombine(hash, std::hash<std::string>()(frame.function));
+  hash = HashCombine(hash, std::hash<std::string>()(frame.file));
+  return HashCombine(hash, frame.line);
+}
+
+// How many it is about: a change of it is news.
+std::size_t ConcernedBy(const Finding& finding, const Observation& observation) {
+  std::size_t count =
+      finding.members.size() + finding.blocked_behind.size() + finding.exceptions.size();
+  for (const NeverAwaitedIndex index : finding.never_awaited) {
+    if (const NeverAwaited* row = At(observation.never_awaited, index)) count += row->count;
+  }
+  return count;
+}
+
 bool AnyRelevantLoss(const Observation& observation) {
   return std::any_of(observation.losses.begin(), observation.losses.end(),
                      [](const Loss& loss) { return loss.relevant && loss.count > 0; });
@@ -103,6 +135,21 @@ std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
       if (actor != nullptr && resource != nullptr) {
         anchors.push_back({family, IdOf(*actor), resource->id});
       }
+    }
+  } else if (IsForgotten(family)) {
+    for (const SwallowedIndex index : finding.exceptions) {
+      const SwallowedException* row = At(observation.swallowed_exceptions, index);
+      if (row == nullptr) continue;
+      ActorId actor = IdOfProcess(observation, row->process);
+      actor.task = row->future;
+      anchors.push_back({family, actor, {}});
+    }
+    for (const NeverAwaitedIndex index : finding.never_awaited) {
+      const NeverAwaited* row = At(observation.never_awaited, index);
+      if (row == nullptr) continue;
+      ResourceId what;
+      what.address = HashOf(*row, observation);
+      anchors.push_back({family, IdOfProcess(observation, row->process), what});
     }
   } else {
     ActorId root;
@@ -162,7 +209,7 @@ bool FindingTracker::See(Finding& finding, std::vector<Anchor> anchors,
   tracked.misses = 0;
   SetAnchors(finding.id, tracked, std::move(anchors));
   const Told now = {finding.kind, finding.ending, finding.evidence,
-                    finding.members.size() + finding.blocked_behind.size()};
+                    ConcernedBy(finding, observation)};
   const bool news = is_new || IsNews(tracked.told, now);
   if (news) tracked.told = now;
   return news;
@@ -173,7 +220,8 @@ bool FindingTracker::IsNews(const Told& told, const Told& now) {
   if (told.kind != now.kind || told.ending != now.ending || told.evidence != now.evidence) {
     return true;
   }
-  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait;
+  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait ||
+                     IsForgotten(now.kind);
   return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
 }
 
@@ -216,6 +264,7 @@ void FindingTracker::EndMissing(const Observation& observation, std::vector<Ende
     const auto which = next++;
     Tracked& tracked = which->second;
     if (tracked.last_update == update_) continue;
+    if (IsForgotten(tracked.summary.kind) && !observation.searched_for_forgotten) continue;
     ++tracked.misses;
     const auto& actors = tracked.summary.actors;
     const bool all_seen =

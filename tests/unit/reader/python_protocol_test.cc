@@ -51,7 +51,10 @@ PythonProcess EveryFieldSet() {
   task.deadline = 12.5;
   task.deadline_frame = 1;
   task.waits_for.pool = 0xa0;
-  task.waiting_since = 3.5;
+  task.request = "GET /orders/{id}";
+  task.client = "10.0.4.17";
+  task.not_before = 3.5;
+  task.began_then = true;
   process.tasks = {task};
   PythonUnit unit;
   unit.object = 0xb0;
@@ -59,6 +62,9 @@ PythonProcess EveryFieldSet() {
   unit.holders = {{0x40, 0, 1, 2, true}, {0, 0x10, 0, 3, false}};
   unit.referrer = "global shop.conn";
   process.pools = {{0xa0, "asyncpg.pool.Pool", 10, 3, 7, {unit}, true}};
+  process.failures = {
+      {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};
+  process.unawaited = {{0x90, 1, 12, "shop.pending"}};
   return process;
 }
 

@@ -28,6 +28,8 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_TRUE(a.stacks == b.stacks);
   EXPECT_TRUE(a.modules == b.modules);
   EXPECT_EQ(a.contention, b.contention);
+  EXPECT_EQ(a.swallowed_exceptions, b.swallowed_exceptions);
+  EXPECT_EQ(a.never_awaited, b.never_awaited);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.degradations, b.degradations);
   EXPECT_EQ(a.cost, b.cost);

@@ -144,16 +144,22 @@ std::vector<Address> Heap::AttributeValues(Address object, std::size_t limit) {
   return values;
 }
 
-void Heap::ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit) {
+void Heap::ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit) {
   const Type* type = TypeOf(object);
   const auto table = type != nullptr ? OpenInstance(object, *type) : std::nullopt;
   if (!table) return;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(table->entries, limit); ++i) {
     const Address entry = table->first_entry + i * table->entry_size + table->key_at;
     const Address value = table->values != 0 ? Word(table->values + i * 8) : Word(entry + 8);
-    const auto name = value != 0 ? Str(Word(entry), kMaxName) : std::nullopt;
-    if (name && !visit(*name, value)) return;
+    if (value != 0 && !visit(Word(entry), value)) return;
   }
+}
+
+void Heap::ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit) {
+  ForEachAttributeValue(object, limit, [&](Address key, Address value) {
+    const auto name = Str(key, kMaxName);
+    return !name || visit(*name, value);
+  });
 }
 
 }  // namespace ct::cpython

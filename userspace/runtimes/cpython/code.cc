@@ -85,6 +85,20 @@ Code* CodeCache::At(Address address) {
   return &code;
 }
 
+std::optional<std::uint32_t> CodeCache::Named(const PythonCode& code) {
+  const std::pair key(code.function, code.file);
+  const auto known = named_.find(key);
+  if (known != named_.end()) return known->second;
+  if (named_.size() >= kMaxCodes ||
+      !Spend(bytes_left_, 2 * (code.function.size() + code.file.size() + sizeof(PythonCode)))) {
+    return std::nullopt;
+  }
+  const auto index = static_cast<std::uint32_t>(names_.size());
+  named_.emplace(key, index);
+  names_.push_back(code);
+  return index;
+}
+
 std::uint32_t CodeCache::LineOf(Code& code, Address instruction) {
   // A frame that has not begun, or 3.11's before its first instruction, is at the function's line.
   if (instruction < code.bytecode) return code.first_line;

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "runtimes/cpython/bytecode.h"
@@ -41,6 +43,8 @@ class CodeCache {
   // How many operands are live whatever happens to the instruction at this address; 0 if no handler
   // covers it.
   std::uint32_t DepthAt(Code& code, Address instruction);
+  // The index of a function that is known by its name alone; nullopt beyond the limit.
+  std::optional<std::uint32_t> Named(const PythonCode& code);
   // Of its bytecode, as it is now. The names that its indices mean are code.names then.
   const NameAccesses& AccessesOf(Code& code);
   [[nodiscard]] const std::string& FileOf(const Code& code) const {
@@ -54,6 +58,7 @@ class CodeCache {
 
   Heap& heap_;
   std::unordered_map<Address, Code> codes_;
+  std::map<std::pair<std::string, std::string>, std::uint32_t> named_;
   std::vector<PythonCode> names_;
   std::uint64_t bytes_left_ = 128 << 20;   // of tables and names that are kept
   std::uint64_t scans_left_ = 1ULL << 30;  // bytes of tables looked at

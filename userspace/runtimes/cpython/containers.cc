@@ -126,7 +126,7 @@ std::vector<Address> Heap::DequeElements(Address deque, std::size_t limit) {
   return elements;
 }
 
-std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
+std::vector<Address> Heap::RawElements(Address container, std::size_t limit) {
   std::vector<Address> elements;
   switch (KindOf(container)) {
     case Kind::kList:
@@ -148,8 +148,13 @@ std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
       });
       break;
     default:
-      return elements;
+      break;
   }
+  return elements;
+}
+
+std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
+  std::vector<Address> elements = RawElements(container, limit);
   for (Address& element : elements) {
     if (KindOf(element) == Kind::kWeakref) element = Word(element + kWeakrefObject);
   }

@@ -111,6 +111,8 @@ class Heap {
   std::vector<Address> Elements(Address container, std::size_t limit);
   // The same, where those beyond the limit are no loss.
   std::vector<Address> SomeElements(Address container, std::size_t limit);
+  // The same as they are there: also nothing, None and weak references themselves.
+  std::vector<Address> RawElements(Address container, std::size_t limit);
   // The pairs of a dict, at most `limit`; stops when `visit` returns false.
   using VisitItem = std::function<bool(Address key, Address value)>;
   void ForEachItem(Address dict, std::size_t limit, const VisitItem& visit);
@@ -125,6 +127,8 @@ class Heap {
   void ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit);
   // Values of all attributes of an instance, also those in slots; at most `limit`.
   std::vector<Address> AttributeValues(Address object, std::size_t limit);
+  // The same with the names as objects: for those who look at many and want to know few.
+  void ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit);
 
  private:
   struct KeysTable {

@@ -1,6 +1,7 @@
 #include "runtimes/python.h"
 
 #include "runtimes/cpython/find.h"
+#include "runtimes/cpython/forgotten.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
 #include "runtimes/cpython/pools.h"
@@ -28,8 +29,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
   cpython::TaskReader tasks(heap, frames, holds, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
+  cpython::GcWalk walk(heap, target.memory());
+  cpython::ForgottenReader forgotten(heap, frames, codes, walk);
   for (auto& view : interpreters) {
     if (options.tasks) tasks.Read(view, process.tasks);
+    if (options.forgotten) forgotten.Read(view, process);
     waits.Read(options.futexes, process.gils, view);
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);

@@ -25,6 +25,13 @@ bool HasLists(const Offsets& offsets) { return offsets.interp_tasks != 0; }
 
 }  // namespace
 
+std::string TaskName(Heap& heap, Address task) {
+  const Address name = heap.Word(task + heap.offsets().task_name);
+  if (auto text = heap.Str(name, kMaxName)) return *text;
+  const auto number = heap.Int(name);
+  return number ? "Task-" + std::to_string(*number) : "";
+}
+
 // A ring of struct llist_node {next, prev} (pycore_llist.h), which begins and ends at its head.
 void TaskReader::ListLinked(Address head, std::vector<Address>& tasks) {
   std::unordered_set<Address> seen;
@@ -83,14 +90,6 @@ void TaskReader::FindRunning(InterpreterView& interpreter, Address module_dict) 
     const Address task = interpreter.threads[i].thread.running_task;
     if (task != 0) thread_of_task_[task] = i;
   }
-}
-
-// A name that nobody has asked for is still a number from 3.12 on.
-std::string TaskReader::NameOf(Address task) {
-  const Address name = heap_.Word(task + heap_.offsets().task_name);
-  if (auto text = heap_.Str(name, kMaxName)) return *text;
-  const auto number = heap_.Int(name);
-  return number ? "Task-" + std::to_string(*number) : "";
 }
 
 void TaskReader::AddFrames(const std::vector<FrameView>& frames, bool suspended, PythonTask& task) {
@@ -155,6 +154,7 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
     for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
     holds_.Fill(stack, false, task.frames);
   }
+  requests_.Describe(stack, task);
   if (task.state == PythonTaskState::kWaiting) {
     waits_.Describe(task.waits_for.future, stack, task);
   }
@@ -164,7 +164,7 @@ PythonTask TaskReader::ReadTask(Address address, const InterpreterView& interpre
   const Offsets& offsets = heap_.offsets();
   PythonTask task;
   task.address = address;
-  task.name = NameOf(address);
+  task.name = TaskName(heap_, address);
   task.loop = heap_.Word(address + kFutureLoop);
   const auto loop = thread_of_loop_.find(task.loop);
   if (loop != thread_of_loop_.end()) {

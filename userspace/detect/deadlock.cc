@@ -45,6 +45,7 @@ class DeadlockDetector {
     const StuckRules likely = StuckRules::Likely();
     Look({proven, FindingKind::kDeadlock, Evidence::kCertain});
     Look({proven.WithTimed(), FindingKind::kDeadlock, Evidence::kCertain});
+    Look({StuckRules::Frozen(), FindingKind::kDeadlock, Evidence::kCertain});
     FindCertainWorlds();
     Look({likely, FindingKind::kProbableDeadlock, Evidence::kProbable});
     Look({likely.WithTimed(), FindingKind::kProbableDeadlock, Evidence::kProbable});
@@ -146,6 +147,12 @@ class DeadlockDetector {
       return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kJoin;
     });
     const bool tasks = graph_.actor(knot.members.front()).kind == ActorKind::kTask;
+    const bool locks = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kAcquire;
+    });
+    if (joins && !locks) {
+      return "Do not wait for a call in the thread or task that it needs in order to run";
+    }
     if (joins) {
       return std::string("Release the locks that a ") + (tasks ? "task" : "thread") +
              " needs before waiting for its end";

@@ -1,5 +1,6 @@
 #include "runtimes/python.h"
 
+#include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
@@ -28,10 +29,12 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   for (auto& view : interpreters) {
     if (options.tasks) tasks.Read(view, process.tasks);
     waits.Read(options.futexes, process.gils, view);
-    for (auto& thread : view.threads) {
-      holds.Fill(thread.frames, false, thread.thread.frames);
-      process.threads.push_back(std::move(thread.thread));
-    }
+    for (auto& thread : view.threads) holds.Fill(thread.frames, false, thread.thread.frames);
+  }
+  process.completions =
+      cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);
+  for (auto& view : interpreters) {
+    for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
   }
   process.locks = waits.TakeLocks();
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");

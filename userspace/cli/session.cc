@@ -76,6 +76,9 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   ObserverOptions observer;
   observer.filter = target.filter;
   observer.all_waits = options.all_waits;
+  observer.exclusive_classes.insert(observer.exclusive_classes.end(),
+                                    target.exclusive_classes.begin(),
+                                    target.exclusive_classes.end());
   observer.long_wait = target.long_wait;
   observer.verdict_pause = options.verdict_pause;
   observer.once = !options.steady;

@@ -4,9 +4,11 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "detect/detect.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/python_process.h"
 #include "render/json.h"
@@ -19,6 +21,7 @@ struct CommandOptions {
   pid_t pid = 0;
   bool tree = false;
   std::string match;
+  std::vector<std::string> exclusive_classes;
   OutputOptions output;
 };
 
@@ -48,7 +51,9 @@ Result<Answer> Look(const CommandOptions& options) {
   }
   Result<std::unique_ptr<Reader>> reader = Reader::Start({});
   if (!reader) return Fail(reader.error());
-  Result<Observation> observation = LookAtPython(**reader, options.pid);
+  std::vector<std::string> classes = DefaultExclusiveClasses();
+  classes.insert(classes.end(), options.exclusive_classes.begin(), options.exclusive_classes.end());
+  Result<Observation> observation = LookAtPython(**reader, options.pid, classes);
   if (!observation) return Fail(observation.error());
   Answer answer;
   answer.observation = std::move(*observation);
@@ -102,6 +107,7 @@ Command AddTasksCommand(CLI::App& app) {
       ->add_option("--match", options->match,
                    "Only tasks whose name, or a 'function file:line' of whose stack, matches")
       ->type_name("REGEX");
+  AddExclusiveClasses(*command, options->exclusive_classes);
   AddFormatOptions(*command, options->output);
   command->add_flag("--full", options->output.full, "All rows");
   command->footer("Exit status: as that of snapshot.");

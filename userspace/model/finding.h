@@ -16,6 +16,8 @@ enum class FindingKind : std::uint8_t {
   kAbandonedLock,
   kLongWait,
   kHotLock,
+  kSharedObject,
+  kThreadLocalInTasks,
 };
 
 // Whether it ends without help.
@@ -42,7 +44,7 @@ struct Finding {
 
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
-  // root. ABANDONED_LOCK, HOT_LOCK: the waiters.
+  // root. ABANDONED_LOCK, HOT_LOCK: the waiters. SHARED_OBJECT, THREAD_LOCAL_IN_TASKS: who uses it.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for

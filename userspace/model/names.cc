@@ -62,6 +62,8 @@ const char* ToString(ResourceKind kind) {
       return "pool";
     case ResourceKind::kEventLoop:
       return "event loop";
+    case ResourceKind::kObject:
+      return "object";
   }
   return "futex";
 }
@@ -180,6 +182,10 @@ const char* ToString(FindingKind kind) {
       return "LONG_WAIT";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
+    case FindingKind::kSharedObject:
+      return "SHARED_OBJECT";
+    case FindingKind::kThreadLocalInTasks:
+      return "THREAD_LOCAL_IN_TASKS";
   }
   return "LONG_WAIT";
 }

@@ -12,6 +12,7 @@
 #include "model/edge.h"
 #include "model/frame.h"
 #include "model/resource.h"
+#include "model/use.h"
 
 namespace ct {
 
@@ -70,6 +71,7 @@ struct Observation {
   std::vector<Resource> resources;
   std::vector<Wait> waits;  // at most one per actor
   std::vector<Hold> holds;
+  std::vector<Use> uses;
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted

@@ -27,6 +27,7 @@ enum class ResourceKind : std::uint8_t {
   kGil,
   kPool,
   kEventLoop,
+  kObject,  // a program's own, that nobody waits for
 };
 
 enum class Implementation : std::uint8_t {

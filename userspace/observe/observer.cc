@@ -157,7 +157,7 @@ Result<RawLook> Observer::LookOnce() {
 
   if (options_.given_locks) look.given_locks = options_.given_locks();
   const bool few = !options_.filter.empty() && selected_.size() <= kMaxPythons;
-  if (few) BeginPython(reader_, look);
+  if (few) BeginPython(reader_, options_.exclusive_classes, look);
   const SweepIndex index(look.first);
   look_reader_.CountSick(index, look);
   cache_.Recall(index, look);
@@ -165,7 +165,7 @@ Result<RawLook> Observer::LookOnce() {
   if (options_.verdict_pause > 0 && !options_.filter.empty() && SomebodySpins(look)) {
     Pause(options_.verdict_pause);
   }
-  EndPython(reader_, look);
+  EndPython(reader_, options_.exclusive_classes, look);
 
   std::vector<WantedThread> wanted;
   for (const TaskSample* task : look_reader_.NearLocks(index, look)) {

@@ -10,6 +10,7 @@
 #include "kernel/sweep.h"
 #include "model/observation.h"
 #include "observe/builder.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/history.h"
 #include "observe/look.h"
@@ -24,6 +25,8 @@ struct ObserverOptions {
   Filter filter;
   bool all_waits = false;          // idle waits too, with stacks
   DurationNs long_wait = kSecond;  // when an unfinished lock wait deserves a look of its own
+  // Of Python: see PythonOptions::exclusive_classes.
+  std::vector<std::string> exclusive_classes = DefaultExclusiveClasses();
   // Nobody will look again soon: a look that missed a thread which was awake is worth repeating.
   bool once = false;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".

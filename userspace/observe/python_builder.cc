@@ -8,6 +8,7 @@
 #include "observe/python_graph.h"
 #include "observe/python_tasks.h"
 #include "observe/python_threads.h"
+#include "observe/python_uses.h"
 
 namespace ct {
 namespace {
@@ -42,6 +43,7 @@ void AddPython(const PythonLook& look, const PythonPlace& place, Observation& ob
   AddCompletions(graph);
   tasks.WaitForBlockedLoops();
   threads.SettlePurposes();
+  AddUses(graph);
   AddLosses(graph);
 }
 

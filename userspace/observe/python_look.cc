@@ -18,6 +18,12 @@ bool AreSameFrames(const PythonProcess& first, const std::vector<PythonFrame>& b
                     });
 }
 
+bool Contains(const std::vector<PythonUse>& uses, const PythonUse& use) {
+  return std::any_of(uses.begin(), uses.end(), [&](const PythonUse& other) {
+    return other.object == use.object && other.type == use.type && other.attribute == use.attribute;
+  });
+}
+
 bool IsForALock(const PythonAwait& wait) {
   const auto awaited = AwaitedResource(wait, "");
   return awaited && awaited->purpose == WaitPurpose::kAcquire &&
@@ -47,6 +53,7 @@ PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
     if (thread.asleep) slept_before.insert(thread.native_id);
   }
   for (const PythonThread& thread : look.second.threads) {
+    if (thread.asleep) asleep_.insert(thread.native_id);
     if (thread.asleep && slept_before.contains(thread.native_id)) slept_.insert(thread.native_id);
   }
 }
@@ -76,6 +83,19 @@ bool PythonComparison::SleptThrough(const PythonThread& thread) const {
   const auto before = threads_before_.find(thread.native_id);
   return before != threads_before_.end() && slept_.contains(thread.native_id) &&
          before->second->switches == thread.switches;
+}
+
+bool PythonComparison::WasUsing(const PythonTask& task, const PythonUse& use) const {
+  const auto before = before_.find(task.address);
+  return before != before_.end() && Contains(before->second->uses, use);
+}
+
+bool PythonComparison::WasUsing(const PythonThread& thread, const PythonUse& use) const {
+  const auto& threads = look_->first.threads;
+  return std::any_of(threads.begin(), threads.end(), [&](const PythonThread& other) {
+    return other.native_id == thread.native_id && other.address == thread.address &&
+           Contains(other.uses, use);
+  });
 }
 
 bool PythonComparison::AllSlept() const {

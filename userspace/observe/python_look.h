@@ -48,6 +48,11 @@ class PythonComparison {
   [[nodiscard]] bool IsAtSamePlace(const PythonThread& thread) const;
   // It did not run from before the first look until after the second.
   [[nodiscard]] bool SleptThrough(const PythonThread& thread) const;
+  // It slept through the second look.
+  [[nodiscard]] bool IsAsleep(pid_t native_id) const { return asleep_.contains(native_id); }
+  // The first look shows the same use by the same task, or by the same thread.
+  [[nodiscard]] bool WasUsing(const PythonTask& task, const PythonUse& use) const;
+  [[nodiscard]] bool WasUsing(const PythonThread& thread, const PythonUse& use) const;
   // All threads slept so.
   [[nodiscard]] bool AllSlept() const;
 
@@ -55,7 +60,8 @@ class PythonComparison {
   const PythonLook* look_;
   std::unordered_map<std::uint64_t, const PythonTask*> before_;  // by address
   std::unordered_map<pid_t, const PythonThread*> threads_before_;
-  std::unordered_set<pid_t> slept_;  // native ids
+  std::unordered_set<pid_t> slept_;   // native ids
+  std::unordered_set<pid_t> asleep_;  // in the second look
 };
 
 }  // namespace ct

@@ -37,15 +37,11 @@ tl::unexpected<Error> WhyNot(pid_t pid, const ProcessRead& answer) {
   return Fail(ErrorCode::kUnsupported, fmt::format("process {} is not Python", pid));
 }
 
-Result<ProcessRead> Read(Reader& reader, pid_t pid, bool want_process) {
-  ProcessToRead request;
-  request.pid = pid;
-  request.want_python = true;
-  request.want_process = want_process;
+Result<ProcessRead> Read(Reader& reader, const ProcessToRead& request) {
   ProcessRead answer = reader.Read(request);
   // On a host that is short of CPU the reader may need longer than its patience, once.
   if (!answer.python && !answer.losses.empty()) answer = reader.Read(request);
-  if (!answer.python) return WhyNot(pid, answer);
+  if (!answer.python) return WhyNot(request.pid, answer);
   return answer;
 }
 
@@ -58,15 +54,22 @@ std::string NameOf(pid_t pid) {
 
 }  // namespace
 
-Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
+Result<Observation> LookAtPython(Reader& reader, pid_t pid,
+                                 const std::vector<std::string>& exclusive_classes) {
+  ProcessToRead request;
+  request.pid = pid;
+  request.want_python = true;
+  request.want_process = true;
+  request.exclusive_classes = exclusive_classes;
   PythonLook look;
   look.begin = MonotonicNow();
-  Result<ProcessRead> first = Read(reader, pid, true);
+  Result<ProcessRead> first = Read(reader, request);
+  request.want_process = false;
   if (!first) return Fail(first.error());
   look.second = std::move(*first->python);
   for (const DurationNs pause : kPauses) {
     Pause(pause);
-    Result<ProcessRead> next = Read(reader, pid, false);
+    Result<ProcessRead> next = Read(reader, request);
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
     if (!IsRestless(look)) break;

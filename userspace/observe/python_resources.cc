@@ -28,6 +28,7 @@ constexpr auto kTypes = std::to_array<KnownType>({
      WaitPurpose::kEvent},
     {"asyncio.taskgroups.TaskGroup", "asyncio.TaskGroup", ResourceKind::kFuture,
      WaitPurpose::kJoin},
+    {"_thread._local", "threading.local", ResourceKind::kObject, WaitPurpose::kEvent},
     {"_thread.lock", "threading.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
     {"_thread.RLock", "threading.RLock", ResourceKind::kMutex, WaitPurpose::kAcquire},
     {"threading.Semaphore", "threading.Semaphore", ResourceKind::kSemaphore, WaitPurpose::kAcquire},

@@ -85,6 +85,7 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_max_frames(request.max_frames);
   message.set_want_process(request.want_process);
   message.set_want_python(request.want_python);
+  for (const std::string& name : request.exclusive_classes) message.add_exclusive_classes(name);
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
     to.set_tid(thread.tid);
@@ -134,6 +135,8 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.source_lines = message.source_lines();
   request.max_frames = message.max_frames();
   request.want_process = message.want_process();
+  request.exclusive_classes.assign(message.exclusive_classes().begin(),
+                                   message.exclusive_classes().end());
   request.want_python = message.want_python();
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;

@@ -129,6 +129,18 @@ class Splitter {
     return weight;
   }
 
+  template <class Message>
+  void AddUses(const std::vector<PythonUse>& uses, Message& message) {
+    for (const PythonUse& use : uses) {
+      wire::PythonUse& to = *message.add_uses();
+      to.set_type(TypeIndex(use.type));
+      to.set_object(use.object);
+      to.set_frame(use.frame);
+      to.set_attribute(use.attribute);
+      to.set_read_line(use.read_line);
+    }
+  }
+
   std::size_t Add(const PythonThread& thread) {
     wire::PythonThread& to = *part_.add_threads();
     to.set_native_id(thread.native_id);
@@ -140,6 +152,7 @@ class Splitter {
     to.set_host_tid(thread.host_tid);
     to.set_asleep(thread.asleep);
     to.set_switches(thread.switches);
+    AddUses(thread.uses, to);
     to.set_name(thread.name);
     to.set_timed(thread.timed);
     if (thread.deadline) to.set_deadline(*thread.deadline);
@@ -156,6 +169,7 @@ class Splitter {
     to.set_truncated(task.truncated);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
+    AddUses(task.uses, to);
     return AddFrames(task.frames, to) + Add(task.waits_for, *to.mutable_waits_for());
   }
 
@@ -206,6 +220,17 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
   return frames;
 }
 
+std::vector<PythonUse> PythonIntake::TakeUses(
+    const Part& part, const google::protobuf::RepeatedPtrField<wire::PythonUse>& from) {
+  std::vector<PythonUse> uses;
+  if (!Spend(uses_left_, static_cast<std::uint64_t>(from.size()))) return uses;
+  for (const wire::PythonUse& use : from) {
+    uses.push_back({Type(part, use.type()), use.object(), use.frame(), Text(use.attribute()),
+                    use.read_line()});
+  }
+  return uses;
+}
+
 PythonAwait PythonIntake::TakeAwait(const Part& part, const wire::PythonAwait& from) {
   PythonAwait wait;
   wait.kind = Bounded(from.kind(), PythonAwaitKind::kGil, PythonAwaitKind::kUnknown);
@@ -229,6 +254,7 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
   thread.truncated = from.truncated();
   thread.running_loop = from.running_loop();
   thread.running_task = from.running_task();
+  thread.uses = TakeUses(part, from.uses());
   thread.waits_for = TakeAwait(part, from.waits_for());
   thread.timed = from.timed();
   if (from.has_deadline()) thread.deadline = from.deadline();
@@ -247,6 +273,7 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.thread = from.thread();
   task.frames = TakeFrames(part, from.frames());
   task.truncated = from.truncated();
+  task.uses = TakeUses(part, from.uses());
   task.waits_for = TakeAwait(part, from.waits_for());
   if (from.has_deadline()) task.deadline = from.deadline();
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
@@ -298,14 +325,22 @@ Status PythonIntake::Take(const Part& part) {
 
 std::optional<PythonProcess> PythonIntake::Finish() {
   if (!process_) return std::nullopt;
+  // Of a use the frame is asked for by its number.
+  const auto check_uses = [](std::vector<PythonUse>& uses, std::size_t frames) {
+    std::erase_if(uses, [&](const PythonUse& use) { return use.frame >= frames; });
+  };
   // A frame without its code says nothing, and would be looked up.
   const auto check = [this](std::vector<PythonFrame>& frames) {
     std::erase_if(
         frames, [this](const PythonFrame& frame) { return frame.code >= process_->codes.size(); });
   };
-  for (PythonThread& thread : process_->threads) check(thread.frames);
+  for (PythonThread& thread : process_->threads) {
+    check(thread.frames);
+    check_uses(thread.uses, thread.frames.size());
+  }
   for (PythonTask& task : process_->tasks) {
     check(task.frames);
+    check_uses(task.uses, task.frames.size());
     if (task.deadline_frame >= task.frames.size()) task.deadline_frame = 0;
   }
   return std::exchange(process_, std::nullopt);

@@ -90,8 +90,9 @@ struct ProcessToRead {
   bool source_lines = false;
   std::uint32_t max_frames = 512;
   bool want_process = false;
-  bool want_python = false;       // its interpreter's threads and asyncio's tasks, if it has one
-  std::vector<MappedFile> files;  // does it map these?
+  bool want_python = false;  // its interpreter's threads and asyncio's tasks, if it has one
+  std::vector<std::string> exclusive_classes;  // see PythonOptions
+  std::vector<MappedFile> files;               // does it map these?
 };
 
 struct ThreadRead {

@@ -231,19 +231,20 @@ class Server {
       to.set_catches_signals(facts.catches_signals);
     }
     if (request.want_python) {
-      if (Status status = AnswerPython(**target, message.id(), response); !status) return status;
+      if (Status status = AnswerPython(**target, request, message.id(), response); !status)
+        return status;
     }
     return Finish(response);
   }
 
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
-  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target) {
+  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target,
+                                                               PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
     const TimeNs begin = MonotonicNow();
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
-      PythonOptions options;
       options.futexes = FutexCallsOf(before);
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
@@ -254,8 +255,11 @@ class Server {
     }
   }
 
-  Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
-    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target);
+  Status AnswerPython(Target& target, const ProcessToRead& request, std::uint64_t id,
+                      wire::ReadResponse& last) {
+    PythonOptions options;
+    options.exclusive_classes = request.exclusive_classes;
+    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target, options);
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

@@ -27,6 +27,10 @@ bool IsDeadlock(FindingKind kind) {
   return kind == FindingKind::kDeadlock || kind == FindingKind::kProbableDeadlock;
 }
 
+bool IsOfUses(FindingKind kind) {
+  return kind == FindingKind::kSharedObject || kind == FindingKind::kThreadLocalInTasks;
+}
+
 class Writer {
  public:
   Writer(TextContext& context, const Finding& finding)
@@ -64,6 +68,7 @@ class Writer {
   void FindWanted();
   std::vector<std::string> WaitRow(ActorIndex actor);
   std::vector<std::string> HoldRow(ActorIndex actor, const Hold& hold);
+  void AddUseRows(ActorIndex actor, std::vector<std::vector<std::string>>& rows);
   std::vector<std::vector<std::string>> RowsOf(ActorIndex actor);
   std::string NameOf(const std::vector<ActorIndex>& actors) const;
 
@@ -88,6 +93,10 @@ std::string Writer::Headline() const {
     what += ", " + resources;
   }
   const char* color = finding_.kind == FindingKind::kDeadlock ? kRed : kYellow;
+  if (IsOfUses(finding_.kind)) {  // nothing waits, so nothing has to end
+    return fmt::format("{}  {}   {}\n", context_.Paint(ToString(finding_.kind), color), what,
+                       ToString(finding_.evidence));
+  }
   return fmt::format("{}  {}   {} · {} · {}\n", context_.Paint(ToString(finding_.kind), color),
                      what, ToString(finding_.evidence), EndingInShort(context_, finding_),
                      context_.Age(finding_.since));
@@ -231,8 +240,29 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   return {what, "under " + place.function, place.location + doubt};
 }
 
+void Writer::AddUseRows(ActorIndex actor, std::vector<std::vector<std::string>>& rows) {
+  for (const Use& use : context_.observation.uses) {
+    if (use.actor != actor || !wanted_.contains(use.resource)) continue;
+    const Place& place = context_.frames.Innermost(use.at);
+    const std::string label = labels_.Of(use.resource);
+    const std::string doubt = DoubtOf(use.evidence);
+    if (use.kind == UseKind::kInside) {
+      rows.push_back({"is inside " + label, "in " + place.function, place.location + doubt});
+    } else {
+      rows.push_back(
+          {fmt::format("has stored {}.{}", label, CleanText(use.attribute, 64)),
+           "in " + place.function,
+           fmt::format("{}, reads it at line {}{}", place.location, use.read_line, doubt)});
+    }
+  }
+}
+
 std::vector<std::vector<std::string>> Writer::RowsOf(ActorIndex actor) {
   std::vector<std::vector<std::string>> rows;
+  if (IsOfUses(finding_.kind)) {
+    AddUseRows(actor, rows);
+    return rows;
+  }
   if (auto row = WaitRow(actor); !row.empty()) rows.push_back(std::move(row));
   std::set<ResourceIndex> told;
   for (const HoldIndex index : context_.graph.HoldsOf(actor)) {
@@ -392,7 +422,9 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
     }
   }
   add(finding.root);
-  if (IsDeadlock(finding.kind)) {
+  if (IsOfUses(finding.kind)) {
+    for (const ActorIndex member : finding.members) add(member);
+  } else if (IsDeadlock(finding.kind)) {
     for (const ActorIndex member : finding.members) {
       if (context.HasActor(member) && !context.graph.HoldsOf(member).empty()) add(member);
     }

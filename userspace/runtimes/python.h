@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -25,7 +27,10 @@ struct FutexCall {
 using FutexCalls = std::unordered_map<pid_t, FutexCall>;  // by native id
 
 struct PythonOptions {
-  bool tasks = true;   // also asyncio's tasks, not only threads
+  bool tasks = true;  // also asyncio's tasks, not only threads
+  // Classes, by their names with the module, whose objects only one may be inside of at a time;
+  // what derives from them, too.
+  std::vector<std::string> exclusive_classes;
   FutexCalls futexes;  // of threads that are not here it is not said what they wait for
 };
 

@@ -28,6 +28,18 @@ struct PythonHold {
   bool operator==(const PythonHold&) const = default;
 };
 
+// An object that a stack is in the middle of using, where others should not be.
+struct PythonUse {
+  std::string type;  // "sqlalchemy.orm.session.Session", "_thread._local"
+  std::uint64_t object = 0;
+  std::uint32_t frame = 0;  // the outermost frame inside of it; index in the stack's frames
+  // A threading.local: the attribute that was stored and is read after the wait, and the line that
+  // reads it. Else empty: a method of the object runs.
+  std::string attribute;
+  std::uint32_t read_line = 0;
+  bool operator==(const PythonUse&) const = default;
+};
+
 struct PythonFrame {
   std::uint32_t code = 0;     // index in PythonProcess::codes
   std::uint32_t line = 0;     // of the current instruction; 0 = unknown
@@ -76,9 +88,10 @@ struct PythonThread {
   bool truncated = false;           // frames are missing at the outer end
   std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
   std::uint64_t running_task = 0;   // the task that it is in the middle of; 0: none
-  PythonAwait waits_for;            // in a call that blocks; only where its futex call was given
-  bool timed = false;               // that call gives up by itself
-  std::optional<double> deadline;   // when, by time.monotonic()
+  std::vector<PythonUse> uses;
+  PythonAwait waits_for;           // in a call that blocks; only where its futex call was given
+  bool timed = false;              // that call gives up by itself
+  std::optional<double> deadline;  // when, by time.monotonic()
   // Not read from its memory: filled in by who reads it. The thread outside of its pid namespace
   // (0: not known), and whether it slept, with equal switch counts, while all this was read: then
   // what its loop's tasks do fits together.
@@ -132,6 +145,7 @@ struct PythonTask {
   pid_t thread = 0;                 // native id of the thread that runs the loop; 0: none does
   std::vector<PythonFrame> frames;  // innermost first
   bool truncated = false;           // frames are missing at the inner end
+  std::vector<PythonUse> uses;
   PythonAwait waits_for;
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;

@@ -29,6 +29,7 @@ class MessageBuilder {
   void Add(const Resource& resource);
   void Add(const Wait& wait);
   void Add(const Hold& hold);
+  void Add(const Use& use);
   void Add(const LockContention& lock);
 
   std::uint32_t Intern(std::string_view text);
@@ -208,6 +209,17 @@ void MessageBuilder::Add(const Hold& hold) {
   SetIndex(row, &pb::Hold::set_acquired_at, hold.acquired_at);
 }
 
+void MessageBuilder::Add(const Use& use) {
+  pb::Use& row = *out_.add_uses();
+  row.set_actor(static_cast<std::uint32_t>(use.actor));
+  row.set_resource(static_cast<std::uint32_t>(use.resource));
+  row.set_kind(ToProto(use.kind));
+  row.set_evidence(ToProto(use.evidence));
+  SetIndex(row, &pb::Use::set_at, use.at);
+  row.set_attribute(Intern(use.attribute));
+  row.set_read_line(use.read_line);
+}
+
 void SetTotals(pb::WaitTotals& out, const WaitTotals& totals) {
   out.set_waits(totals.waits);
   out.set_total_duration_ns(totals.total);
@@ -333,6 +345,7 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Resource& resource : observation.resources) Add(resource);
   for (const Wait& wait : observation.waits) Add(wait);
   for (const Hold& hold : observation.holds) Add(hold);
+  for (const Use& use : observation.uses) Add(use);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
 }
 

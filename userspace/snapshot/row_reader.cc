@@ -148,6 +148,8 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::Wait>(payload);
     case Fields::kHoldsFieldNumber:
       return Parse<pb::Hold>(payload);
+    case Fields::kUsesFieldNumber:
+      return Parse<pb::Use>(payload);
     case Fields::kLockContentionFieldNumber:
       return Parse<pb::LockContention>(payload);
     case Fields::kStringsFieldNumber:
@@ -324,6 +326,20 @@ Status RowReader::Read(const pb::Hold& row) {
   if (row.has_acquired_at()) {
     out.acquired_at = Index(row.acquired_at(), Fields::kStacksFieldNumber);
   }
+  return {};
+}
+
+Status RowReader::Read(const pb::Use& row) {
+  Charge(sizeof(Use));
+  if (!error_) return error_;
+  Use& out = contents_.observation.uses.emplace_back();
+  out.actor = Index(row.actor(), Fields::kActorsFieldNumber);
+  out.resource = Index(row.resource(), Fields::kResourcesFieldNumber);
+  out.kind = Enum<UseKind>(row.kind());
+  out.evidence = Enum<Evidence>(row.evidence());
+  if (row.has_at()) out.at = Index(row.at(), Fields::kStacksFieldNumber);
+  out.attribute = Text(row.attribute());
+  out.read_line = row.read_line();
   return {};
 }
 

@@ -49,6 +49,7 @@ class RowReader {
   Status Read(const pb::Resource& row);
   Status Read(const pb::Wait& row);
   Status Read(const pb::Hold& row);
+  Status Read(const pb::Use& row);
   Status Read(const pb::LockContention& row);
   Status ReadString(std::span<const std::byte> payload);
 

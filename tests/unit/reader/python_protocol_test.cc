@@ -17,6 +17,8 @@ PythonProcess EveryFieldSet() {
   const PythonFrame inner{
       0, 41, 0x1000, true, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
   const PythonFrame outer{1, 17, 0x1100, false, {{"_thread.lock", 0x2100, false, false, 0}}};
+  const PythonUse inside{"sqlite3.Connection", 0x2200, 1, "", 0};
+  const PythonUse stored{"_thread._local", 0x2300, 0, "user", 12};
   PythonThread thread;
   thread.native_id = 42;
   thread.address = 0x10;
@@ -29,6 +31,7 @@ PythonProcess EveryFieldSet() {
   thread.waits_for = {PythonAwaitKind::kGil, 0x80, {0x81}, "queue.Queue", 0x82, "not_empty"};
   thread.timed = true;
   thread.deadline = 7.25;
+  thread.uses = {inside};
   thread.host_tid = 4242;
   thread.asleep = true;
   thread.switches = 99;
@@ -45,6 +48,7 @@ PythonProcess EveryFieldSet() {
   task.thread = 42;
   task.frames = {inner, outer};
   task.truncated = true;
+  task.uses = {inside, stored};
   task.waits_for = {PythonAwaitKind::kObject, 0x60,   {0x70, 0x71},
                     "asyncio.locks.Lock",     0x2000, "_waiters"};
   task.deadline = 12.5;

@@ -24,6 +24,7 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.resources, b.resources);
   EXPECT_EQ(a.waits, b.waits);
   EXPECT_EQ(a.holds, b.holds);
+  EXPECT_EQ(a.uses, b.uses);
   EXPECT_TRUE(a.stacks == b.stacks);
   EXPECT_TRUE(a.modules == b.modules);
   EXPECT_EQ(a.contention, b.contention);
@@ -39,7 +40,7 @@ TEST(Snapshot, BringsEverythingBack) {
   const auto read = Decode(Encode(told.observation, told.findings));
   ASSERT_TRUE(read) << read.error().message;
   ExpectSame(told, *read);
-  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 1}));
+  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 2}));
   EXPECT_EQ(FormatNote(read->format), "");
 }
 
@@ -128,7 +129,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(Verdict::kIdle);
   ExpectAllValues(ActorKind::kTask);
   ExpectAllValues(RunState::kExited);
-  ExpectAllValues(ResourceKind::kEventLoop);
+  ExpectAllValues(ResourceKind::kObject);
   ExpectAllValues(Implementation::kCpython);
   ExpectAllValues(ReleaseRule::kAllHolders);
   ExpectAllValues(Abandoned::kTidReused);
@@ -136,7 +137,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kHotLock);
+  ExpectAllValues(FindingKind::kThreadLocalInTasks);
   ExpectAllValues(Ending::kMayEnd);
 }
 

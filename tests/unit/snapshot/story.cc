@@ -523,6 +523,8 @@ Told Everything() {
   o.holds[0].evidence = Evidence::kProbable;
   o.holds[0].since = 12;
   o.holds[0].acquired_at = 1;
+  o.uses = {{0, 0, UseKind::kInside, Evidence::kCertain, 1, "", 0},
+            {1, 0, UseKind::kThreadLocal, Evidence::kProbable, kNoIndex, "user", 57}};
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;
   o.contention.locks = {ContendedLock(), ContendedLock()};

@@ -52,12 +52,12 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   EXPECT_EQ(read->format,
             (FormatInfo{.major = 1, .minor = 3, .newer = true, .unknown_records = 1}));
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.3, this program knows 1.1; a newer concurrency-tracer shows more");
+            "written in format 1.3, this program knows 1.2; a newer concurrency-tracer shows more");
 }
 
 TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   pb::Snapshot message = Message();
-  message.set_format_minor(2);
+  message.set_format_minor(3);
   message.mutable_findings(0)->set_kind(static_cast<pb::FindingKind>(99));
   message.mutable_findings(1)->set_ending(static_cast<pb::Ending>(99));
   message.mutable_resources(0)->set_kind(static_cast<pb::ResourceKind>(99));
@@ -67,7 +67,7 @@ TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   EXPECT_EQ(read->findings[0].ending, Ending::kMayEnd);
   EXPECT_EQ(read->observation.resources[0].kind, ResourceKind::kFutex);
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.2, this program knows 1.1; 1 findings of kinds it does not know "
+            "written in format 1.3, this program knows 1.2; 1 findings of kinds it does not know "
             "are not shown; 2 values it does not know are shown as unknown; a newer "
             "concurrency-tracer shows more");
 }

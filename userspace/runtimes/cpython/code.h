@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "runtimes/cpython/bytecode.h"
 #include "runtimes/cpython/objects.h"
 
 namespace ct::cpython {
 
 struct Code {
+  Address address = 0;
   std::uint32_t index = 0;  // in PythonProcess::codes
   std::string function;
   std::uint32_t first_line = 0;
@@ -20,6 +23,9 @@ struct Code {
   std::string line_table;
   std::string exception_table;
   std::vector<std::string> local_names;  // co_localsplusnames
+  // What it does with dotted names, once somebody has asked.
+  std::optional<NameAccesses> accesses;
+  std::vector<std::string> names;  // co_names
   // Lines and depths are asked for again and again at the same few instructions.
   std::unordered_map<std::uint64_t, std::uint32_t> lines;
   std::unordered_map<std::uint64_t, std::uint32_t> depths;
@@ -35,6 +41,8 @@ class CodeCache {
   // How many operands are live whatever happens to the instruction at this address; 0 if no handler
   // covers it.
   std::uint32_t DepthAt(Code& code, Address instruction);
+  // Of its bytecode, as it is now. The names that its indices mean are code.names then.
+  const NameAccesses& AccessesOf(Code& code);
   [[nodiscard]] const std::string& FileOf(const Code& code) const {
     return names_[code.index].file;
   }

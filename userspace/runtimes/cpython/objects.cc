@@ -124,6 +124,15 @@ const Type* Heap::TypeOf(Address object) {
   return TypeAt(Word(object + kObjectType));
 }
 
+bool Heap::DerivesFrom(const Type& type, std::string_view name) {
+  const Type* at = &type;
+  for (int i = 0; i < kMaxBases && at != nullptr; ++i) {
+    if (at->name == name) return true;
+    at = at->base != 0 ? TypeAt(at->base) : nullptr;
+  }
+  return false;
+}
+
 Kind Heap::KindOf(Address object) {
   const Type* type = TypeOf(object);
   return type != nullptr ? type->kind : Kind::kOther;

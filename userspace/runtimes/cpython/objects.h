@@ -97,6 +97,8 @@ class Heap {
   // nullptr if there is no object at this address. Valid as long as the heap.
   const Type* TypeOf(Address object);
   Kind KindOf(Address object);
+  // It, or a type that it derives from (by first bases), has this name with its module.
+  bool DerivesFrom(const Type& type, std::string_view name);
 
   std::optional<std::string> Str(Address object, std::size_t limit);  // UTF-8, cut at `limit`
   std::optional<std::string> Bytes(Address object, std::size_t limit);

@@ -36,6 +36,7 @@ struct Offsets {
   // _PyInterpreterFrame; instr_ptr (prev_instr up to 3.12) is at 56 in all versions
   std::uint32_t frame_code = 0;
   std::uint32_t frame_previous = 0;
+  std::uint32_t frame_globals = 0;
   std::uint32_t frame_owner = 0;
   std::uint32_t frame_locals = 0;  // localsplus
   // PyGenObject, PyCoroObject and PyAsyncGenObject

@@ -7,6 +7,7 @@
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/uses.h"
 
 namespace ct {
 
@@ -24,12 +25,16 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
-  cpython::TaskReader tasks(heap, frames, holds);
+  cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
+  cpython::TaskReader tasks(heap, frames, holds, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
   for (auto& view : interpreters) {
     if (options.tasks) tasks.Read(view, process.tasks);
     waits.Read(options.futexes, process.gils, view);
-    for (auto& thread : view.threads) holds.Fill(thread.frames, false, thread.thread.frames);
+    for (auto& thread : view.threads) {
+      holds.Fill(thread.frames, false, thread.thread.frames);
+      thread.thread.uses = uses.OfThread(thread.frames);
+    }
   }
   process.completions =
       cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);

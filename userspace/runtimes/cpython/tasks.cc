@@ -115,6 +115,7 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   task.frames.reserve(stack.size());
   for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
   holds_.Fill(stack, suspended, task.frames);
+  if (suspended) task.uses = uses_.OfTask(stack);
   if (task.state == PythonTaskState::kWaiting) {
     waits_.Describe(task.waits_for.future, stack, task);
   }

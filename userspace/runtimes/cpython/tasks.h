@@ -8,14 +8,15 @@
 #include "runtimes/cpython/frames.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/uses.h"
 #include "runtimes/cpython/waits.h"
 
 namespace ct::cpython {
 
 class TaskReader {
  public:
-  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds)
-      : heap_(heap), frames_(frames), holds_(holds), waits_(heap, frames) {}
+  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds, UseReader& uses)
+      : heap_(heap), frames_(frames), holds_(holds), uses_(uses), waits_(heap, frames) {}
 
   // All tasks of an interpreter. Also says of its threads which task they are in the middle of.
   void Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks);
@@ -31,6 +32,7 @@ class TaskReader {
   Heap& heap_;
   FrameReader& frames_;
   HoldReader& holds_;
+  UseReader& uses_;
   WaitReader waits_;
   std::unordered_map<Address, std::size_t> thread_of_loop_;  // index in the interpreter's threads
   std::unordered_map<Address, std::size_t> thread_of_task_;

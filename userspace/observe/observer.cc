@@ -72,8 +72,9 @@ void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
   PythonPlace place;
   place.process = ProcessOf(pid, observation);
   if (place.process == kNoIndex) return;  // it has ended meanwhile
+  place.threads_are_known = true;
   place.thread = [&](const PythonThread& thread) {
-    PythonLoopThread loop;
+    PythonThreadInfo loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
     const TaskSample* now = second.ByTid(thread.host_tid);
     if (now == nullptr || now->leader.tid != pid) return loop;

@@ -73,8 +73,6 @@ void PythonCallers::Join(const PythonTask& caller) {
       whole.not_before = inner.not_before;
       whole.began_then = inner.began_then;
     }
-    for (PythonUse& use : whole.uses) use.frame += inside;
-    whole.uses.insert(whole.uses.end(), inner.uses.begin(), inner.uses.end());
     if (whole.request.empty()) {
       whole.request = inner.request;
       whole.client = inner.client;

@@ -64,7 +64,10 @@ class Builder {
     std::map<std::pair<StackIndex, std::string>, std::size_t> known;
     for (const PythonUnawaited& coroutine : look_.second.unawaited) {
       if (!before.contains({coroutine.coroutine, coroutine.line})) continue;
-      const StackIndex function = AddStack({{coroutine.code, coroutine.line, 0, {}}});
+      PythonFrame begin;
+      begin.code = coroutine.code;
+      begin.line = coroutine.line;
+      const StackIndex function = AddStack({begin});
       const auto [entry, is_new] =
           known.try_emplace({function, coroutine.referrer}, out_.never_awaited.size());
       if (is_new) {

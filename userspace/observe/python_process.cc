@@ -94,14 +94,14 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
   PythonPlace place;
   place.process = 0;
   place.thread = [](const PythonThread& thread) {
-    return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
+    return PythonThreadInfo{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
   if (search) {
     const auto forgotten = LookForForgotten(reader, pid, observation.losses);
     if (forgotten) AddForgotten(*forgotten, place.process, observation);
   }
-  observation.degradations = {"tasks only, by reading memory: threads are not looked at"};
+  observation.degradations = {"by reading memory alone: what threads do in C is not known"};
   observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;

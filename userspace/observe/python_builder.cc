@@ -220,7 +220,8 @@ class PythonBuilder {
                            : "by the nearest of several references to it");
     const PythonTask& whole = callers_.Whole(*tasks_.at(callers_.ShownAs(first.task)));
     const std::size_t frame = callers_.FramesInside(first.task) + first.frame;
-    if (frame < whole.frames.size()) out_.holds.back().acquired_at = AddStack(whole.frames, whole.truncated, frame);
+    if (frame < whole.frames.size())
+      out_.holds.back().acquired_at = AddStack(whole.frames, whole.truncated, frame);
     return true;
   }
 

@@ -58,7 +58,7 @@ struct Library {
   std::string pool;   // as it is shown
   std::string where;  // mark of the line that asks for another unit
   std::string queued;
-  bool timed = false;  // whoever waits gives up by itself
+  bool timed = false;    // whoever waits gives up by itself
   std::string option{};  // of task_pools.py
 };
 

@@ -59,6 +59,7 @@ class DeadlockDetector {
     const StuckRules likely = StuckRules::Likely();
     Look({proven, FindingKind::kDeadlock, Evidence::kCertain});
     Look({proven.WithTimed(), FindingKind::kDeadlock, Evidence::kCertain});
+    Look({StuckRules::Frozen(), FindingKind::kDeadlock, Evidence::kCertain});
     FindCertainWorlds();
     Look({likely, FindingKind::kProbableDeadlock, Evidence::kProbable});
     Look({likely.WithTimed(), FindingKind::kProbableDeadlock, Evidence::kProbable});
@@ -168,6 +169,12 @@ class DeadlockDetector {
     if (pool) {
       return "Pass down what the caller holds instead of acquiring another, or give that acquire a "
              "timeout";
+    }
+    const bool locks = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kAcquire;
+    });
+    if (joins && !locks) {
+      return "Do not wait for a call in the thread or task that it needs in order to run";
     }
     if (joins) {
       return std::string("Release the locks that a ") + (tasks ? "task" : "thread") +

@@ -22,13 +22,13 @@ class ProofWriter {
       : graph_(context.graph), describe_(context.describe), finding_(finding) {}
 
   std::vector<std::string> Write() {
-    if (finding_.kind != FindingKind::kDeadlock) {
-      WriteEdges();
-    } else if (IsThroughPool()) {
+    if (finding_.kind == FindingKind::kDeadlock && IsThroughPool()) {
       WriteAccounts();
       WriteHowSeen();
-    } else {
+    } else if (finding_.kind == FindingKind::kDeadlock && !IsAnyEnough()) {
       WriteFromStillActor();
+    } else {
+      WriteEdges();
     }
     WriteOtherMembers();
     for (const ActorIndex actor : finding_.members) WriteHeldBack(actor);
@@ -47,11 +47,26 @@ class ProofWriter {
     return (step + finding_.ring.size() - 1) % finding_.ring.size();
   }
 
+  // Somebody waits for what more than one might do: that one has not done it proves nothing of who
+  // waits, that all slept does.
+  bool IsAnyEnough() const {
+    return std::any_of(finding_.resources.begin(), finding_.resources.end(),
+                       [this](ResourceIndex resource) { return graph_.IsCounted(resource); });
+  }
+
   // What it means that the holder of what `step` waits for has not gone on.
   std::string NotReleased(std::size_t step) const {
-    const ResourceKind kind = graph_.resource(WaitAt(step).resource).kind;
-    const bool exit = kind == ResourceKind::kThreadExit || kind == ResourceKind::kFuture;
-    return exit ? "has not ended" : "has not released " + ResourceAt(step);
+    const bool by_task = IsTask(graph_.hold(finding_.ring[step].held_by_next).actor);
+    switch (graph_.resource(WaitAt(step).resource).kind) {
+      case ResourceKind::kThreadExit:
+        return "has not ended";
+      case ResourceKind::kFuture:
+        return by_task ? "has not ended" : "has not completed " + ResourceAt(step);
+      case ResourceKind::kEventLoop:
+        return "has not run its event loop";
+      default:
+        return "has not released " + ResourceAt(step);
+    }
   }
 
   bool IsTask(ActorIndex actor) const { return graph_.actor(actor).kind == ActorKind::kTask; }
@@ -135,12 +150,15 @@ class ProofWriter {
                                 ? "waited for the same in both looks, the event loop asleep in each"
                                 : "slept through both looks (switch counts equal)";
     lines_.push_back(size == 1 ? "it " + how : fmt::format("all {} {}", size, how));
+    if (finding_.evidence != Evidence::kCertain) WriteWhyNotCertain();
   }
 
   // No one holder proves anything of a waiter: all of them do.
   bool IsThroughPool() const {
     return std::any_of(finding_.resources.begin(), finding_.resources.end(),
-                       [this](ResourceIndex resource) { return graph_.IsCounted(resource); });
+                       [this](ResourceIndex resource) {
+                         return graph_.IsCounted(resource) && graph_.IsAccounted(resource);
+                       });
   }
 
   // Of each pool in it: every unit is in use, and by whom is known.

@@ -66,8 +66,9 @@ void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
   if (row == observation.processes.end()) return;  // it has ended meanwhile
   PythonPlace place;
   place.process = static_cast<ProcessIndex>(row - observation.processes.begin());
+  place.threads_are_known = true;
   place.thread = [&](const PythonThread& thread) {
-    PythonLoopThread loop;
+    PythonThreadInfo loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
     const TaskSample* now = second.ByTid(thread.host_tid);
     if (now == nullptr || now->leader.tid != pid) return loop;

@@ -6,24 +6,50 @@
 
 namespace ct {
 
-bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
-                const PythonTask& now) {
-  if (before.state != now.state || before.waits_for != now.waits_for ||
-      before.deadline != now.deadline) {
-    return false;
-  }
-  return std::equal(before.frames.begin(), before.frames.end(), now.frames.begin(),
-                    now.frames.end(), [&](const PythonFrame& a, const PythonFrame& b) {
+namespace {
+
+bool AreSameFrames(const PythonProcess& first, const std::vector<PythonFrame>& before,
+                   const PythonProcess& second, const std::vector<PythonFrame>& now) {
+  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
+                    [&](const PythonFrame& a, const PythonFrame& b) {
                       // Codes are numbered anew in each look.
                       return a.address == b.address && a.line == b.line && a.holds == b.holds &&
                              first.CodeOf(a) == second.CodeOf(b);
                     });
 }
 
+bool Contains(const std::vector<PythonUse>& uses, const PythonUse& use) {
+  return std::any_of(uses.begin(), uses.end(), [&](const PythonUse& other) {
+    return other.object == use.object && other.type == use.type && other.attribute == use.attribute;
+  });
+}
+
+bool IsForALock(const PythonAwait& wait) {
+  const auto awaited = AwaitedResource(wait, "");
+  return awaited && awaited->purpose == WaitPurpose::kAcquire &&
+         awaited->kind != ResourceKind::kGil;
+}
+
+}  // namespace
+
+bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
+                const PythonTask& now) {
+  return before.state == now.state && before.waits_for == now.waits_for &&
+         before.deadline == now.deadline && AreSameFrames(first, before.frames, second, now.frames);
+}
+
+bool IsSameWait(const PythonProcess& first, const PythonThread& before, const PythonProcess& second,
+                const PythonThread& now) {
+  return before.address == now.address && before.waits_for == now.waits_for &&
+         before.timed == now.timed && before.deadline == now.deadline &&
+         AreSameFrames(first, before.frames, second, now.frames);
+}
+
 PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
   for (const PythonTask& task : look.first.tasks) before_.emplace(task.address, &task);
   std::unordered_set<pid_t> slept_before;
   for (const PythonThread& thread : look.first.threads) {
+    threads_before_.emplace(thread.native_id, &thread);
     if (thread.asleep) slept_before.insert(thread.native_id);
   }
   for (const PythonThread& thread : look.second.threads) {
@@ -41,15 +67,23 @@ bool PythonComparison::IsConsistent(const PythonTask& task) const {
   return slept_.contains(task.thread);
 }
 
-namespace {
-
-bool Contains(const std::vector<PythonUse>& uses, const PythonUse& use) {
-  return std::any_of(uses.begin(), uses.end(), [&](const PythonUse& other) {
-    return other.object == use.object && other.type == use.type && other.attribute == use.attribute;
-  });
+bool PythonComparison::IsSteady(const PythonThread& thread) const {
+  const auto before = threads_before_.find(thread.native_id);
+  return before != threads_before_.end() &&
+         IsSameWait(look_->first, *before->second, look_->second, thread);
 }
 
-}  // namespace
+bool PythonComparison::IsAtSamePlace(const PythonThread& thread) const {
+  const auto before = threads_before_.find(thread.native_id);
+  return before != threads_before_.end() &&
+         AreSameFrames(look_->first, before->second->frames, look_->second, thread.frames);
+}
+
+bool PythonComparison::SleptThrough(const PythonThread& thread) const {
+  const auto before = threads_before_.find(thread.native_id);
+  return before != threads_before_.end() && slept_.contains(thread.native_id) &&
+         before->second->switches == thread.switches;
+}
 
 bool PythonComparison::WasUsing(const PythonTask& task, const PythonUse& use) const {
   const auto before = before_.find(task.address);
@@ -64,10 +98,10 @@ bool PythonComparison::WasUsing(const PythonThread& thread, const PythonUse& use
   });
 }
 
-bool PythonComparison::AllLoopsSlept() const {
+bool PythonComparison::AllSlept() const {
   const auto& threads = look_->second.threads;
   return std::all_of(threads.begin(), threads.end(), [this](const PythonThread& thread) {
-    return thread.running_loop == 0 || slept_.contains(thread.native_id);
+    return slept_.contains(thread.native_id);
   });
 }
 
@@ -75,9 +109,13 @@ bool IsRestless(const PythonLook& look) {
   const PythonComparison comparison(look);
   return std::any_of(look.second.tasks.begin(), look.second.tasks.end(),
                      [&](const PythonTask& task) {
-                       const auto awaited = AwaitedResource(task.waits_for, "");
-                       return awaited && awaited->purpose == WaitPurpose::kAcquire &&
-                              !comparison.IsConsistent(task) && comparison.IsSteady(task);
+                       return IsForALock(task.waits_for) && !comparison.IsConsistent(task) &&
+                              comparison.IsSteady(task);
+                     }) ||
+         std::any_of(look.second.threads.begin(), look.second.threads.end(),
+                     [&](const PythonThread& thread) {
+                       return IsForALock(thread.waits_for) && !comparison.SleptThrough(thread) &&
+                              comparison.IsSteady(thread);
                      });
 }
 

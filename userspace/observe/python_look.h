@@ -23,8 +23,12 @@ struct PythonLook {
 bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
                 const PythonTask& now);
 
-// A task waits for a lock in both looks, and its loop did not sleep through them: a ring of such
-// waits cannot be told, and another look may.
+// The same of threads.
+bool IsSameWait(const PythonProcess& first, const PythonThread& before, const PythonProcess& second,
+                const PythonThread& now);
+
+// A task waits for a lock in both looks, and its loop did not sleep through them, or a thread does
+// so and ran in between: a ring of such waits cannot be told, and another look may.
 bool IsRestless(const PythonLook& look);
 
 // What two looks together say of the tasks of the second.
@@ -38,19 +42,26 @@ class PythonComparison {
   // The thread of its loop slept through both looks, though perhaps not between them: in each,
   // what the loop's tasks do fits together.
   [[nodiscard]] bool IsConsistent(const PythonTask& task) const;
+  // The same of a thread; it may have run in between.
+  [[nodiscard]] bool IsSteady(const PythonThread& thread) const;
+  // It stands where it stood, whatever it waits for: who waits for the GIL does so in short turns.
+  [[nodiscard]] bool IsAtSamePlace(const PythonThread& thread) const;
+  // It did not run from before the first look until after the second.
+  [[nodiscard]] bool SleptThrough(const PythonThread& thread) const;
   // It slept through the second look.
   [[nodiscard]] bool IsAsleep(pid_t native_id) const { return asleep_.contains(native_id); }
   // The first look shows the same use by the same task, or by the same thread.
   [[nodiscard]] bool WasUsing(const PythonTask& task, const PythonUse& use) const;
   [[nodiscard]] bool WasUsing(const PythonThread& thread, const PythonUse& use) const;
-  // All threads with an event loop slept so.
-  [[nodiscard]] bool AllLoopsSlept() const;
+  // All threads slept so.
+  [[nodiscard]] bool AllSlept() const;
 
  private:
   const PythonLook* look_;
   std::unordered_map<std::uint64_t, const PythonTask*> before_;  // by address
-  std::unordered_set<pid_t> slept_;                              // native ids
-  std::unordered_set<pid_t> asleep_;                             // in the second look
+  std::unordered_map<pid_t, const PythonThread*> threads_before_;
+  std::unordered_set<pid_t> slept_;   // native ids
+  std::unordered_set<pid_t> asleep_;  // in the second look
 };
 
 }  // namespace ct

@@ -91,12 +91,12 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
   PythonPlace place;
   place.process = 0;
   place.thread = [](const PythonThread& thread) {
-    return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
+    return PythonThreadInfo{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
   observation.degradations = {
-      "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
-      "not known"};
+      "by reading memory alone: what threads do in C, and since when something waits, is not "
+      "known"};
   observation.cost.total = look.end - look.begin;
   observation.cost.read = reader.cost().waited;
   return observation;

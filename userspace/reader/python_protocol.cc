@@ -38,6 +38,9 @@ class Splitter {
       to.set_file(code.file);
       if (Status status = SendIfFull(1); !status) return status;
     }
+    for (const PythonCompletion& completion : process.completions) {
+      if (Status status = SendIfFull(Add(completion)); !status) return status;
+    }
     for (const PythonThread& thread : process.threads) {
       if (Status status = SendIfFull(Add(thread)); !status) return status;
     }
@@ -88,6 +91,15 @@ class Splitter {
     to.set_owner(lock.owner);
   }
 
+  std::size_t Add(const PythonCompletion& completion) {
+    wire::PythonCompletion& to = *part_.add_completions();
+    to.set_future(completion.future);
+    to.set_queued(completion.queued);
+    to.mutable_threads()->Assign(completion.threads.begin(), completion.threads.end());
+    to.mutable_tasks()->Assign(completion.tasks.begin(), completion.tasks.end());
+    return 1 + completion.threads.size() + completion.tasks.size();
+  }
+
   std::size_t Add(const PythonAwait& wait, wire::PythonAwait& to) {
     to.set_kind(static_cast<std::uint32_t>(wait.kind));
     to.set_future(wait.future);
@@ -107,6 +119,7 @@ class Splitter {
       to.set_code(frame.code);
       to.set_line(frame.line);
       to.set_address(frame.address);
+      to.set_entry(frame.entry);
       weight += frame.holds.size();
       for (const PythonHold& hold : frame.holds) {
         wire::PythonHold& held = *to.add_holds();
@@ -142,6 +155,7 @@ class Splitter {
     to.set_running_task(thread.running_task);
     to.set_host_tid(thread.host_tid);
     to.set_asleep(thread.asleep);
+    to.set_switches(thread.switches);
     AddUses(thread.uses, to);
     to.set_name(thread.name);
     to.set_timed(thread.timed);
@@ -228,6 +242,7 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
     frame.code = row.code();
     frame.line = row.line();
     frame.address = row.address();
+    frame.entry = row.entry();
     if (!Spend(holds_left_, static_cast<std::uint64_t>(row.holds_size()))) return frames;
     for (const wire::PythonHold& held : row.holds()) {
       frame.holds.push_back({Type(part, held.type()), held.object(), held.entering(),
@@ -278,6 +293,7 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
   if (from.has_deadline()) thread.deadline = from.deadline();
   thread.host_tid = from.host_tid();
   thread.asleep = from.asleep();
+  thread.switches = from.switches();
   return thread;
 }
 
@@ -339,6 +355,16 @@ Status PythonIntake::Take(const Part& part) {
     }
     for (const wire::PythonLock& lock : part.locks()) {
       process_->locks.push_back({lock.address(), lock.locked(), lock.keeps_owner(), lock.owner()});
+    }
+    for (const wire::PythonCompletion& completion : part.completions()) {
+      if (!Spend(children_left_,
+                 count(completion.threads_size()) + count(completion.tasks_size()) + 1)) {
+        break;
+      }
+      process_->completions.push_back({completion.future(),
+                                       completion.queued(),
+                                       {completion.threads().begin(), completion.threads().end()},
+                                       {completion.tasks().begin(), completion.tasks().end()}});
     }
     for (const wire::PythonSkip& skip : part.skips()) {
       process_->skips.push_back({Text(skip.reason()), skip.count()});

@@ -223,7 +223,13 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   }
   if (context_.HasResource(hold.resource) &&
       context_.graph.resource(hold.resource).kind == ResourceKind::kFuture) {
-    return {fmt::format("{} awaits its end", labels_.Of(hold.resource)), "", doubt};
+    const char* const how =
+        who.kind == ActorKind::kTask ? "{} awaits its end" : "is to complete {}";
+    return {fmt::format(fmt::runtime(how), labels_.Of(hold.resource)), "", doubt};
+  }
+  if (context_.HasResource(hold.resource) &&
+      context_.graph.resource(hold.resource).kind == ResourceKind::kEventLoop) {
+    return {fmt::format("runs {}", labels_.Of(hold.resource)), "", doubt};
   }
   if (hold.acquired_at != kNoIndex) {
     const Place& place = context_.frames.Innermost(hold.acquired_at);

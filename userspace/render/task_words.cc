@@ -47,7 +47,14 @@ std::string TaskWords::Doing(ActorIndex task) {
   const Resource& resource = context_.graph.resource(wait->resource);
   if (resource.kind == ResourceKind::kEventLoop) return TypeOf(resource);
   if (wait->purpose != WaitPurpose::kJoin) return "waits for " + Named(wait->resource);
-  const std::size_t tasks = context_.graph.HoldersOf(wait->resource).size();
+  const auto holds = context_.graph.HoldersOf(wait->resource);
+  const std::size_t tasks = holds.size();
+  if (tasks > 0 &&
+      context_.graph.actor(context_.graph.hold(holds.front()).actor).kind == ActorKind::kThread) {
+    const std::string who = tasks == 1 ? context_.Who(context_.graph.hold(holds.front()).actor)
+                                       : Plural(tasks, "thread");
+    return fmt::format("waits for {} of {}", TypeOf(resource), who);
+  }
   if (tasks == 0) return "waits for " + TypeOf(resource);
   if (resource.symbol.empty() || tasks != 1) {
     return fmt::format("waits for {} of {}", TypeOf(resource), Plural(tasks, "task"));
@@ -83,7 +90,8 @@ std::vector<ActorIndex> TaskWords::Awaited(ActorIndex task) const {
   const Wait* wait = context_.WaitOf(task);
   if (wait == nullptr || wait->purpose != WaitPurpose::kJoin) return awaited;
   for (const HoldIndex index : context_.graph.HoldersOf(wait->resource)) {
-    awaited.push_back(context_.graph.hold(index).actor);
+    const ActorIndex actor = context_.graph.hold(index).actor;
+    if (context_.graph.actor(actor).kind == ActorKind::kTask) awaited.push_back(actor);
   }
   return awaited;
 }

@@ -44,6 +44,7 @@ struct PythonFrame {
   std::uint32_t code = 0;     // index in PythonProcess::codes
   std::uint32_t line = 0;     // of the current instruction; 0 = unknown
   std::uint64_t address = 0;  // of the interpreter's frame
+  bool entry = false;         // called from C; of threads alone
   std::vector<PythonHold> holds;
   bool operator==(const PythonFrame&) const = default;
 };
@@ -99,6 +100,7 @@ struct PythonThread {
   // what its loop's tasks do fits together.
   pid_t host_tid = 0;
   bool asleep = false;
+  std::uint64_t switches = 0;
   bool operator==(const PythonThread&) const = default;
 };
 
@@ -109,6 +111,15 @@ struct PythonLock {
   bool keeps_owner = false;  // an RLock
   std::uint64_t owner = 0;   // ident of the thread that has it; 0: none
   bool operator==(const PythonLock&) const = default;
+};
+
+// Who completes a concurrent.futures.Future that somebody waits for: any one of them.
+struct PythonCompletion {
+  std::uint64_t future = 0;
+  bool queued = false;         // the threads are those of the executor that it is queued for
+  std::vector<pid_t> threads;  // native ids
+  std::vector<std::uint64_t> tasks;
+  bool operator==(const PythonCompletion&) const = default;
 };
 
 struct PythonGil {
@@ -194,6 +205,7 @@ struct PythonProcess {
   std::vector<PythonPool> pools;
   std::vector<PythonGil> gils;  // one an interpreter that has its own
   std::vector<PythonLock> locks;
+  std::vector<PythonCompletion> completions;
   std::vector<PythonSkip> skips;
 
   [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {

@@ -41,7 +41,8 @@ PythonTask Task(const std::string& name, std::uint64_t number, std::vector<Pytho
   task.name = name;
   task.state = PythonTaskState::kWaiting;
   task.thread = kLoopThread;
-  task.frames = {{0, static_cast<std::uint32_t>(number), number * 0x1000 + 8, std::move(holds)}};
+  task.frames = {
+      {0, static_cast<std::uint32_t>(number), number * 0x1000 + 8, false, std::move(holds)}};
   return task;
 }
 
@@ -68,7 +69,7 @@ Observation Build(const PythonLook& look) {
   PythonPlace place;
   place.process = 0;
   place.thread = [](const PythonThread& thread) {
-    return PythonLoopThread{{thread.host_tid, 5}, kNow - 10 * kSecond};
+    return PythonThreadInfo{{thread.host_tid, 5}, kNow - 10 * kSecond};
   };
   AddPython(look, place, observation);
   return observation;

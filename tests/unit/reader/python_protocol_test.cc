@@ -14,8 +14,9 @@ PythonProcess EveryFieldSet() {
   PythonProcess process;
   process.version = 0x030b02f0;
   process.codes = {{"Pool.acquire", "/srv/pool.py"}, {"main", "/srv/app.py"}};
-  const PythonFrame inner{0, 41, 0x1000, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
-  const PythonFrame outer{1, 17, 0x1100, {{"_thread.lock", 0x2100, false, false, 0}}};
+  const PythonFrame inner{
+      0, 41, 0x1000, true, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
+  const PythonFrame outer{1, 17, 0x1100, false, {{"_thread.lock", 0x2100, false, false, 0}}};
   const PythonUse inside{"sqlite3.Connection", 0x2200, 1, "", 0};
   const PythonUse stored{"_thread._local", 0x2300, 0, "user", 12};
   PythonThread thread;
@@ -33,8 +34,10 @@ PythonProcess EveryFieldSet() {
   thread.uses = {inside};
   thread.host_tid = 4242;
   thread.asleep = true;
+  thread.switches = 99;
   process.threads = {thread};
   process.locks = {{0x90, true, true, 0x20}};
+  process.completions = {{0xa0, true, {42, 43}, {0x40}}};
   process.gils = {{0x50, 208, true, 42}};
   process.skips = {{"task not readable", 3}};
   PythonTask task;

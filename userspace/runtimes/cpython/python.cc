@@ -1,5 +1,6 @@
 #include "runtimes/python.h"
 
+#include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
@@ -34,8 +35,12 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
       thread.thread.uses = uses.OfThread(thread.frames);
-      process.threads.push_back(std::move(thread.thread));
     }
+  }
+  process.completions =
+      cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);
+  for (auto& view : interpreters) {
+    for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
   }
   process.locks = waits.TakeLocks();
   std::vector<cpython::Address> modules;

@@ -58,14 +58,9 @@ struct Library {
   std::string pool;   // as it is shown
   std::string where;  // mark of the line that asks for another unit
   std::string queued;
-<<<<<<< HEAD
-  bool timed = false;  // whoever waits gives up by itself
-  std::string option;  // of the program
-  std::string program = kTaskPools;
-=======
   bool timed = false;    // whoever waits gives up by itself
-  std::string option{};  // of task_pools.py
->>>>>>> pools
+  std::string option{};  // of the program
+  std::string program = kTaskPools;
 };
 
 void PrintTo(const Library& library, std::ostream* out) { *out << library.name; }

@@ -41,7 +41,8 @@ bool IsPrimitive(const Type& type) {
                                                      "threading.BoundedSemaphore",
                                                      "queue.Queue",
                                                      "queue.LifoQueue",
-                                                     "queue.PriorityQueue"};
+                                                     "queue.PriorityQueue",
+                                                     "sqlalchemy.util.queue.Queue"};
   return std::find(std::begin(kPrimitives), std::end(kPrimitives), type.name) !=
          std::end(kPrimitives);
 }

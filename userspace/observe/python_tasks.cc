@@ -81,10 +81,11 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
   wait.purpose = awaited->purpose;
   wait.evidence = Evidence::kCertain;
   wait.evidence_note = "read from the task";
+  // While a loop runs, what looks the same in both looks may be another wait at the same place.
   wait.since = graph_.look().end;
   if (IsSteady(task)) {
-    wait.since = graph_.look().begin;
     const bool consistent = graph_.comparison().IsConsistent(task);
+    if (consistent) wait.since = graph_.look().begin;
     wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
     const auto slept_since = graph_.InfoOf(task.thread).slept_since;
     if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);

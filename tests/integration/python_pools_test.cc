@@ -59,7 +59,8 @@ struct Library {
   std::string where;  // mark of the line that asks for another unit
   std::string queued;
   bool timed = false;    // whoever waits gives up by itself
-  std::string option{};  // of task_pools.py
+  std::string option{};  // of the program
+  std::string program = kTaskPools;
 };
 
 void PrintTo(const Library& library, std::ostream* out) { *out << library.name; }
@@ -76,7 +77,7 @@ class PythonPools : public testing::TestWithParam<Library> {
   }
 
   static Strings Program(const Library& library, const std::string& option) {
-    Strings command = PythonProgram(CT_PYTHON, std::string("pools/") + kTaskPools);
+    Strings command = PythonProgram(CT_PYTHON, "pools/" + library.program);
     command.push_back(library.name);
     command.push_back(library.name == "redis" ? redis_->socket() : postgres_->path());
     if (!option.empty()) command.push_back(option);
@@ -87,12 +88,13 @@ class PythonPools : public testing::TestWithParam<Library> {
   static std::string Incident(const Library& library) {
     const std::string pool = library.timed ? "pool with timeout" : "pool";
     const std::string holders = "order-0 and order-1 and refresh-prices";
-    const std::string where = Line(library.where);
+    const std::string where = Line(library.where, library.program);
     return Lines(
         {std::string("DEADLOCK certain, ") + (library.timed ? "ends by timeout" : "never ends"),
          Waits({"order-0", pool, holders, where}), Waits({"order-1", pool, holders, where}),
          Waits({"refresh-prices", pool, holders, where}), "  ring: order-0",
-         "  behind: Task-1, pay-0, pay-1, pay-2, pay-3"});
+         library.program == kTaskPools ? "  behind: Task-1, pay-0, pay-1, pay-2, pay-3"
+                                       : "  behind: pay-0, pay-1, pay-2, pay-3"});
   }
 
   static inline std::unique_ptr<Postgres> postgres_;
@@ -109,14 +111,16 @@ TEST_P(PythonPools, HoldersThatWaitForAnother) {
   EXPECT_THAT(lines[0], testing::StartsWith("DEADLOCK  " + library.pool +
                                             " 3/3: all 3 holders wait for it   certain"));
   EXPECT_EQ(lines[3], "  2 x order");
-  EXPECT_EQ(lines[4], "      holds a connection  list_orders     " + Line("order holds"));
+  EXPECT_EQ(lines[4],
+            "      holds a connection  list_orders     " + Line("order holds", library.program));
   EXPECT_THAT(lines[5], testing::StartsWith("      waits for another   "));
-  EXPECT_THAT(lines[5], testing::EndsWith(" " + Line(library.where)));
-  EXPECT_EQ(lines[6], "  task refresh-prices");
-  EXPECT_EQ(lines[7], "      holds a connection  refresh_prices  " + Line("job holds"));
-  EXPECT_THAT(lines[8], testing::EndsWith(" " + Line(library.where)));
+  EXPECT_THAT(lines[5], testing::EndsWith(" " + Line(library.where, library.program)));
+  EXPECT_THAT(lines[6], HasSubstr("refresh-prices"));
+  EXPECT_EQ(lines[7],
+            "      holds a connection  refresh_prices  " + Line("job holds", library.program));
+  EXPECT_THAT(lines[8], testing::EndsWith(" " + Line(library.where, library.program)));
   EXPECT_THAT(lines[9], testing::StartsWith("  queued, holding nothing:  4 x pay "));
-  EXPECT_THAT(lines[9], testing::EndsWith(" " + Line(library.queued)));
+  EXPECT_THAT(lines[9], testing::EndsWith(" " + Line(library.queued, library.program)));
 }
 
 TEST_P(PythonPools, AsManyWithEnoughAreSilent) {
@@ -134,6 +138,16 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) {
       return info.param.name + (info.param.option.empty() ? "" : "_timeout");
     });
+
+INSTANTIATE_TEST_SUITE_P(Threads, PythonPools,
+                         testing::Values(Library{"sqlalchemy", "sqlalchemy pool",
+                                                 "session takes one", "session takes one", true, "",
+                                                 "thread_pools.py"},
+                                         Library{"psycopg", "psycopg_pool pool", "another",
+                                                 "queued", true, "", "thread_pools.py"},
+                                         Library{"redis", "redis pool", "redis takes one",
+                                                 "redis takes one", true, "", "thread_pools.py"}),
+                         [](const auto& info) { return info.param.name; });
 
 class PythonService : public testing::Test {
  protected:

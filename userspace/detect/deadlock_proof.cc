@@ -156,7 +156,9 @@ class ProofWriter {
   // do.
   bool IsThroughPool() const {
     return std::any_of(finding_.resources.begin(), finding_.resources.end(),
-                       [this](ResourceIndex resource) { return graph_.IsAccounted(resource); });
+                       [this](ResourceIndex resource) {
+                         return graph_.IsCounted(resource) && graph_.IsAccounted(resource);
+                       });
   }
 
   // Of each pool in it: every unit is in use, and by whom is known.

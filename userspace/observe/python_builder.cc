@@ -15,7 +15,7 @@ void AddPython(const PythonLook& look, const PythonPlace& place, Observation& ob
   PythonThreads threads(graph);
   tasks.AddActors();
   threads.AddActors();
-  AddPools(graph);
+  PythonPools(graph, tasks.callers()).Add();
   tasks.AddWaits();
   threads.AddWaits();
   tasks.HandDownDeadlines();

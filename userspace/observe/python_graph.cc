@@ -13,7 +13,7 @@ std::optional<TimeNs> ToTime(double seconds) {
 }
 
 PythonGraph::PythonGraph(const PythonLook& look, const PythonPlace& place, Observation& out)
-    : look_(look), place_(place), out_(out), comparison_(look), callers_(look.second) {
+    : look_(look), place_(place), out_(out), comparison_(look) {
   const bool known =
       place.process >= 0 && static_cast<std::size_t>(place.process) < out.processes.size();
   space_ = known ? out.processes[static_cast<std::size_t>(place.process)].space : 0;
@@ -54,11 +54,6 @@ const PythonThreadInfo& PythonGraph::InfoOf(pid_t native_id) const {
   static const PythonThreadInfo kNone;
   const auto found = infos_.find(native_id);
   return found != infos_.end() ? found->second : kNone;
-}
-
-std::optional<ResourceIndex> PythonGraph::PoolAt(std::uint64_t object) const {
-  const auto found = pools_.find(object);
-  return found != pools_.end() ? std::optional(found->second) : std::nullopt;
 }
 
 std::optional<ResourceIndex> PythonGraph::FindResource(const PythonResource& from) const {

@@ -12,7 +12,6 @@
 
 #include "model/observation.h"
 #include "observe/python_builder.h"
-#include "observe/python_callers.h"
 #include "observe/python_look.h"
 #include "observe/python_resources.h"
 
@@ -29,7 +28,6 @@ class PythonGraph {
   [[nodiscard]] const PythonLook& look() const { return look_; }
   [[nodiscard]] const PythonPlace& place() const { return place_; }
   [[nodiscard]] const PythonComparison& comparison() const { return comparison_; }
-  [[nodiscard]] const PythonCallers& callers() const { return callers_; }
   [[nodiscard]] Observation& out() { return out_; }
   [[nodiscard]] Actor& actor(ActorIndex index) {
     return out_.actors[static_cast<std::size_t>(index)];
@@ -49,8 +47,6 @@ class PythonGraph {
   [[nodiscard]] const PythonThreadInfo& InfoOf(pid_t native_id) const;
 
   ResourceIndex ResourceAt(const PythonResource& from);
-  void NotePool(std::uint64_t object, ResourceIndex pool) { pools_.emplace(object, pool); }
-  [[nodiscard]] std::optional<ResourceIndex> PoolAt(std::uint64_t object) const;
   [[nodiscard]] std::optional<ResourceIndex> FindResource(const PythonResource& from) const;
   // Frames from the one with this index outward. Tasks come by the thousand, and most of them stand
   // where others do: equal stacks are one.
@@ -73,13 +69,11 @@ class PythonGraph {
   const PythonPlace& place_;
   Observation& out_;
   const PythonComparison comparison_;
-  const PythonCallers callers_;
   SpaceId space_ = 0;
   std::unordered_map<pid_t, PythonThreadInfo> infos_;    // by native id
   std::unordered_map<std::uint64_t, ActorIndex> tasks_;  // by address
   std::unordered_map<pid_t, ActorIndex> threads_;        // by native id
   std::unordered_map<std::uint64_t, ActorIndex> idents_;
-  std::unordered_map<std::uint64_t, ResourceIndex> pools_;  // by object
   std::unordered_map<ActorIndex, std::size_t> waits_;
   std::unordered_map<ResourceIndex, ActorIndex> held_;  // by one of its holders
   std::map<std::pair<bool, std::vector<std::pair<std::uint32_t, std::uint32_t>>>, StackIndex>

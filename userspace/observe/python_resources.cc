@@ -81,12 +81,12 @@ std::string PoolName(const std::string& type) {
   return known ? package + (type.ends_with("Connector") ? " connector" : " pool") : type;
 }
 
-PythonResource PoolResource(std::uint64_t address, const std::string& type) {
+PythonResource PoolResource(std::uint64_t address) {
   PythonResource resource;
   resource.kind = ResourceKind::kPool;
   resource.purpose = WaitPurpose::kAcquire;
   resource.address = address;
-  resource.type = PoolName(type);
+  resource.type = "pool";
   return resource;
 }
 
@@ -112,14 +112,8 @@ PythonResource GilResource(std::uint64_t address) {
 }
 
 std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function) {
+  if (wait.pool != 0) return PoolResource(wait.pool);
   PythonResource resource;
-  if (wait.pool != 0) {
-    resource.kind = ResourceKind::kPool;
-    resource.purpose = WaitPurpose::kAcquire;
-    resource.address = wait.pool;
-    resource.type = "pool";
-    return resource;
-  }
   switch (wait.kind) {
     case PythonAwaitKind::kNothing:
       return std::nullopt;

@@ -25,8 +25,7 @@ std::string PublicName(const std::string& type);
 // "asyncpg pool" of "asyncpg.pool.Pool"; of a class that no library is known for its own name.
 std::string PoolName(const std::string& type);
 
-PythonResource PoolResource(std::uint64_t address, const std::string& type);
-
+PythonResource PoolResource(std::uint64_t address);
 PythonResource LockResource(const PythonLock& lock);
 PythonResource FutureResource(std::uint64_t address);
 PythonResource GilResource(std::uint64_t address);

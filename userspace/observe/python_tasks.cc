@@ -30,12 +30,12 @@ bool IsOfThreads(const Resource& resource) { return resource.type.starts_with("t
 
 }  // namespace
 
-PythonTasks::PythonTasks(PythonGraph& graph) : graph_(graph) {
-  for (const PythonTask& task : graph.look().second.tasks) tasks_.emplace(task.address, &task);
+PythonTasks::PythonTasks(PythonGraph& graph) : graph_(graph), callers_(graph.look().second) {
+  for (const PythonTask& task : graph.look().second.tasks) own_.emplace(task.address, &task);
 }
 
 bool PythonTasks::IsSteady(const PythonTask& task) const {
-  const auto parts = graph_.callers().Parts(*tasks_.at(task.address));
+  const auto parts = callers_.Parts(*own_.at(task.address));
   return std::all_of(parts.begin(), parts.end(), [this](const PythonTask* part) {
     return graph_.comparison().IsSteady(*part);
   });
@@ -47,9 +47,8 @@ void PythonTasks::AddActors() {
 
 void PythonTasks::AddActor(const PythonTask& own) {
   const RunState state = StateOf(own);
-  const PythonCallers& callers = graph_.callers();
-  if (state == RunState::kExited || callers.ShownAs(own.address) != own.address) return;
-  const PythonTask& task = callers.Whole(own);
+  if (state == RunState::kExited || callers_.ShownAs(own.address) != own.address) return;
+  const PythonTask& task = callers_.Whole(own);
   Actor actor;
   actor.kind = ActorKind::kTask;
   actor.id = graph_.InfoOf(task.thread).id;
@@ -65,7 +64,7 @@ void PythonTasks::AddActor(const PythonTask& own) {
   const auto index = static_cast<ActorIndex>(graph_.out().actors.size());
   graph_.out().actors.push_back(std::move(actor));
   alive_.emplace_back(&task, index);
-  for (const PythonTask* part : callers.Parts(own)) graph_.AddTask(*part, index);
+  for (const PythonTask* part : callers_.Parts(own)) graph_.AddTask(*part, index);
 }
 
 void PythonTasks::AddWaits() {
@@ -80,16 +79,15 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
   if (!awaited) return;
   Wait wait;
   wait.actor = actor;
-  // What it waits for inside of a pool is the pool's own affair.
-  const auto pool = graph_.PoolAt(task.waits_for.pool);
-  wait.resource = pool ? *pool : graph_.ResourceAt(*awaited);
+  wait.resource = graph_.ResourceAt(*awaited);
   wait.purpose = awaited->purpose;
   wait.evidence = Evidence::kCertain;
   wait.evidence_note = "read from the task";
+  // While a loop runs, what looks the same in both looks may be another wait at the same place.
   wait.since = graph_.look().end;
   if (IsSteady(task)) {
-    wait.since = graph_.look().begin;
     const bool consistent = graph_.comparison().IsConsistent(task);
+    if (consistent) wait.since = graph_.look().begin;
     wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
     const auto slept_since = graph_.InfoOf(task.thread).slept_since;
     if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);

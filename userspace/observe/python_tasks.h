@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "observe/python_callers.h"
 #include "observe/python_graph.h"
 
 namespace ct {
@@ -13,6 +14,7 @@ namespace ct {
 class PythonTasks {
  public:
   explicit PythonTasks(PythonGraph& graph);
+  [[nodiscard]] const PythonCallers& callers() const { return callers_; }
 
   // Those that are not finished.
   void AddActors();
@@ -34,7 +36,8 @@ class PythonTasks {
   void WaitForLoop(const PythonTask& task, ActorIndex actor, ActorIndex thread);
 
   PythonGraph& graph_;
-  std::unordered_map<std::uint64_t, const PythonTask*> tasks_;  // by address
+  const PythonCallers callers_;
+  std::unordered_map<std::uint64_t, const PythonTask*> own_;  // by address
   std::vector<std::pair<const PythonTask*, ActorIndex>> alive_;
   std::unordered_map<ResourceIndex, std::vector<ActorIndex>> ends_;  // the tasks waited for
 };

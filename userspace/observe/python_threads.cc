@@ -129,8 +129,7 @@ void PythonThreads::AddWait(const PythonThread& thread, ActorIndex actor) {
       wait.since = std::min(wait.since, *slept_since);
     }
   }
-  const auto pool = graph_.PoolAt(awaited.pool);
-  wait.resource = pool ? *pool : graph_.ResourceAt(*resource);
+  wait.resource = graph_.ResourceAt(*resource);
   wait.mode = AccessMode::kExclusive;
   wait.purpose = resource->purpose;
   wait.evidence = Evidence::kCertain;

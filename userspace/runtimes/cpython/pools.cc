@@ -41,7 +41,8 @@ bool IsPrimitive(const Type& type) {
                                                      "threading.BoundedSemaphore",
                                                      "queue.Queue",
                                                      "queue.LifoQueue",
-                                                     "queue.PriorityQueue"};
+                                                     "queue.PriorityQueue",
+                                                     "sqlalchemy.util.queue.Queue"};
   return std::find(std::begin(kPrimitives), std::end(kPrimitives), type.name) !=
          std::end(kPrimitives);
 }
@@ -290,7 +291,14 @@ void PoolReader::FindUnits(const std::vector<Address>& modules, PythonProcess& p
   }
   for (const PythonThread& thread : process.threads) {
     if (thread.running_task != 0) continue;  // its frames are that task's
-    Search(thread.frames, {0, thread.address, 0, 0, false}, search);
+    // The frames of a loop lead to every connection whose socket it watches.
+    std::vector<PythonFrame> frames = thread.frames;
+    if (thread.running_loop != 0) {
+      for (PythonFrame& frame : frames) {
+        if (!IsOwn(frame)) frame.address = 0;
+      }
+    }
+    Search(frames, {0, thread.address, 0, 0, false}, search);
   }
   const bool lost = std::any_of(pool_of_.begin(), pool_of_.end(), [this](const auto& unit) {
     return holders_.count(unit.first) == 0;

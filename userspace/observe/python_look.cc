@@ -131,6 +131,17 @@ Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
   return frame;
 }
 
+namespace {
+
+// As the reader of Python words what it has left out for its size or the time that it takes: that
+// is missing however still the process is.
+bool IsLimit(const std::string& reason) {
+  return reason.find("beyond the limit") != std::string::npos || reason.starts_with("more ") ||
+         reason.find("truncated") != std::string::npos;
+}
+
+}  // namespace
+
 void AddPythonLosses(const PythonLook& look, Observation& observation) {
   const bool rests = PythonComparison(look).AllSlept();
   std::map<std::string, std::uint64_t> before;
@@ -138,7 +149,9 @@ void AddPythonLosses(const PythonLook& look, Observation& observation) {
   for (const PythonSkip& skip : look.second.skips) {
     const auto found = before.find(skip.reason);
     const std::uint64_t both = found == before.end() ? 0 : std::min(found->second, skip.count);
-    if (both > 0) observation.losses.push_back({"of Python: " + skip.reason, both, rests, ""});
+    if (both > 0)
+      observation.losses.push_back(
+          {"of Python: " + skip.reason, both, rests || IsLimit(skip.reason), ""});
   }
 }
 

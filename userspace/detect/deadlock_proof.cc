@@ -139,7 +139,6 @@ class ProofWriter {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
     }
     WriteHowSeen();
-    WriteWhyNotCertain();
   }
 
   void WriteHowSeen() {

@@ -37,11 +37,12 @@ PythonThread Awaits(PythonThread thread, PythonAwaitKind kind,
   return thread;
 }
 
-PythonLook Twice(std::vector<PythonThread> threads) {
+// The interpreter lists the youngest first.
+PythonLook Twice(const std::vector<PythonThread>& threads) {
   PythonLook look;
   look.second.version = 0x030b02f0;
   look.second.codes = {{"work", "/srv/app.py"}};
-  look.second.threads = std::move(threads);
+  look.second.threads.assign(threads.rbegin(), threads.rend());
   look.first = look.second;
   look.begin = kNow - kMillisecond;
   look.end = kNow;
@@ -167,7 +168,7 @@ TEST(PythonThreads, ATaskGoesOnOnlyWhenItsLoopDoes) {
   task.frames = {{0, 3, 0x9100, false, {In(kLock, 0x11)}}};
   PythonLook look = Twice({loop});
   look.first.tasks = look.second.tasks = {task};
-  EXPECT_EQ(Findings(look), "DEADLOCK certain, never, for 10.0 s | loop> keeper>");
+  EXPECT_EQ(Findings(look), "DEADLOCK certain, never, for 10.0 s | keeper> loop>");
   // Where the loop's thread waits for nothing of Python's the task will be woken.
   for (PythonProcess* process : {&look.first, &look.second}) process->threads[0].waits_for = {};
   EXPECT_EQ(Findings(look), "");

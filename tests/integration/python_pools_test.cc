@@ -170,12 +170,13 @@ class PythonService : public testing::Test {
 // come from dependencies that yield them.
 TEST_F(PythonService, RequestsThatOpenAnotherSession) {
   const Target target(Program("orm_service.py", {"async"}));
-  const std::string waits = Waits({"Task-N", "pool with timeout", "Task-N and Task-N",
+  const std::string waits = Waits({"2 x GET /orders/{order}", "pool with timeout",
+                                   "GET /orders/{order} and GET /orders/{order}",
                                    Line("async another", "orm_service.py")});
   for (const Answer& answer : {TasksOf(target.pid()), LookAt(target.pid())}) {
     EXPECT_EQ(WithoutNumbers(answer.findings),
-              Lines({"DEADLOCK certain, ends by timeout", waits, waits, "  ring: Task-N",
-                     "  behind: Task-N, Task-N, Task-N"}));
+              Lines({"DEADLOCK certain, ends by timeout", waits, "  ring: GET /orders/{order}",
+                     "  behind: 3 x GET /report"}));
     EXPECT_EQ(answer.run.status, kFindings);
     EXPECT_EQ(answer.relevant_losses, Strings{});
   }

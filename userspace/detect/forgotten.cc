@@ -19,21 +19,21 @@ Finding About(const DetectContext& context, FindingKind kind, Evidence evidence)
 
 }  // namespace
 
-// Tasks that failed alike are one finding.
+// Tasks that failed alike are one finding. Of those that a frame still has nothing is said: workers
+// that are awaited one after the other fail before their turn in every healthy program.
 std::vector<Finding> DetectSwallowedExceptions(DetectContext& context) {
   const auto& rows = context.observation().swallowed_exceptions;
   std::vector<Finding> found;
-  std::map<std::tuple<ProcessIndex, std::string, StackIndex, Evidence>, std::size_t> known;
+  std::map<std::tuple<ProcessIndex, std::string, StackIndex>, std::size_t> known;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const SwallowedException& row = rows[i];
+    if (row.evidence != Evidence::kCertain) continue;
     const auto [entry, is_new] =
-        known.try_emplace({row.process, row.type, row.raised_at, row.evidence}, found.size());
+        known.try_emplace({row.process, row.type, row.raised_at}, found.size());
     if (is_new) {
       Finding& finding =
           found.emplace_back(About(context, FindingKind::kSwallowedException, row.evidence));
-      finding.proof = {row.evidence == Evidence::kCertain
-                           ? "it is set to be logged when it goes, and no frame has it"
-                           : "it is set to be logged when it goes; a frame still has it"};
+      finding.proof = {"it is set to be logged when it goes, and no frame has it"};
       finding.advice = "Await it, or add a done callback that asks for its exception";
     }
     found[entry->second].exceptions.push_back(static_cast<SwallowedIndex>(i));

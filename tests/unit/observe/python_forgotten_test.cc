@@ -19,7 +19,7 @@ PythonFailure Failure(std::uint64_t future, const std::string& name) {
   failure.name = name;
   failure.type = "ValueError";
   failure.message = "no price";
-  failure.raised = {{0, 12, 0x10, {}}};
+  failure.raised = {PythonFrame{0, 12, 0x10, false, {}}};
   failure.referrer = "shop.running";
   return failure;
 }

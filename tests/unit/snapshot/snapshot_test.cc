@@ -139,7 +139,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kThreadLocalInTasks);
+  ExpectAllValues(FindingKind::kNeverAwaited);
   ExpectAllValues(Ending::kMayEnd);
 }
 

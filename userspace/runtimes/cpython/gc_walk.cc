@@ -76,8 +76,9 @@ bool GcWalk::Walk(Address interpreter, const Visit& visit) {
                                                          : offsets.interp_frozen);
     const Address lost = WalkList(head, 0, Way::kForward, visit);
     if (lost == 0 || exhausted_) continue;
-    // From the other end as far as here.
-    if (WalkList(head, lost, Way::kBackward, visit) == 0 || exhausted_) continue;
+    // From the other end as far as here, or to its neighbour.
+    const Address met = WalkList(head, lost, Way::kBackward, visit);
+    if (met == 0 || (heap_.Word(lost) & ~kFlags) == met || exhausted_) continue;
     heap_.skips().Add("objects of the heap whose lists changed while they were read");
     complete = false;
   }

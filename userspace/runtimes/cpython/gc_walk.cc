@@ -24,7 +24,7 @@ bool GcWalk::Spend() {
     exhausted_ = true;
   } else if (look && IsLate()) {
     heap_.skips().Add(
-        fmt::format("objects of the heap that {} do not suffice for", FormatDuration(time_)));
+        fmt::format("objects of the heap beyond the limit of {}", FormatDuration(time_)));
     exhausted_ = true;
   } else {
     --objects_left_;

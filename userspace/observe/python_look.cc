@@ -36,8 +36,8 @@ bool IsForALock(const PythonAwait& wait) {
 
 bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
                 const PythonTask& now) {
-  return before.state == now.state && before.waits_for == now.waits_for &&
-         before.deadline == now.deadline && AreSameFrames(first, before.frames, second, now.frames);
+  return before.name == now.name && before.state == now.state &&
+         before.waits_for == now.waits_for && before.deadline == now.deadline && AreSameFrames(first, before.frames, second, now.frames);
 }
 
 bool IsSameWait(const PythonProcess& first, const PythonThread& before, const PythonProcess& second,
@@ -49,14 +49,16 @@ bool IsSameWait(const PythonProcess& first, const PythonThread& before, const Py
 
 PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
   for (const PythonTask& task : look.first.tasks) before_.emplace(task.address, &task);
-  std::unordered_set<pid_t> slept_before;
   for (const PythonThread& thread : look.first.threads) {
     threads_before_.emplace(thread.native_id, &thread);
-    if (thread.asleep) slept_before.insert(thread.native_id);
   }
   for (const PythonThread& thread : look.second.threads) {
-    if (thread.asleep) asleep_.insert(thread.native_id);
-    if (thread.asleep && slept_before.contains(thread.native_id)) slept_.insert(thread.native_id);
+    if (!thread.asleep) continue;
+    asleep_.insert(thread.native_id);
+    const auto before = threads_before_.find(thread.native_id);
+    if (before == threads_before_.end() || !before->second->asleep) continue;
+    slept_.insert(thread.native_id);
+    if (before->second->switches == thread.switches) slept_through_.insert(thread.native_id);
   }
 }
 
@@ -82,9 +84,11 @@ bool PythonComparison::IsAtSamePlace(const PythonThread& thread) const {
 }
 
 bool PythonComparison::SleptThrough(const PythonThread& thread) const {
-  const auto before = threads_before_.find(thread.native_id);
-  return before != threads_before_.end() && slept_.contains(thread.native_id) &&
-         before->second->switches == thread.switches;
+  return slept_through_.contains(thread.native_id);
+}
+
+bool PythonComparison::SleptThrough(const PythonTask& task) const {
+  return slept_through_.contains(task.thread);
 }
 
 bool PythonComparison::WasUsing(const PythonTask& task, const PythonUse& use) const {

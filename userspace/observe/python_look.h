@@ -49,6 +49,8 @@ class PythonComparison {
   [[nodiscard]] bool IsAtSamePlace(const PythonThread& thread) const;
   // It did not run from before the first look until after the second.
   [[nodiscard]] bool SleptThrough(const PythonThread& thread) const;
+  // Nor did the thread of the task's loop.
+  [[nodiscard]] bool SleptThrough(const PythonTask& task) const;
   // It slept through the second look.
   [[nodiscard]] bool IsAsleep(pid_t native_id) const { return asleep_.contains(native_id); }
   // The first look shows the same use by the same task, or by the same thread.
@@ -61,8 +63,9 @@ class PythonComparison {
   const PythonLook* look_;
   std::unordered_map<std::uint64_t, const PythonTask*> before_;  // by address
   std::unordered_map<pid_t, const PythonThread*> threads_before_;
-  std::unordered_set<pid_t> slept_;   // native ids
-  std::unordered_set<pid_t> asleep_;  // in the second look
+  std::unordered_set<pid_t> slept_;          // native ids
+  std::unordered_set<pid_t> slept_through_;  // those that did not run between the looks either
+  std::unordered_set<pid_t> asleep_;         // in the second look
 };
 
 // A frame as observations have it.

@@ -83,17 +83,20 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
   wait.purpose = awaited->purpose;
   wait.evidence = Evidence::kCertain;
   wait.evidence_note = "read from the task";
-  // While a loop runs, what looks the same in both looks may be another wait at the same place.
+  // Once the loop has run, what looks the same in both looks may be another wait at the same place.
   wait.since = graph_.look().end;
-  if (IsSteady(task)) {
+  const bool steady = IsSteady(task);
+  if (steady) {
     const bool consistent = graph_.comparison().IsConsistent(task);
-    if (consistent) wait.since = graph_.look().begin;
     wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
-    const auto slept_since = graph_.InfoOf(task.thread).slept_since;
-    if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);
+    if (graph_.comparison().SleptThrough(task)) {
+      wait.since = std::min(graph_.InfoOf(task.thread).slept_since.value_or(graph_.look().begin),
+                            graph_.look().begin);
+    }
   }
+  // What only one look shows of a loop that runs may have been read while it changed.
   const auto not_before = task.not_before ? ToTime(*task.not_before) : std::nullopt;
-  if (not_before && *not_before <= graph_.look().begin) {
+  if (steady && not_before && *not_before <= graph_.look().begin) {
     wait.not_before = not_before;
     if (task.began_then) wait.since = *not_before;
   }

@@ -231,6 +231,30 @@ TEST(PythonBuilder, ALoopThatRanMeanwhileProvesNothing) {
   EXPECT_EQ(Build(look).waits[0].continuity, Continuity::kContinued);
 }
 
+// A slow host looked for three seconds at a queue that moved: tasks are made anew where others were.
+TEST(PythonBuilder, AWaitIsNotOldWhereItsLoopRanMeanwhile) {
+  PythonLook look = Twice({Waits(Task("a", 1, {}), Object(kSemaphore, 0x11))});
+  look.begin = kNow - 3 * kSecond;
+  EXPECT_EQ(Findings(look), "LONG_WAIT certain, may end, for 10.0 s | a wait | a>");
+  look.second.threads[0].switches = 1;
+  EXPECT_EQ(Findings(look), "");
+  EXPECT_EQ(Build(look).waits.at(0).continuity, Continuity::kStill);
+  look.first.tasks[0].name = "another";
+  EXPECT_EQ(Build(look).waits.at(0).continuity, Continuity::kSeenOnce);
+}
+
+TEST(PythonBuilder, AStartThatOnlyOneLookShowsMayHaveBeenReadWhileItChanged) {
+  PythonTask task = Waits(Task("a", 1, {}), Object(kSemaphore, 0x11));
+  task.not_before = 1e6 - 60;
+  task.began_then = true;
+  PythonLook look = Twice({task});
+  look.second.threads[0].switches = 1;
+  EXPECT_EQ(Build(look).waits.at(0).since, kNow - 60 * kSecond);
+  look.first.tasks[0].frames[0].line += 1;
+  EXPECT_EQ(Build(look).waits.at(0).since, kNow);
+  EXPECT_FALSE(Build(look).waits.at(0).not_before);
+}
+
 TEST(PythonBuilder, ALockThatIsEnteredIsNotHeld) {
   auto tasks = TwoLocks();
   tasks[0].frames[0].holds = {In(kLock, 0x11, true)};

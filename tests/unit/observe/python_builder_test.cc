@@ -231,7 +231,8 @@ TEST(PythonBuilder, ALoopThatRanMeanwhileProvesNothing) {
   EXPECT_EQ(Build(look).waits[0].continuity, Continuity::kContinued);
 }
 
-// A slow host looked for three seconds at a queue that moved: tasks are made anew where others were.
+// A slow host looked for three seconds at a queue that moved: tasks are made anew where others
+// were.
 TEST(PythonBuilder, AWaitIsNotOldWhereItsLoopRanMeanwhile) {
   PythonLook look = Twice({Waits(Task("a", 1, {}), Object(kSemaphore, 0x11))});
   look.begin = kNow - 3 * kSecond;

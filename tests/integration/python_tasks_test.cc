@@ -49,6 +49,15 @@ TEST(PythonTasks, TwoLocksInOppositeOrder) {
                       "  ring: hold_left, hold_right", "  behind: Task-1"}));
 }
 
+TEST(PythonTasks, LocksTakenWithoutABlock) {
+  ExpectOfBoth(
+      {"--bare"}, kHang,
+      Lines({"PROBABLE_DEADLOCK probable, never ends",
+             Waits({"bare_left", "mutex", "probably bare_right", Line("bare left waits")}),
+             Waits({"bare_right", "mutex", "probably bare_left", Line("bare right waits")}),
+             "  ring: bare_left, bare_right", "  behind: Task-1"}));
+}
+
 TEST(PythonTasks, SemaphoreTakenTwice) {
   ExpectOfBoth({"--semaphore"}, kHang,
                Lines({"PROBABLE_DEADLOCK probable, never ends",
@@ -75,7 +84,7 @@ TEST(PythonTasks, ATimeoutOfTheParentEndsIt) {
 }
 
 TEST(PythonTasks, TheSameGoingOnIsSilent) {
-  const Target target(Program({"--locks", "--semaphore", "--gather", "--healthy"}));
+  const Target target(Program({"--locks", "--bare", "--semaphore", "--gather", "--healthy"}));
   for (int look = 0; look < 40; ++look) {
     const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
     EXPECT_EQ(answer.findings, "");

@@ -22,6 +22,7 @@ void AddPython(const PythonLook& look, const PythonPlace& place, Observation& ob
   tasks.AddHolds();
   threads.AddHolds();
   threads.AddOwners();
+  graph.AddBareHolds();
   AddCompletions(graph);
   tasks.WaitForBlockedLoops();
   threads.SettlePurposes();

@@ -1,5 +1,6 @@
 #include "runtimes/python.h"
 
+#include "runtimes/cpython/bare_acquires.h"
 #include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/forgotten.h"
@@ -28,7 +29,8 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
   cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
-  cpython::TaskReader tasks(heap, frames, holds, uses);
+  cpython::BareAcquireReader acquires(heap, frames, codes);
+  cpython::TaskReader tasks(heap, frames, holds, acquires, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
   cpython::GcWalk walk(heap, target.memory());
   cpython::ForgottenReader forgotten(heap, frames, codes, walk);
@@ -38,6 +40,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     waits.Read(options.futexes, process.gils, view);
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
+      acquires.Fill(thread.frames, thread.thread.frames);
+      if (!thread.frames.empty()) {
+        holds.AddAwaited(thread.frames.front(), thread.thread.waits_for,
+                         thread.thread.frames.front());
+      }
       thread.thread.uses = uses.OfThread(thread.frames);
     }
   }

@@ -145,10 +145,10 @@ Result<Answer> Session::Look() {
   answer.observation = std::move(*observation);
   answer.observation.host = host_;
   answer.observation.tool_version = ToolVersion();
-  answer.observation.degradations = degradations_;
+  auto& degradations = answer.observation.degradations;
+  degradations.insert(degradations.begin(), degradations_.begin(), degradations_.end());
   const std::vector<std::string> since = sweeper_->degradations();
-  answer.observation.degradations.insert(answer.observation.degradations.end(), since.begin(),
-                                         since.end());
+  degradations.insert(degradations.end(), since.begin(), since.end());
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
   answer.findings = Detect(answer.observation, detect);

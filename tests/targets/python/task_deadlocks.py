@@ -95,8 +95,13 @@ async def ticker():
         await asyncio.sleep(0.1)
 
 
+async def busy():
+    while True:  # the loop never sleeps
+        await asyncio.sleep(0)
+
+
 async def main():
-    ticking = named(ticker(), "ticker")
+    ticking = named(busy() if "--busy" in sys.argv else ticker(), "ticker")
     keep = []
     if "--locks" in sys.argv:
         keep = [hold_left, hold_right]

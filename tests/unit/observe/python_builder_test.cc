@@ -133,6 +133,14 @@ TEST(PythonBuilder, SharesEqualStacks) {
   EXPECT_EQ(Build(Twice({Task("a", 1, {}), other})).stacks.size(), 1U);
 }
 
+TEST(PythonBuilder, SaysWhichVersionsNoTestRunsOn) {
+  PythonLook look = Twice({});
+  EXPECT_TRUE(Build(look).degradations.empty());
+  look.second.version = 0x030c01f0;
+  EXPECT_EQ(Build(look).degradations,
+            std::vector<std::string>{"Python 3.12 is untested: 3.11, 3.13 and 3.14 are"});
+}
+
 TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {
   EXPECT_EQ(Findings(Twice(TwoLocks())), "DEADLOCK certain, never, for 10.0 s | a> b>");
 }

@@ -58,6 +58,11 @@ void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes) {
       ->type_name("CLASS");
 }
 
+void AddStuckTask(CLI::App& command, DurationNs& value) {
+  AddDuration(command, "--stuck-task", value,
+              "From which age on a request's task that does not go on is told (default 10s)");
+}
+
 void AddTargetOptions(CLI::App& command, TargetOptions& options) {
   command
       .add_option_function<std::vector<std::string>>(
@@ -85,6 +90,7 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
       ->type_name("NAME");
   AddDuration(command, "--long-wait", options.long_wait,
               "From which age on a wait for a lock is told (default 1s)");
+  AddStuckTask(command, options.stuck_task);
   AddExclusiveClasses(command, options.exclusive_classes);
   // For tests: every fallback for an older kernel can be had on a newer one.
   command.add_option("--without-kernel-feature", options.without)->group("");

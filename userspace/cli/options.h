@@ -21,6 +21,7 @@ struct OutputOptions {
 struct TargetOptions {
   Filter filter;
   DurationNs long_wait = kSecond;
+  DurationNs stuck_task = 10 * kSecond;
   std::vector<std::string> exclusive_classes;
   std::vector<std::string> without;  // kernel features to pretend absent
 };
@@ -38,9 +39,11 @@ struct WaitOptions {
 // negative or absurd (over 10 years) duration.
 Result<DurationNs> ParseDuration(const std::string& text);
 
+// Adds --stuck-task.
+void AddStuckTask(CLI::App& command, DurationNs& value);
 // Adds --exclusive-class.
 void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes);
-// Adds -p/--pid, --comm, --cgroup, --unit, --long-wait.
+// Adds -p/--pid, --comm, --cgroup, --unit, --long-wait, --stuck-task, --exclusive-class.
 void AddTargetOptions(CLI::App& command, TargetOptions& options);
 // Adds --min-wait, --stack-size, --ring-size, --max-locks and --max-overhead.
 void AddWaitOptions(CLI::App& command, WaitOptions& options);

@@ -151,6 +151,8 @@ Result<Answer> Session::Look() {
   degradations.insert(degradations.end(), since.begin(), since.end());
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
+  detect.stuck_task = target_.stuck_task;
+  unmoved_.Mark(answer.observation);
   answer.findings = Detect(answer.observation, detect);
   MarkDeadlocked(answer);
   answer.observation.cost.total = MonotonicNow() - begin_;

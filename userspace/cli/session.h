@@ -16,6 +16,7 @@
 #include "observe/history.h"
 #include "observe/observer.h"
 #include "reader/reader.h"
+#include "track/unmoved_tasks.h"
 
 namespace ct {
 
@@ -67,6 +68,7 @@ class Session {
   std::unique_ptr<Reader> reader_;
   std::unique_ptr<Sweeper> sweeper_;
   History history_;
+  UnmovedTasks unmoved_;
   std::unique_ptr<Observer> observer_;
   std::unique_ptr<WaitTracer> waits_;
   std::unique_ptr<ContentionObserver> contention_;

@@ -22,6 +22,7 @@
 #include "render/tasks_text.h"
 #include "track/finding_tracker.h"
 #include "track/task_tracker.h"
+#include "track/unmoved_tasks.h"
 
 namespace ct {
 namespace {
@@ -35,6 +36,7 @@ struct CommandOptions {
   DurationNs every = 0;  // 0: once
   std::vector<std::string> exclusive_classes;
   bool may_stop = false;
+  DurationNs stuck_task = DetectOptions().stuck_task;
   OutputOptions output;
 };
 
@@ -58,7 +60,8 @@ Result<Regex> Compile(const std::string& text) {
   return Regex(compiled.release(), FreeRegex());
 }
 
-Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) {
+Result<Answer> Look(const CommandOptions& options, Reader& reader, UnmovedTasks& unmoved,
+                    bool search) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
@@ -74,7 +77,10 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) 
   answer.observation = std::move(*observation);
   answer.observation.host = ReadHost();
   answer.observation.tool_version = ToolVersion();
-  answer.findings = Detect(answer.observation, {});
+  unmoved.Mark(answer.observation);
+  DetectOptions detect;
+  detect.stuck_task = options.stuck_task;
+  answer.findings = Detect(answer.observation, detect);
   return answer;
 }
 
@@ -102,7 +108,7 @@ class Watch {
       const TimeNs now = MonotonicNow();
       const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
       if (search) searched_ = now;
-      Result<Answer> answer = Look(options_, reader_, search);
+      Result<Answer> answer = Look(options_, reader_, unmoved_, search);
       if (!answer && looks_ > 0 && answer.error().code == ErrorCode::kNotFound) return End();
       if (!answer) return PrintError(answer.error());
       if (Status status = Print(*answer); !status) return PrintError(status.error());
@@ -164,6 +170,7 @@ class Watch {
   TasksOptions tasks_;
   Reader& reader_;
   FindingTracker findings_;
+  UnmovedTasks unmoved_;
   TaskTracker history_;
   std::uint64_t looks_ = 0;
   TimeNs searched_ = 0;
@@ -186,7 +193,8 @@ int Run(const CommandOptions& options) {
   Result<std::unique_ptr<Reader>> reader = Reader::Start({});
   if (!reader) return PrintError(reader.error());
   if (options.every != 0) return Watch(options, std::move(tasks), **reader).Run();
-  const Result<Answer> answer = Look(options, **reader, true);
+  UnmovedTasks unmoved;
+  const Result<Answer> answer = Look(options, **reader, unmoved, true);
   if (!answer) return PrintError(answer.error());
   const Result<std::string> text = Render(options, *answer, tasks);
   if (!text) return PrintError(text.error());
@@ -211,6 +219,7 @@ Command AddTasksCommand(CLI::App& app) {
       ->type_name("REGEX");
   AddDuration(*command, "--every", options->every,
               "Look again so often, and print what has changed, until the process ends or Ctrl-C");
+  AddStuckTask(*command, options->stuck_task);
   AddExclusiveClasses(*command, options->exclusive_classes);
   command->add_flag(
       "--may-stop", options->may_stop,

@@ -20,6 +20,7 @@ bool IsHandedOn(const Resource& resource) {
 std::string Because(const Resource& resource) {
   switch (resource.abandoned) {
     case Abandoned::kNo:
+    case Abandoned::kUnreferenced:
     case Abandoned::kOwnerExited:
       return fmt::format("thread {} ended without releasing it", resource.abandoned_by);
     case Abandoned::kInheritedOverFork:
@@ -92,7 +93,8 @@ std::vector<Finding> DetectAbandonedLocks(DetectContext& context) {
   std::vector<Finding> found;
   for (std::size_t i = 0; i < context.graph.resource_count(); ++i) {
     const auto resource = static_cast<ResourceIndex>(i);
-    if (context.graph.resource(resource).abandoned == Abandoned::kNo) continue;
+    const Abandoned abandoned = context.graph.resource(resource).abandoned;
+    if (abandoned == Abandoned::kNo || abandoned == Abandoned::kUnreferenced) continue;
     std::optional<Finding> finding = Look(context, resource);
     if (!finding) continue;
     context.Explain(*finding);

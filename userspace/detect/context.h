@@ -51,6 +51,7 @@ std::vector<Finding> DetectClosedWorlds(DetectContext& context);
 std::vector<Finding> DetectPoolLeaks(DetectContext& context);
 std::vector<Finding> DetectExhaustedPools(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
+std::vector<Finding> DetectStuckTasks(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
 std::vector<Finding> DetectSharedUses(DetectContext& context);
 std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);

@@ -12,9 +12,9 @@ namespace {
 
 using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {
-    DetectDeadlocks,           DetectAbandonedLocks, DetectClosedWorlds, DetectPoolLeaks,
-    DetectExhaustedPools,      DetectLongWaits,      DetectHotLocks,     DetectSharedUses,
-    DetectSwallowedExceptions, DetectNeverAwaited};
+    DetectDeadlocks,      DetectAbandonedLocks,      DetectClosedWorlds, DetectPoolLeaks,
+    DetectExhaustedPools, DetectLongWaits,           DetectStuckTasks,   DetectHotLocks,
+    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {

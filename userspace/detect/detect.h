@@ -14,11 +14,13 @@ struct DetectOptions {
   // A wait for a lock is long from this age on. A ring that a timeout will break is told only if
   // it lives this long: try-with-timeout is a way to avoid deadlocks, not one to have them.
   DurationNs long_wait = kSecond;
+  // A task that works for a request and does not go on is stuck from this age on.
+  DurationNs stuck_task = 10 * kSecond;
   // A lock that moves is hot with this many waiters: past the number of CPUs of a small host.
   std::uint32_t hot_lock_waiters = 8;
 };
 
-// Deadlocks first, then abandoned locks, pools, long waits, hot locks and what nobody takes care
+// Deadlocks first, then abandoned locks, pools, long waits, stuck tasks, hot locks and what nobody takes care
 // of; within a kind by the number of actors it blocks. Each hang is one finding: who is part of
 // one, or behind it, is not told again by a lesser one. With a filter (Observation::filter) only
 // findings that concern a selected process. Tolerates malformed observations. Findings index into

@@ -42,9 +42,11 @@ struct Wait {
   Continuity continuity = Continuity::kSeenOnce;
   TimeNs since = 0;                  // began at or before this
   std::optional<TimeNs> not_before;  // set: began at or after this
-  std::optional<TimeNs> deadline;    // set: the wait ends by itself then
-  bool timed = false;                // has a timeout, even where the deadline could not be read
-  bool private_futex = false;        // only its own memory space can wake it
+  // Set: each of many looks since then has seen the same, though it may have run in between.
+  std::optional<TimeNs> unmoved_since;
+  std::optional<TimeNs> deadline;  // set: the wait ends by itself then
+  bool timed = false;              // has a timeout, even where the deadline could not be read
+  bool private_futex = false;      // only its own memory space can wake it
   bool operator==(const Wait&) const = default;
 };
 

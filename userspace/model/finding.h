@@ -17,6 +17,7 @@ enum class FindingKind : std::uint8_t {
   kPoolLeak,
   kPoolExhausted,
   kLongWait,
+  kStuckTask,
   kHotLock,
   kSharedObject,
   kThreadLocalInTasks,
@@ -49,7 +50,8 @@ struct Finding {
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
   // root. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK, POOL_EXHAUSTED: the waiters. SHARED_OBJECT,
-  // THREAD_LOCAL_IN_TASKS: who uses it.
+  // THREAD_LOCAL_IN_TASKS: who uses it. STUCK_TASK: the tasks at one place; `root` is the one that
+  // they wait for in the end.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for

@@ -128,6 +128,8 @@ const char* ToString(Abandoned abandoned) {
       return "owner exited";
     case Abandoned::kInheritedOverFork:
       return "inherited over fork";
+    case Abandoned::kUnreferenced:
+      return "unreferenced";
     case Abandoned::kTidReused:
       return "owner's tid was reused";
   }
@@ -186,6 +188,8 @@ const char* ToString(FindingKind kind) {
       return "LONG_WAIT";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
+    case FindingKind::kStuckTask:
+      return "STUCK_TASK";
     case FindingKind::kSharedObject:
       return "SHARED_OBJECT";
     case FindingKind::kThreadLocalInTasks:

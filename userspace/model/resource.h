@@ -67,6 +67,7 @@ enum class Abandoned : std::uint8_t {
   kOwnerExited,        // the owner's thread has ended without unlocking
   kInheritedOverFork,  // the owner is a thread of the parent: it does not exist in this process
   kTidReused,          // the owner's tid now belongs to a younger thread
+  kUnreferenced,       // a future that nobody but its waiter refers to: nobody can complete it
 };
 
 // A unit of a pool that is in use though no live task or thread has it.

@@ -108,6 +108,9 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
     wait.timed = true;
     wait.deadline = ToTime(*task.deadline);
   }
+  if (steady && task.waits_for.unreferenced) {
+    graph_.resource(wait.resource).abandoned = Abandoned::kUnreferenced;
+  }
   AddEnds(task.waits_for, wait.resource);
   graph_.SetWait(std::move(wait));
 }

@@ -55,6 +55,7 @@ class WatchList {
   TimeNs next_long_ = std::numeric_limits<TimeNs>::max();  // the next of them waits for long then
   TidSet known_;                                           // whom a sweep has reported in full
   TimeNs last_look_ = 0;
+  DurationNs refresh_ = 0;  // the longest time until the next
 };
 
 }  // namespace ct

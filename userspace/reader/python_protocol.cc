@@ -119,6 +119,7 @@ class Splitter {
     to.set_object(wait.object);
     to.set_attribute(wait.attribute);
     to.set_pool(wait.pool);
+    to.set_unreferenced(wait.unreferenced);
     return wait.children.size();
   }
 
@@ -305,6 +306,7 @@ PythonAwait PythonIntake::TakeAwait(const Part& part, const wire::PythonAwait& f
   wait.object = from.object();
   wait.attribute = Text(from.attribute());
   wait.pool = from.pool();
+  wait.unreferenced = from.unreferenced();
   return wait;
 }
 

@@ -173,6 +173,7 @@ std::string Writer::AbandonedLines() {
     };
     switch (resource.abandoned) {
       case Abandoned::kNo:
+      case Abandoned::kUnreferenced:
         break;
       case Abandoned::kOwnerExited:
         say("has ended while it held it");
@@ -203,8 +204,10 @@ std::vector<std::string> Writer::WaitRow(ActorIndex actor) {
   if (wait == nullptr) return {};
   const ct::Actor& who = context_.graph.actor(actor);
   const Place& place = context_.frames.Innermost(who.user_stack);
-  std::string what =
-      fmt::format("waits {} {}", labels_.Of(wait->resource), context_.Age(wait->since));
+  const TimeNs since = finding_.kind == FindingKind::kStuckTask
+                           ? std::min(wait->since, wait->unmoved_since.value_or(wait->since))
+                           : wait->since;
+  std::string what = fmt::format("waits {} {}", labels_.Of(wait->resource), context_.Age(since));
   if (wait->mode == AccessMode::kShared) what += " (shared)";
   std::string location = place.location;
   if (IsHeldBack(who.state)) location += fmt::format("  [{}]", ToString(who.state));
@@ -424,6 +427,9 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
     for (const RingStep& step : *steps) {
       if (const Wait* wait = context.WaitAt(step.wait)) add(wait->actor);
     }
+  }
+  if (finding.kind == FindingKind::kStuckTask) {
+    for (const ActorIndex member : finding.members) add(member);
   }
   add(finding.root);
   if (IsOfUses(finding.kind)) {

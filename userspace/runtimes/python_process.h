@@ -81,6 +81,8 @@ struct PythonAwait {
   // The pool of which it waits for a unit (PythonPool::object); what is above is what it waits on
   // inside that. 0: none.
   std::uint64_t pool = 0;
+  // kUnknown, of a task: nobody but the task itself refers to the future.
+  bool unreferenced = false;
   bool operator==(const PythonAwait&) const = default;
 };
 

@@ -115,6 +115,7 @@ inline constexpr auto kEnumTable<Abandoned> = std::to_array<std::pair<Abandoned,
     {Abandoned::kOwnerExited, pb::ABANDONED_OWNER_EXITED},
     {Abandoned::kInheritedOverFork, pb::ABANDONED_INHERITED_OVER_FORK},
     {Abandoned::kTidReused, pb::ABANDONED_TID_REUSED},
+    {Abandoned::kUnreferenced, pb::ABANDONED_UNREFERENCED},
 });
 
 template <>
@@ -162,6 +163,7 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kAbandonedLock, pb::FINDING_KIND_ABANDONED_LOCK},
         {FindingKind::kLongWait, pb::FINDING_KIND_LONG_WAIT},
         {FindingKind::kHotLock, pb::FINDING_KIND_HOT_LOCK},
+        {FindingKind::kStuckTask, pb::FINDING_KIND_STUCK_TASK},
         {FindingKind::kPoolLeak, pb::FINDING_KIND_POOL_LEAK},
         {FindingKind::kPoolExhausted, pb::FINDING_KIND_POOL_EXHAUSTED},
         {FindingKind::kSharedObject, pb::FINDING_KIND_SHARED_OBJECT},

@@ -206,6 +206,7 @@ void MessageBuilder::Add(const Wait& wait) {
   row.set_continuity(ToProto(wait.continuity));
   row.set_since_ns(wait.since);
   if (wait.not_before) row.set_not_before_ns(*wait.not_before);
+  if (wait.unmoved_since) row.set_unmoved_since_ns(*wait.unmoved_since);
   if (wait.deadline) row.set_deadline_ns(*wait.deadline);
   row.set_timed(wait.timed);
   row.set_private_futex(wait.private_futex);

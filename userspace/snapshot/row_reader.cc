@@ -319,6 +319,7 @@ Status RowReader::Read(const pb::Wait& row) {
   out.continuity = Enum<Continuity>(row.continuity());
   out.since = Time(row.since_ns());
   if (row.has_not_before_ns()) out.not_before = Time(row.not_before_ns());
+  if (row.has_unmoved_since_ns()) out.unmoved_since = Time(row.unmoved_since_ns());
   if (row.has_deadline_ns()) out.deadline = Time(row.deadline_ns());
   out.timed = row.timed();
   out.private_futex = row.private_futex();

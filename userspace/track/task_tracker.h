@@ -27,7 +27,7 @@ class TaskTracker {
   };
   struct Seen {
     std::string request;
-    std::size_t doing = 0;  // a hash of stack, resource and deadline
+    std::size_t doing = 0;  // see HashDoing()
     TimeNs since = 0;
     std::uint64_t update = 0;
   };

@@ -134,7 +134,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(ResourceKind::kObject);
   ExpectAllValues(Implementation::kCpython);
   ExpectAllValues(ReleaseRule::kAllHolders);
-  ExpectAllValues(Abandoned::kTidReused);
+  ExpectAllValues(Abandoned::kUnreferenced);
   ExpectAllValues(Evidence::kCertain);
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);

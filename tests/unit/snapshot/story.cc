@@ -523,6 +523,7 @@ Told Everything() {
   o.waits[0].evidence = Evidence::kProbable;
   o.waits[0].continuity = Continuity::kContinued;
   o.waits[0].not_before = 9;
+  o.waits[0].unmoved_since = 11;
   o.waits[0].deadline = kEnd + 1;
   o.waits[0].timed = true;
   o.holds[0].mode = AccessMode::kShared;

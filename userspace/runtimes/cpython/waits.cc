@@ -15,6 +15,7 @@ constexpr int kMaxDepth = 2;  // aiohttp keeps a dict of deques of waiters
 // FutureObj of Modules/_asynciomodule.c, PyFunctionObject and PyCellObject, 3.11 to 3.15.
 constexpr std::uint64_t kFirstCallback = 24;
 constexpr std::uint64_t kCallbacks = 40;
+constexpr std::uint64_t kIteratorFuture = 16;  // futureiterobject.future
 constexpr std::uint64_t kFunctionClosure = 72;
 constexpr std::uint64_t kCellContents = 16;
 constexpr std::int32_t kPending = 0;  // STATE_PENDING
@@ -161,6 +162,26 @@ bool WaitReader::IsForwarded(Address future, PythonTask& task) {
   return false;
 }
 
+bool WaitReader::IsUnreferenced(Address future, const std::vector<FrameView>& frames) {
+  if (frames.empty()) return false;
+  const Address iterator = frames_.Awaited(frames.front());
+  const Type* type = heap_.TypeOf(iterator);
+  if (type == nullptr || type->name != "_asyncio.FutureIter" ||
+      heap_.Word(iterator + kIteratorFuture) != future) {
+    return false;
+  }
+  std::uint32_t variables = 0;
+  for (std::size_t i = 0; i < std::min(frames.size(), kNearFrames); ++i) {
+    const std::size_t locals = std::min<std::size_t>(frames[i].code->locals, kMaxLocals);
+    for (std::uint32_t slot = 0; slot < locals; ++slot) {
+      // One in a cell may be somebody else's, too.
+      if (frames_.Slot(frames[i], slot) == future) ++variables;
+    }
+  }
+  // Of the iterator, and Task.task_fut_waiter.
+  return variables > 0 && heap_.Value<std::uint32_t>(future) == variables + 2;
+}
+
 void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task) {
   const auto deadline = heap_.Float(when);
   if (!deadline || (task.deadline && *task.deadline <= *deadline)) return;
@@ -218,6 +239,7 @@ void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, 
   if (!frames.empty() && IsFunctionOfAsyncio(future, frames.front(), wait)) return;
   if (IsObject(future, frames, wait) || IsForwarded(future, task)) return;
   wait.kind = PythonAwaitKind::kUnknown;
+  wait.unreferenced = IsUnreferenced(future, frames);
 }
 
 }  // namespace ct::cpython

@@ -58,7 +58,8 @@ Result<Regex> Compile(const std::string& text) {
   return Regex(compiled.release(), FreeRegex());
 }
 
-Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) {
+Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search,
+                    PythonPoolAges* pool_ages = nullptr) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
@@ -67,6 +68,7 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) 
   look.exclusive_classes.insert(look.exclusive_classes.end(), options.exclusive_classes.begin(),
                                 options.exclusive_classes.end());
   look.search = search;
+  look.pool_ages = pool_ages;
   look.may_stop = options.may_stop;
   Result<Observation> observation = LookAtPython(reader, options.pid, look);
   if (!observation) return Fail(observation.error());
@@ -102,7 +104,7 @@ class Watch {
       const TimeNs now = MonotonicNow();
       const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
       if (search) searched_ = now;
-      Result<Answer> answer = Look(options_, reader_, search);
+      Result<Answer> answer = Look(options_, reader_, search, &pool_ages_);
       if (!answer && looks_ > 0 && answer.error().code == ErrorCode::kNotFound) return End();
       if (!answer) return PrintError(answer.error());
       if (Status status = Print(*answer); !status) return PrintError(status.error());
@@ -165,6 +167,7 @@ class Watch {
   Reader& reader_;
   FindingTracker findings_;
   TaskTracker history_;
+  PythonPoolAges pool_ages_;
   std::uint64_t looks_ = 0;
   TimeNs searched_ = 0;
   ExitStatus worst_ = kExitNothing;

@@ -218,6 +218,7 @@ class Describer {
     if (!frame.has_function()) return "";
     const v1::Function& function = Row(snapshot_.functions(), frame.function(), "functions");
     const std::string path = String(function.file());
+    if (frame.of_pool()) return "";
     if (path.find("tests/targets/") == std::string::npos) return "";
     const std::string file = BaseName(path);
     return file == "target.h" ? "" : file + ":" + std::to_string(frame.line());

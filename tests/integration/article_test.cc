@@ -55,9 +55,13 @@ TEST(Article, APoolThatIsTakenTwice) {
   EXPECT_EQ(answer.snapshot.findings(0).evidence(), v1::EVIDENCE_CERTAIN);
   const std::string text = RunTracer({"tasks", "-p", std::to_string(target.pid())}).output;
   EXPECT_THAT(text, HasSubstr("DEADLOCK  __main__.ConnectionPool 2/2: all 2 holders wait for it"));
-  EXPECT_THAT(text, HasSubstr("  2 x refresh\n      holds a unit       refresh_prices       " +
-                              Place("pool_taken_twice", "while it holds one")));
-  EXPECT_THAT(text, HasSubstr("queued, holding nothing:  5 x request"));
+  // Where the program asks, not the lines of its pool.
+  EXPECT_THAT(text, HasSubstr("  2 x refresh\n      holds a unit       refresh_prices  " +
+                              Place("pool_taken_twice", "while it holds one") +
+                              "\n      waits for another  rates           " +
+                              Place("pool_taken_twice", "asks for another") + "\n"));
+  EXPECT_THAT(text, HasSubstr("queued, holding nothing:  5 x request  handle  " +
+                              Place("pool_taken_twice", "queues") + "\n"));
   EXPECT_THAT(text, HasSubstr("Will not end by itself."));
 }
 

@@ -184,16 +184,46 @@ TEST_F(PythonService, RequestsThatOpenAnotherSession) {
   ASSERT_GE(lines.size(), 7U);
   EXPECT_THAT(lines[0], testing::StartsWith(
                             "DEADLOCK  sqlalchemy pool 2/2: all 2 holders wait for it   certain"));
+  EXPECT_EQ(lines[3], "  2 x GET /orders/{order}");
   EXPECT_EQ(lines[4], "      holds a connection  list_orders    " +
                           Line("async order holds", "orm_service.py"));
   EXPECT_EQ(lines[5],
             "      waits for another   load_customer  " + Line("async another", "orm_service.py"));
-  EXPECT_EQ(lines[6], "  queued, holding nothing:  3 tasks  report  " +
+  EXPECT_EQ(lines[6], "  queued, holding nothing:  3 x GET /report  report  " +
                           Line("async queued", "orm_service.py"));
 }
 
 TEST_F(PythonService, RequestsWithEnoughAreSilent) {
   ExpectSilence(Target(Program("orm_service.py", {"async", "--healthy"})));
+}
+
+// The same with endpoints that are no coroutines: they run in threads of anyio's, which are called
+// what the requests are that wait for them.
+TEST_F(PythonService, RequestsInThreadsThatOpenAnotherSession) {
+  const Target target(Program("orm_service.py", {"sync"}));
+  const std::string waits = Waits({"2 x GET /orders/{order}", "pool with timeout",
+                                   "GET /orders/{order} and GET /orders/{order}",
+                                   Line("sync another", "orm_service.py")});
+  for (const Answer& answer : {TasksOf(target.pid()), LookAt(target.pid())}) {
+    ExpectAnswer(answer, kFindings,
+                 Lines({"DEADLOCK certain, ends by timeout", waits, "  ring: GET /orders/{order}",
+                        "  behind: 2 x GET /orders/{order}, 6 x GET /report"}));
+  }
+  const Strings lines = SplitLines(RunTracer({"tasks", "-p", std::to_string(target.pid())}).output);
+  ASSERT_GE(lines.size(), 7U);
+  EXPECT_THAT(lines[0], testing::StartsWith(
+                            "DEADLOCK  sqlalchemy pool 2/2: all 2 holders wait for it   certain"));
+  EXPECT_EQ(lines[3], "  2 x GET /orders/{order}");
+  EXPECT_EQ(lines[4], "      holds a connection  list_orders         " +
+                          Line("sync order holds", "orm_service.py"));
+  EXPECT_EQ(lines[5], "      waits for another   load_sync_customer  " +
+                          Line("sync another", "orm_service.py"));
+  EXPECT_EQ(lines[6], "  queued, holding nothing:  3 x GET /report  report  " +
+                          Line("sync queued", "orm_service.py"));
+}
+
+TEST_F(PythonService, RequestsInThreadsWithEnoughAreSilent) {
+  ExpectSilence(Target(Program("orm_service.py", {"sync", "--healthy"})));
 }
 
 TEST_F(PythonService, ConnectionsThatNobodyHas) {

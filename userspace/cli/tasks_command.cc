@@ -60,8 +60,13 @@ Result<Regex> Compile(const std::string& text) {
   return Regex(compiled.release(), FreeRegex());
 }
 
-Result<Answer> Look(const CommandOptions& options, Reader& reader, UnmovedTasks& unmoved,
-                    bool search) {
+// What earlier looks at the process have shown.
+struct Memory {
+  UnmovedTasks unmoved;
+  PythonPoolAges pool_ages;
+};
+
+Result<Answer> Look(const CommandOptions& options, Reader& reader, Memory& memory, bool search) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
@@ -70,6 +75,7 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, UnmovedTasks&
   look.exclusive_classes.insert(look.exclusive_classes.end(), options.exclusive_classes.begin(),
                                 options.exclusive_classes.end());
   look.search = search;
+  look.pool_ages = &memory.pool_ages;
   look.may_stop = options.may_stop;
   Result<Observation> observation = LookAtPython(reader, options.pid, look);
   if (!observation) return Fail(observation.error());
@@ -77,7 +83,7 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, UnmovedTasks&
   answer.observation = std::move(*observation);
   answer.observation.host = ReadHost();
   answer.observation.tool_version = ToolVersion();
-  unmoved.Mark(answer.observation);
+  memory.unmoved.Mark(answer.observation);
   DetectOptions detect;
   detect.stuck_task = options.stuck_task;
   answer.findings = Detect(answer.observation, detect);
@@ -108,7 +114,7 @@ class Watch {
       const TimeNs now = MonotonicNow();
       const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
       if (search) searched_ = now;
-      Result<Answer> answer = Look(options_, reader_, unmoved_, search);
+      Result<Answer> answer = Look(options_, reader_, memory_, search);
       if (!answer && looks_ > 0 && answer.error().code == ErrorCode::kNotFound) return End();
       if (!answer) return PrintError(answer.error());
       if (Status status = Print(*answer); !status) return PrintError(status.error());
@@ -170,7 +176,7 @@ class Watch {
   TasksOptions tasks_;
   Reader& reader_;
   FindingTracker findings_;
-  UnmovedTasks unmoved_;
+  Memory memory_;
   TaskTracker history_;
   std::uint64_t looks_ = 0;
   TimeNs searched_ = 0;
@@ -193,8 +199,8 @@ int Run(const CommandOptions& options) {
   Result<std::unique_ptr<Reader>> reader = Reader::Start({});
   if (!reader) return PrintError(reader.error());
   if (options.every != 0) return Watch(options, std::move(tasks), **reader).Run();
-  UnmovedTasks unmoved;
-  const Result<Answer> answer = Look(options, **reader, unmoved, true);
+  Memory memory;
+  const Result<Answer> answer = Look(options, **reader, memory, true);
   if (!answer) return PrintError(answer.error());
   const Result<std::string> text = Render(options, *answer, tasks);
   if (!text) return PrintError(text.error());

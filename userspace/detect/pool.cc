@@ -38,7 +38,7 @@ class PoolDetector {
   }
 
   std::optional<Finding> FindExhaustion(const RootFinder& roots) const {
-    if (!pool_.capacity || pool_.in_use.value_or(0) < *pool_.capacity) return std::nullopt;
+    if (!IsExhausted()) return std::nullopt;
     Finding finding = Begin(FindingKind::kPoolExhausted, context_.options.long_wait);
     if (finding.members.empty()) return std::nullopt;
     finding.evidence = graph_.IsAccounted(index_) ? Evidence::kCertain : Evidence::kProbable;
@@ -64,6 +64,12 @@ class PoolDetector {
   }
 
  private:
+  // Where nobody knows how many there may be, somebody waits though none is left.
+  bool IsExhausted() const {
+    const std::uint32_t in_use = pool_.in_use.value_or(0);
+    if (pool_.capacity) return in_use >= *pool_.capacity;
+    return in_use > 0 && pool_.idle == 0U;
+  }
   std::string Capacity() const {
     return pool_.capacity ? std::to_string(*pool_.capacity) : "an unknown number of";
   }

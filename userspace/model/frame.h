@@ -45,6 +45,7 @@ struct Frame {
   std::uint32_t line = 0;           // 0 = unknown
   bool inlined = false;             // inlined into the next (outer) frame of the same address
   bool guessed = false;             // found by scanning, not by call frame information
+  bool of_pool = false;  // of the pool that is waited for there, not of who asks it for a unit
   auto operator<=>(const Frame&) const = default;
 };
 

@@ -67,12 +67,13 @@ ProcessIndex ProcessOf(pid_t pid, const Observation& observation) {
   return static_cast<ProcessIndex>(row - observation.processes.begin());
 }
 
-void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
-                 const SweepIndex& second, Observation& observation) {
+void AddPythonOf(pid_t pid, const PythonLook& python, const PythonPoolAges& pool_ages,
+                 const SweepIndex& first, const SweepIndex& second, Observation& observation) {
   PythonPlace place;
   place.process = ProcessOf(pid, observation);
   if (place.process == kNoIndex) return;  // it has ended meanwhile
   place.threads_are_known = true;
+  place.pool_ages = &pool_ages;
   place.thread = [&](const PythonThread& thread) {
     PythonThreadInfo loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
@@ -237,8 +238,10 @@ Result<Observation> Observer::Look() {
   MergeLosses(look->losses);
   Observation observation = BuildObservation(*look, build, RealtimeOffset(), history_);
   observation.filter = options_.filter.Text();
+  std::erase_if(pool_ages_, [&](const auto& ages) { return !look->python.contains(ages.first); });
   for (const auto& [pid, python] : look->python) {
-    AddPythonOf(pid, python, first, second, observation);
+    pool_ages_[pid].Update(python);
+    AddPythonOf(pid, python, pool_ages_[pid], first, second, observation);
   }
   Search(*look, observation);
   cache_.Remember(*look, first, second);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "observe/history.h"
 #include "observe/look.h"
 #include "observe/look_reader.h"
+#include "observe/python_pool_ages.h"
 #include "observe/reading_cache.h"
 #include "observe/watch_list.h"
 #include "reader/reader.h"
@@ -71,6 +73,7 @@ class Observer {
   KernelSymbols kernel_symbols_;
   std::unordered_set<pid_t> selected_;
   std::optional<TimeNs> searched_;
+  std::unordered_map<pid_t, PythonPoolAges> pool_ages_;  // by process
 };
 
 }  // namespace ct

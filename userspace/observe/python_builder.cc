@@ -44,7 +44,7 @@ void AddPython(const PythonLook& look, const PythonPlace& place, Observation& ob
   threads.AddHolds();
   threads.AddOwners();
   graph.AddBareHolds();
-  AddCompletions(graph);
+  AddCompletions(graph, tasks.callers());
   tasks.WaitForBlockedLoops();
   threads.SettlePurposes();
   AddUses(graph);

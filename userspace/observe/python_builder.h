@@ -6,6 +6,7 @@
 
 #include "model/observation.h"
 #include "observe/python_look.h"
+#include "observe/python_pool_ages.h"
 
 namespace ct {
 
@@ -22,6 +23,7 @@ struct PythonPlace {
   std::function<PythonThreadInfo(const PythonThread& thread)> thread;
   // The observation has an actor for each of its threads, with what it waits for in C.
   bool threads_are_known = false;
+  const PythonPoolAges* pool_ages = nullptr;  // of the looks before and this one; may be missing
 };
 
 // Adds the tasks that are not finished and the threads, what they wait for and what they hold. A

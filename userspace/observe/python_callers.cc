@@ -28,6 +28,10 @@ PythonCallers::PythonCallers(const PythonProcess& process) : process_(&process) 
     run_by_.emplace(task.address, child);
   }
   for (const auto& [caller, child] : run_by_) Join(*by_address_.at(caller));
+  for (const PythonCompletion& call : process.completions) {
+    if (call.queued || call.threads.size() != 1 || !call.tasks.empty()) continue;
+    calls_.emplace(call.future, call.threads.front());
+  }
 }
 
 const PythonTask* PythonCallers::RunBy(const PythonTask& caller) const {
@@ -93,6 +97,17 @@ std::uint64_t PythonCallers::ShownAs(std::uint64_t task) const {
 const PythonTask& PythonCallers::Whole(const PythonTask& task) const {
   const auto whole = whole_.find(task.address);
   return whole != whole_.end() ? whole->second : task;
+}
+
+pid_t PythonCallers::ThreadOfCall(const PythonTask& task) const {
+  const PythonAwait& wait = task.waits_for;
+  std::uint64_t future = 0;
+  if (wait.kind == PythonAwaitKind::kUnknown) future = wait.future;
+  if (wait.kind == PythonAwaitKind::kConcurrent && wait.children.size() == 1) {
+    future = wait.children.front();
+  }
+  const auto call = calls_.find(future);
+  return call != calls_.end() ? call->second : 0;
 }
 
 std::uint32_t PythonCallers::FramesInside(std::uint64_t task) const {

@@ -23,6 +23,8 @@ class PythonCallers {
   [[nodiscard]] const PythonTask& Whole(const PythonTask& task) const;
   // Those that it is made of: itself first.
   [[nodiscard]] std::vector<const PythonTask*> Parts(const PythonTask& task) const;
+  // The thread that makes the call which the task waits for, if one alone does (native id); else 0.
+  [[nodiscard]] pid_t ThreadOfCall(const PythonTask& task) const;
   // How many frames of others lie inside of its own.
   [[nodiscard]] std::uint32_t FramesInside(std::uint64_t task) const;
 
@@ -36,6 +38,7 @@ class PythonCallers {
   std::unordered_map<std::uint64_t, const PythonTask*> run_by_;     // caller -> what it runs
   std::unordered_map<std::uint64_t, const PythonTask*> caller_of_;  // and back
   std::unordered_map<std::uint64_t, PythonTask> whole_;
+  std::unordered_map<std::uint64_t, pid_t> calls_;  // future -> the thread
 };
 
 }  // namespace ct

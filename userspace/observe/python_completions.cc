@@ -10,7 +10,7 @@ namespace {
 
 class Completions {
  public:
-  explicit Completions(PythonGraph& graph) : graph_(graph) {
+  Completions(PythonGraph& graph, const PythonCallers& callers) : graph_(graph), callers_(callers) {
     std::unordered_map<std::uint64_t, const PythonCompletion*> before;
     for (const PythonCompletion& each : graph.look().first.completions) {
       before.emplace(each.future, &each);
@@ -35,6 +35,7 @@ class Completions {
       const auto resource = graph_.FindResource(FutureResource(future));
       if (resource) graph_.resource(*resource).holders_known = AddHolders(*completion, *resource);
     }
+    for (const PythonTask& task : graph_.look().second.tasks) AddCall(task);
   }
 
  private:
@@ -51,6 +52,21 @@ class Completions {
       if (blocked) return graph_.ResourceAt(FutureResource(child));
     }
     return otherwise;
+  }
+
+  // What a task works for, the thread does whose call it waits for.
+  void AddCall(const PythonTask& task) {
+    const auto found = known_.find(task.waits_for.future);
+    Wait* wait = graph_.WaitOf(graph_.TaskAt(task.address));
+    if (task.waits_for.kind == PythonAwaitKind::kUnknown && found != known_.end() &&
+        wait != nullptr) {
+      wait->purpose = WaitPurpose::kJoin;
+      graph_.resource(wait->resource).holders_known = AddHolders(*found->second, wait->resource);
+    }
+    const ActorIndex thread = graph_.ThreadOf(callers_.ThreadOfCall(task));
+    if (thread == kNoIndex || task.request.empty()) return;
+    graph_.actor(thread).request = task.request;
+    graph_.actor(thread).client = task.client;
   }
 
   // Any completer of any of them is enough, if all are known.
@@ -87,12 +103,15 @@ class Completions {
   }
 
   PythonGraph& graph_;
+  const PythonCallers& callers_;
   std::unordered_map<std::uint64_t, const PythonCompletion*> known_;  // by future
   std::unordered_map<ResourceIndex, std::unordered_set<ActorIndex>> added_;
 };
 
 }  // namespace
 
-void AddCompletions(PythonGraph& graph) { Completions(graph).Add(); }
+void AddCompletions(PythonGraph& graph, const PythonCallers& callers) {
+  Completions(graph, callers).Add();
+}
 
 }  // namespace ct

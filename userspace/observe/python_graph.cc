@@ -80,8 +80,8 @@ ResourceIndex PythonGraph::ResourceAt(const PythonResource& from) {
 StackIndex PythonGraph::AddStack(const std::vector<PythonFrame>& all, std::size_t innermost,
                                  bool truncated) {
   const auto frames = std::span(all).subspan(innermost);
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> key;
-  for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line);
+  StackKey key;
+  for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line, frame.of_pool);
   if (key.empty()) return kNoIndex;
   const auto [entry, is_new] = stacks_.try_emplace(std::pair(truncated, std::move(key)),
                                                    static_cast<StackIndex>(out_.stacks.size()));

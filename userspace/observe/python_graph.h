@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -80,8 +81,9 @@ class PythonGraph {
   std::unordered_map<ActorIndex, std::size_t> waits_;
   std::unordered_map<ResourceIndex, ActorIndex> held_;  // by one of its holders
   std::vector<Hold> bare_;
-  std::map<std::pair<bool, std::vector<std::pair<std::uint32_t, std::uint32_t>>>, StackIndex>
-      stacks_;
+  // Code, line and whether it is a pool's, of each frame.
+  using StackKey = std::vector<std::tuple<std::uint32_t, std::uint32_t, bool>>;
+  std::map<std::pair<bool, StackKey>, StackIndex> stacks_;
   std::map<std::pair<std::uint64_t, std::string>, ResourceIndex> resources_;
 };
 

@@ -133,6 +133,7 @@ Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
   frame.function = code.function;
   frame.file = code.file;
   frame.line = from.line;
+  frame.of_pool = from.of_pool;
   return frame;
 }
 

@@ -28,9 +28,9 @@ void PythonPools::Add(const PythonPool& pool) {
   std::size_t held = 0;
   std::vector<LostUnit> lost;
   for (const PythonUnit& unit : pool.units) {
-    if (AddUnit(unit, index)) {
+    if (AddUnit(unit, pool.inferred, index)) {
       ++held;
-    } else if (unit.holders.empty()) {
+    } else if (unit.holders.empty() && !pool.inferred) {
       lost.push_back({unit.object, unit.type, unit.referrer});
     }
   }
@@ -41,8 +41,9 @@ void PythonPools::Add(const PythonPool& pool) {
   resource.idle = pool.idle;
   resource.lost_units = std::move(lost);
   resource.changed_hands = !IsSteady(pool);
-  const bool exhausted = pool.capacity && pool.in_use >= *pool.capacity;
-  resource.holders_known = exhausted && held == pool.in_use && !resource.changed_hands;
+  const bool counted = pool.capacity && pool.in_use >= *pool.capacity;
+  const bool empty = pool.inferred && pool.complete && !pool.capacity && pool.idle == 0;
+  resource.holders_known = (counted || empty) && held == pool.in_use && !resource.changed_hands;
 }
 
 std::vector<PythonPools::Holder> PythonPools::HoldersOf(const PythonUnit& unit) const {
@@ -75,16 +76,36 @@ StackIndex PythonPools::StackOf(const PythonUnitHolder& holder) {
   return graph_.AddStack(whole.frames, frame, whole.truncated);
 }
 
-bool PythonPools::AddUnit(const PythonUnit& unit, ResourceIndex pool) {
+// Of a request whose endpoint runs in a thread the framework's task has the with block, and the
+// thread has what the program does with it: the task cannot go on before.
+const PythonPools::Holder& PythonPools::HolderAt(const std::vector<Holder>& holders) const {
+  const Holder& first = holders.front();
+  const auto task = tasks_.find(first.how->task);
+  if (!first.how->in_block || task == tasks_.end()) return first;
+  const pid_t thread = callers_.ThreadOfCall(*task->second);
+  const ActorIndex actor = thread != 0 ? graph_.ThreadOf(thread) : kNoIndex;
+  const auto caller = std::find_if(holders.begin(), holders.end(), [&](const Holder& holder) {
+    return actor != kNoIndex && holder.actor == actor;
+  });
+  return caller != holders.end() ? *caller : first;
+}
+
+bool PythonPools::AddUnit(const PythonUnit& unit, bool inferred, ResourceIndex pool) {
   const std::vector<Holder> holders = HoldersOf(unit);
   if (holders.empty()) return false;
-  const Holder& first = holders.front();
-  const bool only_block = first.how->in_block && (holders.size() == 1 || !holders[1].how->in_block);
+  const Holder& first = HolderAt(holders);
+  const bool in_block = holders.front().how->in_block;
+  const bool only_block = in_block && (holders.size() == 1 || !holders[1].how->in_block);
+  if (inferred) {
+    graph_.AddHold(first.actor, pool, Evidence::kProbable, "it keeps what the pool handed out",
+                   StackOf(*first.how));
+    return true;
+  }
   const bool certain = holders.size() == 1 || only_block;
   graph_.AddHold(first.actor, pool, certain ? Evidence::kCertain : Evidence::kProbable,
-                 first.how->in_block ? "through a with block"
-                 : certain           ? "by the only reference to it"
-                                     : "by the nearest of several references to it",
+                 in_block  ? "through a with block"
+                 : certain ? "by the only reference to it"
+                           : "by the nearest of several references to it",
                  StackOf(*first.how));
   return true;
 }

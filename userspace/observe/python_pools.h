@@ -26,7 +26,8 @@ class PythonPools {
   };
   void Add(const PythonPool& pool);
   // Its likeliest holder becomes one; false if there is none.
-  bool AddUnit(const PythonUnit& unit, ResourceIndex pool);
+  bool AddUnit(const PythonUnit& unit, bool inferred, ResourceIndex pool);
+  [[nodiscard]] const Holder& HolderAt(const std::vector<Holder>& holders) const;
   [[nodiscard]] std::vector<Holder> HoldersOf(const PythonUnit& unit) const;
   StackIndex StackOf(const PythonUnitHolder& holder);
   [[nodiscard]] bool IsSteady(const PythonPool& pool) const;

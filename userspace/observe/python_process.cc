@@ -128,6 +128,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
     }
     observation.degradations.push_back(std::move(said));
   }
+  if (options.pool_ages != nullptr) options.pool_ages->Update(look);
   observation.begin = begin;
   observation.end = look.end;
   observation.realtime_offset = RealtimeOffset();
@@ -141,6 +142,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   observation.processes.push_back(std::move(process));
   PythonPlace place;
   place.process = 0;
+  place.pool_ages = options.pool_ages;
   place.thread = [](const PythonThread& thread) {
     return PythonThreadInfo{{thread.host_tid, 0}, std::nullopt};
   };

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "model/observation.h"
+#include "observe/python_pool_ages.h"
 #include "reader/reader.h"
 
 namespace ct {
@@ -17,6 +18,7 @@ struct PythonLookOptions {
   bool search = true;                          // also its whole heap, for what nobody takes care of
   // Stop it, twice for some milliseconds, where its event loops never slept while it was read.
   bool may_stop = false;
+  PythonPoolAges* pool_ages = nullptr;  // of the looks at it before; gets this one's, too
 };
 
 // The tasks of one process. kNotFound, kUnsupported (not Python, or one that is not known) or

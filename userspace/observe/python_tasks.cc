@@ -98,6 +98,9 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
                             graph_.look().begin);
     }
   }
+  const PythonPoolAges* const ages = graph_.place().pool_ages;
+  const auto waits_since = steady && ages != nullptr ? ages->WaitsSince(task) : std::nullopt;
+  if (waits_since) wait.since = std::min(wait.since, *waits_since);
   // What only one look shows of a loop that runs may have been read while it changed.
   const auto not_before = task.not_before ? ToTime(*task.not_before) : std::nullopt;
   if (steady && not_before && *not_before <= graph_.look().begin) {

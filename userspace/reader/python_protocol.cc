@@ -133,6 +133,7 @@ class Splitter {
       to.set_line(frame.line);
       to.set_address(frame.address);
       to.set_entry(frame.entry);
+      to.set_of_pool(frame.of_pool);
       weight += frame.holds.size();
       for (const PythonHold& hold : frame.holds) {
         wire::PythonHold& held = *to.add_holds();
@@ -218,6 +219,7 @@ class Splitter {
     to.set_idle(pool.idle);
     to.set_in_use(pool.in_use);
     to.set_complete(pool.complete);
+    to.set_inferred(pool.inferred);
     std::size_t weight = 1 + pool.units.size();
     for (const PythonUnit& unit : pool.units) {
       wire::PythonUnit& row = *to.add_units();
@@ -275,6 +277,7 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
     frame.line = row.line();
     frame.address = row.address();
     frame.entry = row.entry();
+    frame.of_pool = row.of_pool();
     if (!Spend(holds_left_, static_cast<std::uint64_t>(row.holds_size()))) return frames;
     for (const wire::PythonHold& held : row.holds()) {
       frame.holds.push_back({Type(part, held.type()), held.object(), held.entering(),
@@ -358,6 +361,7 @@ PythonPool PythonIntake::TakePool(const Part& part, const wire::PythonPool& from
   pool.idle = from.idle();
   pool.in_use = from.in_use();
   pool.complete = from.complete();
+  pool.inferred = from.inferred();
   if (!Spend(units_left_, static_cast<std::uint64_t>(from.units_size()))) return pool;
   for (const wire::PythonUnit& row : from.units()) {
     PythonUnit& unit = pool.units.emplace_back();

@@ -55,6 +55,7 @@ std::string FrameLine(const TextContext& context, std::size_t number, const Fram
   line += named ? SourceOf(context, frame) : Origin(context, frame);
   if (frame.inlined) line += " (inlined)";
   if (frame.guessed) line += " (guessed)";
+  if (frame.of_pool) line += " (the pool)";
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
 }

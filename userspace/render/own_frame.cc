@@ -115,7 +115,8 @@ std::string Unnamed(const Frame& frame, const Module* module) {
 Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
   if (frame.origin == FrameOrigin::kKernel || frame.function.empty()) return Ownership::kUnnamed;
   if (frame.origin == FrameOrigin::kPython) {
-    return OwnershipOfPython(frame.file);
+    const Ownership ownership = OwnershipOfPython(frame.file);
+    return frame.of_pool ? std::min(ownership, Ownership::kLibrary) : ownership;
   }
   const Module* module = ModuleOf(frame, observation);
   const std::string_view path = module == nullptr ? std::string_view() : module->path;

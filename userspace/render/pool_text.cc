@@ -52,7 +52,8 @@ class Writer {
   };
   [[nodiscard]] std::size_t Limit() const { return context_.options.full ? kFullRows : kRows; }
 
-  // "task refresh-prices", "8 x order": what tasks of one kind are named after.
+  // "task refresh-prices", "8 x order", "8 x GET /orders/{id}": what those of one kind are named
+  // after.
   [[nodiscard]] std::string NameOf(const std::vector<ActorIndex>& actors) const {
     if (actors.size() == 1) return context_.Who(actors.front());
     std::string stem = StemOf(actors.front());
@@ -64,6 +65,8 @@ class Writer {
   }
 
   [[nodiscard]] std::string StemOf(ActorIndex actor) const {
+    const std::string& request = context_.graph.actor(actor).request;
+    if (!request.empty()) return CleanText(request, kMaxName);
     std::string name = CleanText(context_.graph.actor(actor).name, kMaxName);
     name.erase(name.find_last_not_of("0123456789") + 1);
     name.erase(name.find_last_not_of("-_ #") + 1);
@@ -100,12 +103,13 @@ class Writer {
 
   std::string HolderRows() {
     std::vector<Group> groups;
-    std::map<std::vector<std::vector<std::string>>, std::size_t> known;
+    std::map<std::pair<std::string, std::vector<std::vector<std::string>>>, std::size_t> known;
     for (const HoldIndex index : context_.graph.HoldersOf(pool_)) {
       const ActorIndex actor = context_.graph.hold(index).actor;
       if (!holders_.insert(actor).second) continue;
       auto rows = RowsOf(actor);
-      const auto [entry, added] = known.try_emplace(rows, groups.size());
+      const std::string& request = context_.graph.actor(actor).request;
+      const auto [entry, added] = known.try_emplace({request, rows}, groups.size());
       if (added) groups.push_back({{}, std::move(rows)});
       groups[entry->second].actors.push_back(actor);
     }
@@ -140,6 +144,17 @@ class Writer {
     return text;
   }
 
+  // The task of a request whose endpoint runs in a thread: that is told for it.
+  [[nodiscard]] bool IsTold(ActorIndex actor) const {
+    const std::string& request = context_.graph.actor(actor).request;
+    const Wait* wait = context_.WaitOf(actor);
+    if (request.empty() || wait == nullptr) return false;
+    const auto holds = context_.graph.HoldersOf(wait->resource);
+    if (holds.size() != 1) return false;
+    const Actor& holder = context_.graph.actor(context_.graph.hold(holds.front()).actor);
+    return holder.kind == ActorKind::kThread && holder.request == request;
+  }
+
   // Who waits for a unit and has none, by place; then who waits for those.
   std::string QueuedRows() {
     struct Crowd {
@@ -150,6 +165,7 @@ class Writer {
     for (const auto* actors : {&finding_.members, &finding_.blocked_behind}) {
       for (const ActorIndex actor : *actors) {
         if (holders_.contains(actor) || !context_.HasActor(actor)) continue;
+        if (IsTold(actor)) continue;
         const Place& place = context_.frames.Innermost(context_.graph.actor(actor).user_stack);
         Crowd& crowd = crowds[{!EndsInPool(context_, actor, pool_), place, StemOf(actor)}];
         crowd.place = place;

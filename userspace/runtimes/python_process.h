@@ -48,6 +48,8 @@ struct PythonFrame {
   std::uint64_t address = 0;  // of the interpreter's frame
   bool entry = false;         // called from C; of threads alone
   std::vector<PythonHold> holds;
+  // Of the pool that the stack waits for, or of what hands out its units: who asks is further out.
+  bool of_pool = false;
   bool operator==(const PythonFrame&) const = default;
 };
 
@@ -117,7 +119,8 @@ struct PythonLock {
   bool operator==(const PythonLock&) const = default;
 };
 
-// Who completes a concurrent.futures.Future that somebody waits for: any one of them.
+// Who completes a concurrent.futures.Future, or an asyncio one of anyio.to_thread, that somebody
+// waits for: any one of them.
 struct PythonCompletion {
   std::uint64_t future = 0;
   bool queued = false;         // the threads are those of the executor that it is queued for
@@ -195,6 +198,8 @@ struct PythonPool {
   std::uint32_t in_use = 0;  // by its own account; `units` are those that were found
   std::vector<PythonUnit> units;
   bool complete = false;  // everybody's objects were looked through
+  // It keeps no account: `units` are those that somebody was seen to take, by what the code does.
+  bool inferred = false;
   bool operator==(const PythonPool&) const = default;
 };
 

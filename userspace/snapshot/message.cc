@@ -94,6 +94,7 @@ std::uint32_t MessageBuilder::Intern(const Frame& frame) {
   row.set_line(frame.line);
   row.set_inlined(frame.inlined);
   row.set_guessed(frame.guessed);
+  row.set_of_pool(frame.of_pool);
   const auto [entry, added] =
       frames_.try_emplace(row.SerializeAsString(), static_cast<std::uint32_t>(frames_.size()));
   if (added) *out_.add_frames() = row;

@@ -185,6 +185,7 @@ Status RowReader::Read(const pb::Frame& row) {
   out.frame.line = row.line();
   out.frame.inlined = row.inlined();
   out.frame.guessed = row.guessed();
+  out.frame.of_pool = row.of_pool();
   return {};
 }
 

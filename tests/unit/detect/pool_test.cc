@@ -49,6 +49,15 @@ TEST(PoolExhausted, NotWhereAUnitIsLeft) {
             "");
 }
 
+TEST(PoolExhausted, WhereNobodyKnowsHowManyThereMayBe) {
+  EXPECT_EQ(Findings(R"(
+    lock pool: pool in_use=1 idle=0
+    a: holds pool, runs
+    c: waits pool 3s
+  )"),
+            "POOL_EXHAUSTED probable, may end, for 3.0 s | c wait");
+}
+
 TEST(PoolLeak, UnitsThatNobodyHas) {
   EXPECT_EQ(Findings(R"(
     lock pool: pool unknown capacity=2 in_use=2 lost=1

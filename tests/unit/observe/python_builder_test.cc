@@ -198,6 +198,52 @@ TEST(PythonBuilder, APoolThatMovesOrHasUnitsLeftAccusesNobody) {
             std::string::npos);
 }
 
+TEST(PythonBuilder, WhoTookFromAPoolThatKeepsNoAccountIsProbable) {
+  PythonLook look = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  const auto with = [&look](bool complete, std::uint32_t idle) {
+    for (PythonProcess* process : {&look.first, &look.second}) {
+      PythonPool& pool = process->pools[0];
+      pool.capacity.reset();
+      pool.inferred = true;
+      pool.complete = complete;
+      pool.idle = idle;
+    }
+    return Findings(look);
+  };
+  EXPECT_EQ(with(true, 0), "PROBABLE_DEADLOCK probable, never, for 10.0 s | a> | with b");
+  // Others may have one, or one is left.
+  EXPECT_EQ(with(false, 0).find("DEADLOCK"), std::string::npos);
+  EXPECT_EQ(with(true, 1).find("DEADLOCK"), std::string::npos);
+}
+
+TEST(PythonPoolAges, CountWhileNothingMoves) {
+  PythonLook look = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  PythonPoolAges ages;
+  const auto after = [&](int looks) {
+    for (int i = 0; i < looks; ++i) {
+      look.begin += kSecond;
+      look.end += kSecond;
+      ages.Update(look);
+    }
+    return ages.WaitsSince(look.second.tasks[0]);
+  };
+  const TimeNs begin = look.begin + kSecond;
+  EXPECT_EQ(after(3), std::nullopt);
+  EXPECT_EQ(after(3), begin);
+  // A unit has changed hands.
+  for (PythonProcess* process : {&look.first, &look.second}) {
+    process->pools[0].units[0].holders[0].task = 0x3000;
+  }
+  EXPECT_EQ(after(1), std::nullopt);
+  const TimeNs changed = look.begin;
+  EXPECT_EQ(after(4), changed);
+  // It asks again.
+  look.second.tasks[0].waits_for.future += 0x100;
+  EXPECT_EQ(after(1), look.begin);
+  look.first.pools.clear();
+  EXPECT_EQ(after(6), std::nullopt);
+}
+
 // wait_for() of 3.11 makes a task of what it waits for: for the reader they are one.
 TEST(PythonBuilder, WhatWaitForRunsIsItsCaller) {
   PythonTask caller = Waits(Task("caller", 1, {}), Tasks(PythonAwaitKind::kOne, {0x2000}));

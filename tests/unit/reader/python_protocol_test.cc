@@ -64,7 +64,7 @@ PythonProcess EveryFieldSet() {
   unit.type = "asyncpg.connection.Connection";
   unit.holders = {{0x40, 0, 1, 2, true}, {0, 0x10, 0, 3, false}};
   unit.referrer = "global shop.conn";
-  process.pools = {{0xa0, "asyncpg.pool.Pool", 10, 3, 7, {unit}, true}};
+  process.pools = {{0xa0, "asyncpg.pool.Pool", 10, 3, 7, {unit}, true, true}};
   process.failures = {
       {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};
   process.unawaited = {{0x90, 1, 12, "shop.pending"}};

@@ -76,6 +76,9 @@ TEST(OwnFrames, TellsOwnPythonFromItsLibrary) {
   }
   OwnFrames own(story.observation);
   EXPECT_EQ(own.Innermost(stack), (Place{"load", "orders.py:41"}));
+  // Nor is the program's own pool who asks.
+  story.observation.stacks[0].frames[2].of_pool = true;
+  EXPECT_EQ(OwnFrames(story.observation).Innermost(stack), (Place{"take", "pool.py:8"}));
   // Where there is nothing else, an installed package is more than the standard library.
   EXPECT_EQ(own.Innermost(packages), (Place{"take", "pool.py:8"}));
 }

@@ -116,6 +116,15 @@ TEST_F(Pools, NotThroughThePoolNorInCircles) {
   EXPECT_TRUE(complete_);
 }
 
+TEST_F(Pools, NotThroughAnotherPoolOfTheSameClass) {
+  const Address unit = Object("a.Connection", {});
+  const Address other = Object("a.Pool", {{"used", fake_.List({unit})}});
+  const Address app = Object("a.App", {{"replica", other}});
+  EXPECT_EQ(Search(app, unit).size(), 1U);
+  barred_ = {fake_.heap.TypeOf(other)->address};
+  EXPECT_TRUE(Search(app, unit).empty());
+}
+
 TEST_F(Pools, ALongContainerIsNotSearchedToItsEnd) {
   std::vector<Address> many(300);
   for (Address& each : many) each = Object("a.Row", {});

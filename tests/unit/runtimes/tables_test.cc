@@ -99,5 +99,19 @@ TEST(HandlerDepthAt, EndsOnEveryCutOrMangledTable) {
   EXPECT_EQ(HandlerDepthAt("", 0), std::nullopt);
 }
 
+// with a: try: ... except E as e: ...; the way out of the with statement is behind the except.
+TEST(IsInHandler, IsWhatOnlyAnExceptionLeadsTo) {
+  for (std::uint64_t at = 0; at < 170; at += 2) {
+    EXPECT_EQ(IsInHandler(kExceptions, at), (at >= 64 && at < 92) || (at >= 124 && at < 132)) << at;
+  }
+  EXPECT_FALSE(IsInHandler("", 0));
+}
+
+TEST(IsInHandler, EndsOnEveryCutOrMangledTable) {
+  for (std::size_t length = 0; length < kExceptions.size(); ++length) {
+    IsInHandler(kExceptions.substr(0, length) + std::string(20, '\xff'), 139);
+  }
+}
+
 }  // namespace
 }  // namespace ct::cpython

@@ -500,6 +500,7 @@ Told Everything() {
       true};
   o.stacks[0].frames[0].inlined = true;
   o.stacks[0].frames[0].guessed = true;
+  o.stacks[0].frames[0].of_pool = true;
   o.stacks[0].frames[0].module = kNoIndex;
   o.stacks[0].end = StackEnd::kTooDeep;
   o.actors[0].kind = ActorKind::kTask;

@@ -11,13 +11,6 @@ namespace {
 constexpr std::string_view kAcquire = "acquire";
 constexpr std::string_view kRelease = "release";
 
-// The standard library takes locks to wait for something else: Condition.wait() the one it has just
-// made, a second time.
-bool IsStandardLibrary(std::string_view file) {
-  return file.find("/python3") != std::string_view::npos &&
-         file.find("-packages/") == std::string_view::npos;
-}
-
 // An RLock names its owner.
 bool IsLock(const Type& type) {
   constexpr auto kLocks = std::to_array<std::string_view>(
@@ -30,7 +23,9 @@ bool IsLock(const Type& type) {
 
 const std::vector<NameAccess>& BareAcquireReader::CallsIn(const FrameView& frame) {
   const auto [found, is_new] = calls_.try_emplace(frame.code);
-  if (!is_new || IsStandardLibrary(codes_.FileOf(*frame.code))) return found->second;
+  // The standard library takes locks to wait for something else: Condition.wait() the one it has
+  // just made, a second time.
+  if (!is_new || IsStandardFile(codes_.FileOf(*frame.code))) return found->second;
   for (const NameAccess& access : names_.AccessesOf(frame).accesses) {
     if (access.use != NameUse::kCall) continue;
     const std::string_view name = NameReader::LastName(frame, access);

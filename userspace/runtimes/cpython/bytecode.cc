@@ -11,6 +11,7 @@ constexpr std::size_t kMaxArguments = 64;  // instructions between a method and 
 constexpr std::size_t kAwaitStarts = 4;    // GET_AWAITABLE, LOAD_CONST, SEND; 3.15 has one more
 // RESUME, JUMP_BACKWARD_NO_INTERRUPT, END_SEND and what 3.13 puts between.
 constexpr std::size_t kAwaitEnds = 6;
+constexpr std::size_t kTestStarts = 3;  // TO_BOOL and the like between a local and the branch
 
 // The first instruction of this kind in [begin, end).
 std::size_t Find(const std::vector<Instruction>& code, std::size_t begin, std::size_t end, Op op) {
@@ -86,6 +87,8 @@ class Scanner {
       access.done = ~0U;
       return;
     }
+    const Instruction& argument = code_[method + 1];
+    if (argument.op == Op::kLoadLocal) access.argument = argument.argument;
     access.done = code_[call].end - kUnit;
     std::size_t next = call + 1;
     const std::size_t send = Find(code_, next, next + kAwaitStarts, Op::kSend);
@@ -98,7 +101,8 @@ class Scanner {
     }
     const std::size_t end = std::min(next + (send != code_.size() ? kAwaitEnds : 1), code_.size());
     for (std::size_t i = next; i < end; ++i) {
-      if (code_[i].op == Op::kOther) continue;
+      // Back to the SEND.
+      if (code_[i].op == Op::kOther || code_[i].op == Op::kJumpBack) continue;
       if (code_[i].op == Op::kStoreLocal) access.result = code_[i].argument;
       access.ignored = code_[i].op == Op::kPop;
       return;
@@ -108,6 +112,96 @@ class Scanner {
   const std::vector<Instruction>& code_;
   std::uint32_t minor_;
   NameAccesses out_;
+};
+
+class Walk {
+ public:
+  Walk(const std::vector<Instruction>& code, const Possession& possession)
+      : code_(code), possession_(possession), seen_(code.size()) {}
+
+  bool Run() {
+    bool reached = false;
+    GoTo(possession_.begin);
+    while (!todo_.empty()) {
+      const std::size_t at = todo_.back();
+      todo_.pop_back();
+      const Instruction& instruction = code_[at];
+      const auto& ends = possession_.handed_on;
+      if (std::find(ends.begin(), ends.end(), instruction.offset) != ends.end()) {
+        reached = true;
+      } else if (instruction.op == Op::kReturn || instruction.offset == possession_.taken) {
+        return false;
+      } else {
+        Follow(at);
+      }
+    }
+    return reached && !lost_;
+  }
+
+ private:
+  // To the first instruction that does not begin before.
+  void GoTo(std::uint64_t offset) {
+    const auto found = std::partition_point(
+        code_.begin(), code_.end(), [&](const Instruction& at) { return at.offset < offset; });
+    const auto index = static_cast<std::size_t>(found - code_.begin());
+    if (index == code_.size()) {
+      lost_ = true;
+    } else if (!seen_[index]) {
+      seen_[index] = true;
+      todo_.push_back(index);
+    }
+  }
+
+  // "if connection:", "if connection is not None:"
+  [[nodiscard]] bool AsksWhetherThereIsOne(std::size_t branch) const {
+    for (std::size_t i = branch; i-- > 0;) {
+      if (code_[i].op == Op::kOther && branch - i < kTestStarts) continue;
+      return code_[i].op == Op::kLoadLocal && code_[i].argument == possession_.slot;
+    }
+    return false;
+  }
+
+  void Follow(std::size_t at) {
+    const Instruction& instruction = code_[at];
+    const std::uint64_t distance = std::uint64_t{instruction.argument} * kUnit;
+    const std::uint64_t there = instruction.end + distance;
+    const std::uint64_t back = instruction.end - std::min<std::uint64_t>(distance, instruction.end);
+    switch (instruction.op) {
+      case Op::kRaise:
+        break;
+      case Op::kJump:
+        GoTo(there);
+        break;
+      case Op::kJumpBack:
+        GoTo(back);
+        break;
+      case Op::kBranchBack:
+        GoTo(back);
+        GoTo(instruction.end);
+        break;
+      case Op::kBranchIf:
+        GoTo(there);
+        if (!AsksWhetherThereIsOne(at)) GoTo(instruction.end);
+        break;
+      case Op::kBranchUnless:
+        if (!AsksWhetherThereIsOne(at)) GoTo(there);
+        GoTo(instruction.end);
+        break;
+      case Op::kBranch:
+      case Op::kSend:
+        GoTo(there);
+        GoTo(instruction.end);
+        break;
+      default:
+        GoTo(instruction.end);
+    }
+  }
+
+  const std::vector<Instruction>& code_;
+  const Possession& possession_;
+  std::vector<bool> seen_;
+  std::vector<std::size_t> todo_;
+  bool lost_ = false;  // it leads out of the code
 };
 
 }  // namespace
@@ -125,7 +219,8 @@ std::vector<Instruction> Disassemble(std::span<const std::byte> bytecode, std::u
   std::uint32_t extended = 0;
   const std::size_t units = std::min(bytecode.size() / kUnit, kMaxInstructions);
   for (std::size_t unit = 0; unit < units; ++unit) {
-    const Opcode opcode = (*table)[static_cast<std::uint8_t>(bytecode[unit * kUnit])];
+    const auto number = static_cast<std::uint8_t>(bytecode[unit * kUnit]);
+    const Opcode opcode = (*table)[number];
     const std::uint32_t argument =
         extended << 8 | static_cast<std::uint8_t>(bytecode[unit * kUnit + 1]);
     extended = opcode.op == Op::kExtendedArgument ? argument : 0;
@@ -152,6 +247,9 @@ std::vector<Instruction> Disassemble(std::span<const std::byte> bytecode, std::u
         add(Op::kStoreLocal, argument >> 4);
         add(Op::kLoadLocal, argument & 15);
         break;
+      case Op::kOther:
+        add(JumpOf(minor, number), argument);
+        break;
       default:
         add(opcode.op, argument);
     }
@@ -161,6 +259,10 @@ std::vector<Instruction> Disassemble(std::span<const std::byte> bytecode, std::u
 
 NameAccesses FindNameAccesses(const std::vector<Instruction>& code, std::uint32_t minor) {
   return Scanner(code, minor).Run();
+}
+
+bool IsAlwaysHandedOn(const std::vector<Instruction>& code, const Possession& possession) {
+  return Walk(code, possession).Run();
 }
 
 }  // namespace ct::cpython

@@ -36,6 +36,8 @@ struct NameAccess {
   std::uint32_t done = 0;
   bool ignored = false;                 // kCall: what was returned is dropped
   std::optional<std::uint32_t> result;  // kCall: the local's slot that keeps what was returned
+  // kCall: that of its first argument, if it begins with a local.
+  std::optional<std::uint32_t> argument;
 
   // The same object by the same name.
   [[nodiscard]] bool SameObject(const NameAccess& other) const;
@@ -48,5 +50,17 @@ struct NameAccesses {
 
 // By the order in which the code stands: of branches it knows nothing.
 NameAccesses FindNameAccesses(const std::vector<Instruction>& code, std::uint32_t minor);
+
+// Where the code has what a call returned and hands it on.
+struct Possession {
+  std::uint32_t taken = 0;               // offset of the method that is called for it
+  std::uint32_t begin = 0;               // behind that call
+  std::uint32_t slot = 0;                // the local that keeps it
+  std::vector<std::uint32_t> handed_on;  // offsets of the methods that get it
+};
+// One of those is reached, and nothing else ends it: neither the function's end nor taking another.
+// What an exception leads to is not followed; what the code does where it has nothing is not,
+// either.
+bool IsAlwaysHandedOn(const std::vector<Instruction>& code, const Possession& possession);
 
 }  // namespace ct::cpython

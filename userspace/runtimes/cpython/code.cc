@@ -27,6 +27,15 @@ constexpr std::size_t kUnit = 2;  // _Py_CODEUNIT
 
 }  // namespace
 
+bool IsLibraryFile(std::string_view file) {
+  return file.find("/lib/python3") != std::string_view::npos ||
+         file.find("-packages/") != std::string_view::npos || file.starts_with("<frozen ");
+}
+
+bool IsStandardFile(std::string_view file) {
+  return IsLibraryFile(file) && file.find("-packages/") == std::string_view::npos;
+}
+
 bool CodeCache::Load(Address address, Code& code, PythonCode& name) {
   if (heap_.KindOf(address) != Kind::kCode) return false;
   const Offsets& offsets = heap_.offsets();
@@ -120,18 +129,22 @@ std::uint32_t CodeCache::DepthAt(Code& code, Address instruction) {
   return found->second;
 }
 
-const NameAccesses& CodeCache::AccessesOf(Code& code) {
-  if (code.accesses) return *code.accesses;
-  code.accesses.emplace();
+std::vector<Instruction> CodeCache::InstructionsOf(const Code& code) {
   const auto units = heap_.Value<std::int64_t>(code.address + kSize).value_or(0);
   const auto size =
       static_cast<std::size_t>(std::clamp<std::int64_t>(units, 0, std::int64_t{kMaxInstructions})) *
       kUnit;
-  if (!Spend(scans_left_, size)) return *code.accesses;
+  if (!Spend(scans_left_, size)) return {};
   std::vector<std::byte> bytecode(size);
-  if (!heap_.Read(code.bytecode, bytecode)) return *code.accesses;
-  NameAccesses found =
-      FindNameAccesses(Disassemble(bytecode, heap_.offsets().minor), heap_.offsets().minor);
+  if (!heap_.Read(code.bytecode, bytecode)) return {};
+  return Disassemble(bytecode, heap_.offsets().minor);
+}
+
+const NameAccesses& CodeCache::AccessesOf(Code& code) {
+  if (code.accesses) return *code.accesses;
+  code.accesses.emplace();
+  NameAccesses found = FindNameAccesses(InstructionsOf(code), heap_.offsets().minor);
+  if (found.accesses.empty() && found.yields.empty()) return *code.accesses;
   std::uint64_t kept = found.accesses.size() * sizeof(NameAccess) + found.yields.size() * 4;
   std::vector<std::string> names;
   for (const Address name : heap_.Elements(heap_.Word(code.address + kNames), kMaxNames)) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -33,6 +34,10 @@ struct Code {
   std::unordered_map<std::uint64_t, std::uint32_t> depths;
 };
 
+// Where the standard library lies, and with it what was installed. "lib/python3.N/" has both.
+bool IsLibraryFile(std::string_view file);
+bool IsStandardFile(std::string_view file);
+
 class CodeCache {
  public:
   explicit CodeCache(Heap& heap) : heap_(heap) {}
@@ -47,6 +52,7 @@ class CodeCache {
   std::optional<std::uint32_t> Named(const PythonCode& code);
   // Of its bytecode, as it is now. The names that its indices mean are code.names then.
   const NameAccesses& AccessesOf(Code& code);
+  std::vector<Instruction> InstructionsOf(const Code& code);
   [[nodiscard]] const std::string& FileOf(const Code& code) const {
     return names_[code.index].file;
   }

@@ -6,6 +6,8 @@ namespace ct::cpython {
 namespace {
 
 constexpr std::string_view kExecutor = "/concurrent/futures/thread.py";
+constexpr std::string_view kAnyioWorker = "/anyio/_backends/_asyncio.py";
+constexpr std::string_view kQueue = "/queue.py";
 constexpr std::size_t kMaxQueued = 1 << 16;
 constexpr std::size_t kMaxReady = 1 << 16;
 constexpr std::size_t kMaxCallbacks = 64;
@@ -37,6 +39,9 @@ void CompletionReader::Want(const PythonAwait& wait) {
     case PythonAwaitKind::kConcurrentAny:
       for (const Address future : wait.children) found_[future].future = future;
       break;
+    case PythonAwaitKind::kUnknown:
+      unknown_.insert(wait.future);
+      break;
     default:
       break;
   }
@@ -50,6 +55,23 @@ std::vector<Address> CompletionReader::Closure(Address function) {
     contents.push_back(heap_.Word(cell + kCellContents));
   }
   return contents;
+}
+
+// A worker of anyio.to_thread, as of every endpoint of FastAPI and Starlette that is no coroutine:
+// it keeps the future of its last call, so it must be in the middle of one.
+void CompletionReader::ReadAnyioWorker(const ThreadView& view) {
+  for (std::size_t i = 1; i < view.frames.size(); ++i) {
+    const FrameView& frame = view.frames[i];
+    if (frame.code->function != "WorkerThread.run") continue;
+    if (!codes_.FileOf(*frame.code).ends_with(kAnyioWorker)) continue;
+    if (codes_.FileOf(*view.frames[i - 1].code).ends_with(kQueue)) return;
+    const Address future = frames_.Local(frame, "future");
+    if (unknown_.count(future) == 0) return;
+    PythonCompletion& completion = found_[future];
+    completion.future = future;
+    completion.threads = {view.thread.native_id};
+    return;
+  }
 }
 
 void CompletionReader::ReadWorker(const ThreadView& view) {
@@ -133,9 +155,12 @@ std::vector<PythonCompletion> CompletionReader::Read(
   for (const InterpreterView& interpreter : interpreters) {
     for (const ThreadView& view : interpreter.threads) Want(view.thread.waits_for);
   }
-  if (found_.empty()) return {};
+  if (found_.empty() && unknown_.empty()) return {};
   for (const InterpreterView& interpreter : interpreters) {
-    for (const ThreadView& view : interpreter.threads) ReadWorker(view);
+    for (const ThreadView& view : interpreter.threads) {
+      ReadWorker(view);
+      ReadAnyioWorker(view);
+    }
   }
   for (const auto& [queue, workers] : workers_) ReadQueue(queue, workers);
   for (const InterpreterView& interpreter : interpreters) {

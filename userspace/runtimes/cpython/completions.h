@@ -1,4 +1,5 @@
-// Who completes a concurrent.futures.Future that somebody waits for.
+// Who completes a concurrent.futures.Future that somebody waits for, or the future of a call that a
+// thread of anyio's makes.
 #pragma once
 
 #include <unordered_map>
@@ -25,6 +26,7 @@ class CompletionReader {
   void Want(const PythonAwait& wait);
   // From the frames of a thread that works for a ThreadPoolExecutor.
   void ReadWorker(const ThreadView& view);
+  void ReadAnyioWorker(const ThreadView& view);
   void ReadQueue(Address queue, const std::vector<pid_t>& workers);
   void ReadLoop(const PythonThread& thread);
   void ReadChain(Address future);
@@ -37,6 +39,7 @@ class CompletionReader {
   FrameReader& frames_;
   CodeCache& codes_;
   std::unordered_map<Address, PythonCompletion> found_;      // by future that somebody waits for
+  std::unordered_set<Address> unknown_;                      // futures of which no more is known
   std::unordered_map<Address, std::vector<pid_t>> workers_;  // by work queue
   std::uint64_t workers_left_ = 1 << 20;                     // of all queued calls together
 };

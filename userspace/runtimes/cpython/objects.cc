@@ -129,7 +129,7 @@ bool Heap::DerivesFrom(const Type& type, std::string_view name) {
   const Type* at = &type;
   for (int i = 0; i < kMaxBases && at != nullptr; ++i) {
     if (at->name == name) return true;
-    at = at->base != 0 ? TypeAt(at->base) : nullptr;
+    at = BaseOf(*at);
   }
   return false;
 }

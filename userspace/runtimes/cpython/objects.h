@@ -98,6 +98,8 @@ class Heap {
   // nullptr if there is no object at this address. Valid as long as the heap.
   const Type* TypeOf(Address object);
   Kind KindOf(Address object);
+  // Its first base; nullptr if it has none.
+  const Type* BaseOf(const Type& type) { return type.base != 0 ? TypeAt(type.base) : nullptr; }
   // It, or a type that it derives from (by first bases), has this name with its module.
   bool DerivesFrom(const Type& type, std::string_view name);
 

@@ -22,6 +22,15 @@ enum class Op : std::uint8_t {
   kSend,
   kYield,
   kPop,
+  // Where it goes on. Each says how many code units from the next instruction.
+  kJump,
+  kJumpBack,
+  kBranch,        // it may go on there; it may go on behind
+  kBranchIf,      // there if what is on the stack is true, or not None
+  kBranchUnless,  // there if it is false, or None
+  kBranchBack,    // 3.11
+  kReturn,
+  kRaise,
 };
 
 struct Opcode {
@@ -32,5 +41,7 @@ struct Opcode {
 // By opcode: also those that the interpreter has put in place of others (specialized, instrumented
 // for a debugger). nullptr for a version that is not known.
 const std::array<Opcode, 256>* OpcodesOf(std::uint32_t minor);
+// kJump to kRaise, which the table has as kOther; kOther for all else.
+Op JumpOf(std::uint32_t minor, std::uint8_t opcode);
 
 }  // namespace ct::cpython

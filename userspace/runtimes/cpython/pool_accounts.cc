@@ -9,6 +9,21 @@ namespace {
 constexpr std::size_t kMaxUnits = 1 << 14;
 constexpr std::uint64_t kDequeMaxLength = 64;  // dequeobject.maxlen, 3.11 to 3.15
 
+void SetCapacity(std::optional<std::int64_t> units, PoolAccount& account) {
+  if (units && *units > 0 && *units <= UINT32_MAX) {
+    account.capacity = static_cast<std::uint32_t>(*units);
+  }
+}
+
+// What waits in a queue.Queue, an asyncio.Queue or a container; through SQLAlchemy's adapter, too.
+std::vector<Address> Waiting(Heap& heap, Address queue) {
+  for (int depth = 0; depth < 3 && heap.KindOf(queue) == Kind::kOther; ++depth) {
+    const Address inner = heap.Attribute(queue, "_queue");
+    queue = inner != 0 ? inner : heap.Attribute(queue, "queue");
+  }
+  return queue != 0 ? heap.Elements(queue, kMaxUnits) : std::vector<Address>();
+}
+
 class AccountReader {
  public:
   AccountReader(Heap& heap, Address pool) : heap_(heap) { account_.pool = pool; }
@@ -31,34 +46,15 @@ class AccountReader {
   std::optional<std::int64_t> Number(std::string_view name) { return Number(account_.pool, name); }
   bool IsSet(Address value) { return value != 0 && heap_.KindOf(value) != Kind::kNone; }
 
-  void SetCapacity(std::optional<std::int64_t> units) {
-    if (units && *units > 0 && *units <= UINT32_MAX) {
-      account_.capacity = static_cast<std::uint32_t>(*units);
-    }
-  }
   void SetInUse(std::int64_t units) {
     account_.in_use = static_cast<std::uint32_t>(std::clamp<std::int64_t>(units, 0, UINT32_MAX));
-  }
-  void AddIdle(const std::vector<Address>& units) {
-    account_.idle.insert(units.begin(), units.end());
-    account_.idle_count += static_cast<std::uint32_t>(units.size());
-  }
-
-  // What waits in a queue.Queue, an asyncio.Queue or a container; through SQLAlchemy's adapter,
-  // too.
-  std::vector<Address> Waiting(Address queue) {
-    for (int depth = 0; depth < 3 && heap_.KindOf(queue) == Kind::kOther; ++depth) {
-      const Address inner = heap_.Attribute(queue, "_queue");
-      queue = inner != 0 ? inner : heap_.Attribute(queue, "queue");
-    }
-    return queue != 0 ? heap_.Elements(queue, kMaxUnits) : std::vector<Address>();
   }
 
   // asyncpg: one PoolConnectionHolder a unit, whose _in_use is a future while somebody has it.
   bool IsOfHolders() {
     const Address holders = Attribute("_holders");
     if (heap_.KindOf(holders) != Kind::kList) return false;
-    SetCapacity(Number("_maxsize"));
+    SetCapacity(Number("_maxsize"), account_);
     for (const Address holder : heap_.Elements(holders, kMaxUnits)) {
       if (!IsSet(heap_.Attribute(holder, "_in_use"))) continue;
       const Address connection = heap_.Attribute(holder, "_con");
@@ -68,7 +64,7 @@ class AccountReader {
       }
       ++account_.in_use;
     }
-    AddIdle(Waiting(Attribute("_queue")));
+    ReadIdle(heap_, Attribute("_queue"), account_);
     return true;
   }
 
@@ -79,8 +75,8 @@ class AccountReader {
     const auto most = Number("_max_overflow");
     const auto size = Number(Attribute("_pool"), "maxsize");
     if (!overflow || !most || !size) return false;
-    if (*most >= 0 && *size > 0) SetCapacity(*size + *most);
-    AddIdle(Waiting(Attribute("_pool")));
+    if (*most >= 0 && *size > 0) SetCapacity(*size + *most, account_);
+    ReadIdle(heap_, Attribute("_pool"), account_);
     SetInUse(*size + *overflow - account_.idle_count);
     account_.back_reference = "_ConnectionRecord__pool";
     return true;
@@ -91,8 +87,8 @@ class AccountReader {
     const auto made = Number("_nconns");
     const Address idle = Attribute("_pool");
     if (!made || heap_.KindOf(idle) != Kind::kDeque) return false;
-    SetCapacity(Number("_max_size"));
-    AddIdle(heap_.Elements(idle, kMaxUnits));
+    SetCapacity(Number("_max_size"), account_);
+    ReadIdle(heap_, idle, account_);
     SetInUse(*made - account_.idle_count);
     account_.back_reference = "_pool";
     return true;
@@ -103,8 +99,8 @@ class AccountReader {
     const Address all = Attribute("_connections");
     const auto most = Number("max_connections");
     if (heap_.KindOf(all) != Kind::kList || !most) return false;
-    SetCapacity(most);
-    AddIdle(Waiting(Attribute("pool")));
+    SetCapacity(most, account_);
+    ReadIdle(heap_, Attribute("pool"), account_);
     for (const Address unit : heap_.Elements(all, kMaxUnits)) {
       if (account_.idle.count(unit) != 0) continue;
       account_.units.emplace(unit, unit);
@@ -120,9 +116,6 @@ class AccountReader {
          "busy", "_busy", "checked_out", "_checked_out", "borrowed", "_borrowed"});
     static constexpr auto kFree = std::to_array<std::string_view>(
         {"_free", "free", "_idle", "idle", "_available", "available", "_available_connections"});
-    static constexpr auto kMost = std::to_array<std::string_view>(
-        {"_maxsize", "maxsize", "_max_size", "max_size", "_limit", "limit", "max_connections",
-         "_max_connections", "_capacity", "capacity", "_size", "size"});
     const Address used = FirstContainer(kUsed);
     if (used == 0) return false;
     for (const Address unit : heap_.Elements(used, kMaxUnits)) {
@@ -130,12 +123,10 @@ class AccountReader {
       ++account_.in_use;
     }
     const Address free = FirstContainer(kFree);
-    if (free != 0) AddIdle(heap_.Elements(free, kMaxUnits));
-    for (const std::string_view name : kMost) {
-      if (!account_.capacity) SetCapacity(Number(name));
-    }
+    if (free != 0) ReadIdle(heap_, free, account_);
+    ReadCapacity(heap_, account_);
     if (!account_.capacity && heap_.KindOf(free) == Kind::kDeque) {
-      SetCapacity(heap_.Value<std::int64_t>(free + kDequeMaxLength));
+      SetCapacity(heap_.Value<std::int64_t>(free + kDequeMaxLength), account_);
     }
     return true;
   }
@@ -162,6 +153,21 @@ class AccountReader {
 };
 
 }  // namespace
+
+void ReadIdle(Heap& heap, Address container, PoolAccount& account) {
+  const auto idle = Waiting(heap, container);
+  account.idle.insert(idle.begin(), idle.end());
+  account.idle_count += static_cast<std::uint32_t>(idle.size());
+}
+
+void ReadCapacity(Heap& heap, PoolAccount& account) {
+  static constexpr auto kMost = std::to_array<std::string_view>(
+      {"_maxsize", "maxsize", "_max_size", "max_size", "_limit", "limit", "max_connections",
+       "_max_connections", "_capacity", "capacity", "_size", "size"});
+  for (const std::string_view name : kMost) {
+    if (!account.capacity) SetCapacity(heap.Int(heap.Attribute(account.pool, name)), account);
+  }
+}
 
 std::optional<PoolAccount> ReadPoolAccount(Heap& heap, Address pool) {
   return AccountReader(heap, pool).Read();

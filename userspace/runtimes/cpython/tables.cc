@@ -1,10 +1,14 @@
 #include "runtimes/cpython/tables.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace ct::cpython {
 namespace {
 
 constexpr std::uint64_t kCodeUnit = 2;  // sizeof(_Py_CODEUNIT)
 constexpr int kMaxVarintBytes = 6;
+constexpr std::size_t kMaxHandlers = 1 << 10;  // of one function that are looked at
 
 // Objects/locations.md: an entry begins with 1ccccnnn, c its kind and n its length - 1.
 constexpr std::uint8_t kShortKinds = 10;    // 0 to 9: same line
@@ -49,6 +53,25 @@ class Bytes {
   std::size_t at_ = 0;
 };
 
+// An entry of co_exceptiontable.
+struct Guarded {
+  std::uint64_t start = 0, size = 0;
+  std::uint64_t handler = 0;
+  std::uint32_t depth = 0;
+  bool pushes_offset = false;  // lasti: below the exception, where it was raised
+};
+
+Guarded NextGuarded(Bytes& bytes) {
+  Guarded guarded;
+  guarded.start = bytes.HighFirst() * kCodeUnit;
+  guarded.size = bytes.HighFirst() * kCodeUnit;
+  guarded.handler = bytes.HighFirst() * kCodeUnit;
+  const std::uint64_t depth_and_lasti = bytes.HighFirst();
+  guarded.depth = static_cast<std::uint32_t>(depth_and_lasti >> 1);
+  guarded.pushes_offset = (depth_and_lasti & 1) != 0;
+  return guarded;
+}
+
 }  // namespace
 
 std::uint32_t LineAt(std::string_view table, std::uint32_t first_line, std::uint64_t offset) {
@@ -75,14 +98,30 @@ std::uint32_t LineAt(std::string_view table, std::uint32_t first_line, std::uint
 std::optional<std::uint32_t> HandlerDepthAt(std::string_view table, std::uint64_t offset) {
   Bytes bytes(table);
   while (!bytes.AtEnd()) {
-    const std::uint64_t start = bytes.HighFirst() * kCodeUnit;
-    const std::uint64_t size = bytes.HighFirst() * kCodeUnit;
-    bytes.HighFirst();  // the handler itself
-    const std::uint64_t depth_and_lasti = bytes.HighFirst();
-    if (start > offset) return std::nullopt;  // sorted by start
-    if (offset - start < size) return static_cast<std::uint32_t>(depth_and_lasti >> 1);
+    const Guarded guarded = NextGuarded(bytes);
+    if (guarded.start > offset) return std::nullopt;  // sorted by start
+    if (offset - guarded.start < guarded.size) return guarded.depth;
   }
   return std::nullopt;
+}
+
+// A handler is guarded itself, with the exception that was handled before on the stack
+// (PUSH_EXC_INFO): by one that stands behind it and puts that back.
+bool IsInHandler(std::string_view table, std::uint64_t offset) {
+  std::vector<Guarded> all;
+  Bytes bytes(table);
+  while (!bytes.AtEnd() && all.size() < kMaxHandlers) all.push_back(NextGuarded(bytes));
+  for (const Guarded& guarded : all) {
+    const std::uint64_t begin = guarded.handler;
+    if (begin > offset) continue;
+    const std::uint32_t depth = guarded.depth + (guarded.pushes_offset ? 1 : 0) + 1;
+    const bool inside = std::any_of(all.begin(), all.end(), [&](const Guarded& guard) {
+      return guard.start <= begin && begin - guard.start < guard.size && guard.depth == depth &&
+             guard.handler > offset;
+    });
+    if (inside) return true;
+  }
+  return false;
 }
 
 }  // namespace ct::cpython

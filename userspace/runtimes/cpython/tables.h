@@ -16,4 +16,8 @@ std::uint32_t LineAt(std::string_view table, std::uint32_t first_line, std::uint
 // co_exceptiontable (Objects/exception_handling_notes.txt, 3.11 and later). nullopt: no handler.
 std::optional<std::uint32_t> HandlerDepthAt(std::string_view table, std::uint64_t offset);
 
+// The instruction at `offset` is run only after an exception: in an except clause, or in a finally
+// or with statement's way out of one.
+bool IsInHandler(std::string_view table, std::uint64_t offset);
+
 }  // namespace ct::cpython

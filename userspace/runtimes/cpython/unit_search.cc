@@ -25,9 +25,9 @@ constexpr std::uint64_t kCellContents = 16;
 // What many share leads from everybody to everything.
 bool UnitSearch::IsBarred(Address object, const Type& type) const {
   const std::string_view name = type.name;
-  return barred_.count(object) != 0 || (type.flags & kTypeSubclass) != 0 || name == "module" ||
-         name == "frame" || name.ends_with("EventLoop") || name == "uvloop.Loop" ||
-         name.ends_with("Logger");
+  return barred_.count(object) != 0 || barred_.count(type.address) != 0 ||
+         (type.flags & kTypeSubclass) != 0 || name == "module" || name == "frame" ||
+         name.ends_with("EventLoop") || name == "uvloop.Loop" || name.ends_with("Logger");
 }
 
 void UnitSearch::VisitGenerator(Address generator, std::uint32_t frame, std::uint32_t hops,

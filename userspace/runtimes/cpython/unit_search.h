@@ -17,8 +17,8 @@ class UnitSearch {
   // The unit that an object is, or stands for; 0: none.
   using UnitOf = std::function<Address(Address object)>;
 
-  // What is in `barred` is never gone through: pools themselves. Nor are coroutines whose frames
-  // are in `stacks`: they belong to somebody's stack.
+  // What is in `barred`, or whose type is, is never gone through: pools themselves. Nor are
+  // coroutines whose frames are in `stacks`: they belong to somebody's stack.
   UnitSearch(Heap& heap, FrameReader& frames, UnitOf unit_of,
              const std::unordered_set<Address>& barred, const std::unordered_set<Address>& stacks)
       : heap_(heap),

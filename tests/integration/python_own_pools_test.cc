@@ -1,0 +1,135 @@
+// Pools of a program's own that keep no account, known by what their code does: who has their units
+// is probable. The same classes as queues of work are none, and have none.
+#include <ostream>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/expect.h"
+#include "tests/integration/python_programs.h"
+
+namespace ct::test {
+namespace {
+
+using testing::HasSubstr;
+
+// "own_pools.py:14".
+std::string Line(const std::string& file, const std::string& mark) {
+  return LineOf("python/pools/" + file, mark).substr(sizeof("python/pools"));
+}
+
+struct Kind {
+  std::string python;
+  std::string by;  // empty: threads
+  [[nodiscard]] std::string file() const {
+    return by.empty() ? "own_thread_pools.py" : "own_pools.py";
+  }
+  [[nodiscard]] std::string type() const {
+    if (by.empty()) return "__main__.Kitchen";
+    return "__main__.By" + std::string(1, static_cast<char>(std::toupper(by[0]))) + by.substr(1);
+  }
+};
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.python << " " << kind.by; }
+
+class PythonOwnPools : public testing::TestWithParam<Kind> {
+ protected:
+  static Strings Program(const Strings& options) {
+    const Kind& kind = GetParam();
+    Strings command = PythonProgram(kind.python, "pools/" + kind.file());
+    if (!kind.by.empty()) command.push_back(kind.by);
+    command.insert(command.end(), options.begin(), options.end());
+    return command;
+  }
+  static std::string Line(const std::string& mark) { return test::Line(GetParam().file(), mark); }
+  static Answer TasksOf(pid_t pid) {
+    return AnswerOf(RunTracer({"tasks", "-p", std::to_string(pid), "--json"}));
+  }
+  static void ExpectSilence(const Target& target) {
+    for (int look = 0; look < 20; ++look) {
+      ExpectAnswer(look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid()), kNothing, "");
+      SleepFor(Milliseconds(7 + look % 5));
+    }
+  }
+};
+
+TEST_P(PythonOwnPools, HoldersThatWaitForAnother) {
+  const Target target(Program({"knot"}));
+  const std::string holders = "probably cook-0 and probably cook-1";
+  const std::string main = GetParam().by.empty() ? "" : "Task-1, ";
+  for (const Answer& answer : {TasksOf(target.pid()), LookAt(target.pid())}) {
+    ExpectAnswer(answer, kHang,
+                 Lines({"PROBABLE_DEADLOCK probable, never ends",
+                        Waits({"cook-0", "pool", holders, Line("another")}),
+                        Waits({"cook-1", "pool", holders, Line("another")}), "  ring: cook-0",
+                        "  behind: " + main + "serve-0, serve-1, serve-2"}));
+  }
+  const std::string text = RunTracer({"tasks", "-p", std::to_string(target.pid())}).output;
+  const bool by_with = GetParam().by == "generator";
+  EXPECT_THAT(text, HasSubstr("PROBABLE_DEADLOCK  " + GetParam().type() +
+                              " 2/?: all 2 holders wait for it   probable"));
+  EXPECT_THAT(text, HasSubstr("  2 x cook\n      holds a unit       " +
+                              std::string(by_with ? "cook_with" : "cook") + "  " +
+                              Line(by_with ? "holds by with" : "holds") + " (probable)\n"));
+  EXPECT_THAT(text, HasSubstr("queued, holding nothing:  3 x serve"));
+  EXPECT_THAT(text, HasSubstr(Line("queued") + "\n"));
+}
+
+TEST_P(PythonOwnPools, HoldersThatSleep) {
+  const Target target(Program({"exhausted"}));
+  const std::string holders = "probably feast-0 and probably feast-1";
+  const std::string queued = Line("queued");
+  const Answer answer = LookAt(target.pid(), {"--long-wait", "1ms"});
+  EXPECT_EQ(answer.findings,
+            Lines({"POOL_EXHAUSTED probable, may end", Waits({"serve-0", "pool", holders, queued}),
+                   Waits({"serve-1", "pool", holders, queued}),
+                   Waits({"serve-2", "pool", holders, queued})}) +
+                (GetParam().by.empty() ? "" : "  behind: Task-1\n"));
+  EXPECT_EQ(answer.run.status, kFindings);
+}
+
+// Of tasks whose loop goes on ticking only many looks tell how long they have waited.
+TEST_P(PythonOwnPools, AreSeenToHaveRunOutOverTime) {
+  const Target target(Program({"exhausted"}));
+  const Outcome trace = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms",
+                                   "--long-wait", "1s", "--duration", "5s"});
+  EXPECT_THAT(trace.output,
+              HasSubstr("POOL_EXHAUSTED  " + GetParam().type() + " 2/?: 3 wait for it   probable"));
+}
+
+TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilentOverTime) {
+  const Target target(Program({"healthy"}));
+  const Outcome trace = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms",
+                                   "--long-wait", "1s", "--duration", "5s"});
+  EXPECT_THAT(trace.output, testing::Not(HasSubstr("POOL_EXHAUSTED")));
+}
+
+TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilent) { ExpectSilence(Target(Program({"healthy"}))); }
+
+// What failed is put back to be done again: it comes back, and is no unit.
+TEST_P(PythonOwnPools, AQueueOfWorkIsNone) {
+  ExpectSilence(Target(Program({"work"})));
+  if (GetParam().by.empty()) return;
+  ExpectSilence(Target(Program({"work", "--made"})));
+  ExpectSilence(Target(Program({"work", "--careful"})));
+}
+
+std::vector<Kind> Kinds() {
+  std::vector<Kind> kinds;
+  for (const std::string& python : Interpreters()) {
+    for (const char* const by : {"condition", "future", "queue", "semaphore", "generator", ""}) {
+      kinds.push_back({python, by});
+    }
+  }
+  return kinds;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PythonOwnPools, testing::ValuesIn(Kinds()), [](const auto& info) {
+  const Kind& kind = info.param;
+  std::string name = kind.python.substr(kind.python.rfind('/') + 1);
+  std::erase(name, '.');
+  return name + "_" + (kind.by.empty() ? "threads" : kind.by);
+});
+
+}  // namespace
+}  // namespace ct::test

@@ -50,5 +50,6 @@ std::vector<Finding> DetectAbandonedLocks(DetectContext& context);
 std::vector<Finding> DetectClosedWorlds(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
+std::vector<Finding> DetectBlockedLoops(DetectContext& context);
 
 }  // namespace ct

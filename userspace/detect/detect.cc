@@ -12,7 +12,7 @@ namespace {
 
 using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {DetectDeadlocks, DetectAbandonedLocks, DetectClosedWorlds,
-                                   DetectLongWaits, DetectHotLocks};
+                                   DetectLongWaits, DetectHotLocks,       DetectBlockedLoops};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/edge.h"
+#include "model/event_loop.h"
 
 namespace ct {
 
@@ -16,6 +17,7 @@ enum class FindingKind : std::uint8_t {
   kAbandonedLock,
   kLongWait,
   kHotLock,
+  kEventLoopBlocked,
 };
 
 // Whether it ends without help.
@@ -51,6 +53,9 @@ struct Finding {
   // LONG_WAIT: the waits from the oldest waiter to the root, and the root.
   std::vector<RingStep> chain;
   ActorIndex root = kNoIndex;
+  // EVENT_LOOP_BLOCKED: the iterations that are one finding, the longest first; the member is the
+  // loop's thread.
+  std::vector<LoopBlockIndex> loop_blocks;
 
   std::vector<std::string> proof;  // why this is so, one line a step
   std::string advice;              // what would end or avoid it, one line; may be empty

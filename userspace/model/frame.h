@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ct {
@@ -46,6 +47,9 @@ struct Frame {
   auto operator<=>(const Frame&) const = default;
 };
 
+// A file of Python's own library: it lies in lib/python3.N/, installed packages below it.
+bool IsPythonLibrary(std::string_view file);
+
 // Why a stack ends where it ends. Only kComplete may be read as "the whole stack".
 enum class StackEnd : std::uint8_t {
   kComplete,  // the last frame's return address is undefined: the thread's start
@@ -61,5 +65,9 @@ struct Stack {
   StackEnd end = StackEnd::kNotRead;
   auto operator<=>(const Stack&) const = default;
 };
+
+// The innermost frame of Python code that is none of its library; the innermost of all if there is
+// none such; nullptr of an empty stack.
+const Frame* OwnPythonFrame(const Stack& stack);
 
 }  // namespace ct

@@ -168,6 +168,28 @@ const char* ToString(Verdict verdict) {
   return "unknown";
 }
 
+const char* ToString(BlockCause cause) {
+  switch (cause) {
+    case BlockCause::kUnknown:
+      return "cause not known";
+    case BlockCause::kPython:
+      return "Python CPU";
+    case BlockCause::kNative:
+      return "C code";
+    case BlockCause::kSyscall:
+      return "system call";
+    case BlockCause::kLock:
+      return "lock";
+    case BlockCause::kGil:
+      return "GIL";
+    case BlockCause::kGarbage:
+      return "garbage collection";
+    case BlockCause::kNoCpu:
+      return "no CPU";
+  }
+  return "cause not known";
+}
+
 const char* ToString(FindingKind kind) {
   switch (kind) {
     case FindingKind::kDeadlock:
@@ -180,6 +202,8 @@ const char* ToString(FindingKind kind) {
       return "LONG_WAIT";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
+    case FindingKind::kEventLoopBlocked:
+      return "EVENT_LOOP_BLOCKED";
   }
   return "LONG_WAIT";
 }

@@ -10,6 +10,7 @@
 #include "model/actor.h"
 #include "model/contention.h"
 #include "model/edge.h"
+#include "model/event_loop.h"
 #include "model/frame.h"
 #include "model/resource.h"
 
@@ -73,6 +74,7 @@ struct Observation {
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted
+  LoopActivity loops;     // where event loops were asked about
   std::vector<Loss> losses;
   std::vector<std::string> degradations;  // what this kernel or these privileges cannot give
   Cost cost;

@@ -15,7 +15,8 @@ struct PythonLook {
   PythonProcess first;
   PythonProcess second;
   TimeNs begin = 0;  // before the first
-  TimeNs end = 0;    // after the second
+  TimeNs second_begin = 0;
+  TimeNs end = 0;  // after the second
 };
 
 // True if both show the same stack, waiting for the same until the same deadline. A task that has

@@ -33,9 +33,11 @@ void BeginPython(Reader& reader, RawLook& look) {
 
 void EndPython(Reader& reader, RawLook& look) {
   for (auto entry = look.python.begin(); entry != look.python.end();) {
+    const TimeNs begin = MonotonicNow();
     ProcessRead answer = Read(reader, entry->first);
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (answer.python) {
+      entry->second.second_begin = begin;
       entry->second.second = std::move(*answer.python);
       entry->second.end = MonotonicNow();
       ++entry;

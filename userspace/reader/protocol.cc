@@ -85,6 +85,8 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_max_frames(request.max_frames);
   message.set_want_process(request.want_process);
   message.set_want_python(request.want_python);
+  message.set_want_loops(request.want_loops);
+  message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
     to.set_tid(thread.tid);
@@ -135,6 +137,8 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.max_frames = message.max_frames();
   request.want_process = message.want_process();
   request.want_python = message.want_python();
+  request.want_loops = message.want_loops();
+  request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;
     thread.tid = from.tid();

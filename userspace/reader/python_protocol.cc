@@ -1,5 +1,6 @@
 #include "reader/python_protocol.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -74,6 +75,7 @@ class Splitter {
     to.set_size(gil.size);
     to.set_held(gil.held);
     to.set_holder(gil.holder);
+    to.set_collecting(gil.collecting);
   }
 
   template <class Message>
@@ -107,7 +109,22 @@ class Splitter {
     to.set_running_task(thread.running_task);
     to.set_host_tid(thread.host_tid);
     to.set_asleep(thread.asleep);
+    to.set_task_name(thread.task_name);
+    to.set_instruction(thread.instruction);
+    to.set_at_one_instruction(thread.at_one_instruction);
+    if (thread.iteration_began) to.set_iteration_began(*thread.iteration_began);
+    if (thread.activity) Add(*thread.activity, *to.mutable_activity());
     return AddFrames(thread.frames, to);
+  }
+
+  static void Add(const ThreadActivity& activity, wire::ThreadActivity& to) {
+    to.set_state(static_cast<unsigned char>(activity.state));
+    to.set_syscall(activity.syscall);
+    to.mutable_arguments()->Assign(activity.arguments.begin(), activity.arguments.end());
+    to.set_object(activity.object);
+    to.set_cpu_ns(activity.cpu);
+    to.set_queued_ns(activity.queued);
+    to.set_read_at_ns(activity.read_at);
   }
 
   std::size_t Add(const PythonTask& task) {
@@ -176,6 +193,38 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
   return frames;
 }
 
+PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread& from) {
+  PythonThread thread;
+  thread.native_id = from.native_id();
+  thread.address = from.address();
+  thread.ident = from.ident();
+  thread.frames = TakeFrames(part, from.frames());
+  thread.truncated = from.truncated();
+  thread.running_loop = from.running_loop();
+  thread.running_task = from.running_task();
+  thread.task_name = Text(from.task_name());
+  thread.instruction = from.instruction();
+  thread.at_one_instruction = from.at_one_instruction();
+  if (from.has_iteration_began()) thread.iteration_began = from.iteration_began();
+  thread.host_tid = from.host_tid();
+  thread.asleep = from.asleep();
+  if (from.has_activity()) {
+    const wire::ThreadActivity& row = from.activity();
+    ThreadActivity& activity = thread.activity.emplace();
+    activity.state = static_cast<char>(row.state() & 0x7f);
+    activity.syscall = row.syscall();
+    std::copy_n(row.arguments().begin(),
+                std::min<std::size_t>(static_cast<std::size_t>(row.arguments_size()),
+                                      activity.arguments.size()),
+                activity.arguments.begin());
+    activity.object = Text(row.object());
+    activity.cpu = row.cpu_ns();
+    activity.queued = row.queued_ns();
+    activity.read_at = row.read_at_ns();
+  }
+  return thread;
+}
+
 PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from) {
   PythonTask task;
   task.address = from.address();
@@ -212,16 +261,14 @@ Status PythonIntake::Take(const Part& part) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
     }
     for (const wire::PythonGil& gil : part.gils()) {
-      process_->gils.push_back({gil.address(), gil.size(), gil.held(), gil.holder()});
+      process_->gils.push_back(
+          {gil.address(), gil.size(), gil.held(), gil.holder(), gil.collecting()});
     }
     for (const wire::PythonSkip& skip : part.skips()) {
       process_->skips.push_back({Text(skip.reason()), skip.count()});
     }
-    for (const wire::PythonThread& from : part.threads()) {
-      process_->threads.push_back({from.native_id(), from.address(), from.ident(),
-                                   TakeFrames(part, from.frames()), from.truncated(),
-                                   from.running_loop(), from.running_task(), from.host_tid(),
-                                   from.asleep()});
+    for (const wire::PythonThread& thread : part.threads()) {
+      process_->threads.push_back(TakeThread(part, thread));
     }
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));

@@ -36,6 +36,7 @@ class PythonIntake {
   std::string Text(const std::string& bytes);
   std::string Type(const Part& part, std::uint32_t index);
   std::vector<PythonFrame> TakeFrames(const Part& part, const Frames& from);
+  PythonThread TakeThread(const Part& part, const concurrency_tracer::internal::PythonThread& from);
   PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
 
   std::optional<PythonProcess> process_;

@@ -90,7 +90,11 @@ struct ProcessToRead {
   bool source_lines = false;
   std::uint32_t max_frames = 512;
   bool want_process = false;
-  bool want_python = false;       // its interpreter's threads and asyncio's tasks, if it has one
+  bool want_python = false;  // its interpreter's threads and asyncio's tasks, if it has one
+  // Of its interpreter only the threads, what they run, and what these (host tids) do just now:
+  // cheap enough to be asked for many times a second.
+  bool want_loops = false;
+  std::vector<pid_t> loop_threads;
   std::vector<MappedFile> files;  // does it map these?
 };
 

@@ -21,6 +21,7 @@
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
+#include "reader/thread_activity.h"
 #include "reader/thread_switches.h"
 #include "runtimes/python.h"
 #include "target/overlay_memory.h"
@@ -233,6 +234,10 @@ class Server {
     if (request.want_python) {
       if (Status status = AnswerPython(**target, message.id(), response); !status) return status;
     }
+    if (request.want_loops) {
+      const auto process = ReadLoops(**target, request.loop_threads);
+      if (Status status = SendPython(process, message.id(), response); !status) return status;
+    }
     return Finish(response);
   }
 
@@ -241,19 +246,41 @@ class Server {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
     const TimeNs begin = MonotonicNow();
+    std::optional<PythonProcess> last;
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
       Result<std::optional<PythonProcess>> process = ReadPython(target, {});
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
-      if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough) {
+      if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough ||
+          (last && AreInOneIteration(*last, **process))) {
         return process;
       }
+      last = std::move(*process);
     }
   }
 
+  // What its loops are in the middle of.
+  static Result<std::optional<PythonProcess>> ReadLoops(Target& target,
+                                                        const std::vector<pid_t>& threads) {
+    Result<std::optional<PythonProcess>> process = ReadPython(target, {.tasks = false});
+    if (!process || !*process) return process;
+    for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
+    for (PythonThread& thread : (*process)->threads) {
+      if (!thread.activity) continue;
+      thread.at_one_instruction =
+          thread.activity->state == 'R' && StandsAtOneInstruction(target, thread);
+      thread.activity->read_at = MonotonicNow();
+    }
+    return process;
+  }
+
   Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
-    const Result<std::optional<PythonProcess>> process = ReadPythonAtRest(target);
+    return SendPython(ReadPythonAtRest(target), id, last);
+  }
+
+  Status SendPython(const Result<std::optional<PythonProcess>>& process, std::uint64_t id,
+                    wire::ReadResponse& last) {
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

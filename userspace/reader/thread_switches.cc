@@ -48,6 +48,11 @@ std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status) {
   return known == 4 ? std::optional(thread) : std::nullopt;
 }
 
+std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status");
+  return ParseThreadStatus(tid, status);
+}
+
 ThreadSwitches ReadThreadSwitches(pid_t pid) {
   namespace fs = std::filesystem;
   ThreadSwitches threads;
@@ -57,8 +62,7 @@ ThreadSwitches ReadThreadSwitches(pid_t pid) {
        task.increment(error)) {
     if (threads.size() >= kMaxThreads) return {};
     const auto tid = LastNumber(task->path().filename().native());
-    std::ifstream status(task->path() / "status");
-    const auto thread = tid ? ParseThreadStatus(static_cast<pid_t>(*tid), status) : std::nullopt;
+    const auto thread = tid ? ReadThreadStatus(pid, static_cast<pid_t>(*tid)) : std::nullopt;
     if (thread) threads.emplace(thread->ns_tid, *thread);
   }
   return threads;
@@ -73,6 +77,17 @@ void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
     thread.host_tid = now->second.tid;
     thread.asleep = now->second.asleep && then->second == now->second;
   }
+}
+
+bool AreInOneIteration(const PythonProcess& before, const PythonProcess& now) {
+  return std::all_of(now.threads.begin(), now.threads.end(), [&](const PythonThread& thread) {
+    if (thread.running_loop == 0 || thread.asleep) return true;
+    return thread.iteration_began &&
+           std::any_of(before.threads.begin(), before.threads.end(), [&](const PythonThread& then) {
+             return then.address == thread.address &&
+                    then.iteration_began == thread.iteration_began;
+           });
+  });
 }
 
 bool HaveLoopsSlept(const PythonProcess& process) {

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/names.h"
 #include "render/labels.h"
+#include "render/loop_text.h"
 #include "render/table.h"
 #include "render/words.h"
 
@@ -402,6 +403,7 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
 }
 
 std::string FindingText(TextContext& context, const Finding& finding) {
+  if (finding.kind == FindingKind::kEventLoopBlocked) return BlockedLoopText(context, finding);
   return Writer(context, finding).Write();
 }
 

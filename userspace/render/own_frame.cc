@@ -95,12 +95,6 @@ bool IsFrameworkFunction(std::string_view function) {
          kFrameworkFunctions.end();
 }
 
-// The standard library of Python lies in lib/python3.N/, installed packages below it.
-bool IsPythonLibrary(std::string_view file) {
-  return file.find("/lib/python3") != std::string_view::npos &&
-         file.find("-packages/") == std::string_view::npos;
-}
-
 std::string Unnamed(const Frame& frame, const Module* module) {
   if (module == nullptr) return fmt::format("code at {:#x}", frame.address);
   return fmt::format("{}+{:#x}", CleanText(BaseName(module->path), kMaxName), frame.module_offset);

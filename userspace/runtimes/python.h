@@ -12,10 +12,15 @@
 namespace ct {
 
 struct PythonOptions {
-  bool tasks = true;  // also asyncio's tasks, not only threads
+  // Also asyncio's tasks, and what frames hold; without, only threads and what they run.
+  bool tasks = true;
 };
 
 // nullopt: no Python in it. kUnsupported: one that is not known, with why.
 Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOptions& options);
+
+// Looks at the innermost frame of a thread again, a few times within some hundred microseconds: see
+// PythonThread::at_one_instruction.
+bool StandsAtOneInstruction(Target& target, const PythonThread& thread);
 
 }  // namespace ct

@@ -155,6 +155,20 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kAbandonedLock, pb::FINDING_KIND_ABANDONED_LOCK},
         {FindingKind::kLongWait, pb::FINDING_KIND_LONG_WAIT},
         {FindingKind::kHotLock, pb::FINDING_KIND_HOT_LOCK},
+        {FindingKind::kEventLoopBlocked, pb::FINDING_KIND_EVENT_LOOP_BLOCKED},
+    });
+
+template <>
+inline constexpr auto kEnumTable<BlockCause> =
+    std::to_array<std::pair<BlockCause, pb::BlockCause>>({
+        {BlockCause::kUnknown, pb::BLOCK_CAUSE_UNKNOWN},
+        {BlockCause::kPython, pb::BLOCK_CAUSE_PYTHON},
+        {BlockCause::kNative, pb::BLOCK_CAUSE_NATIVE},
+        {BlockCause::kSyscall, pb::BLOCK_CAUSE_SYSCALL},
+        {BlockCause::kLock, pb::BLOCK_CAUSE_LOCK},
+        {BlockCause::kGil, pb::BLOCK_CAUSE_GIL},
+        {BlockCause::kGarbage, pb::BLOCK_CAUSE_GARBAGE},
+        {BlockCause::kNoCpu, pb::BLOCK_CAUSE_NO_CPU},
     });
 
 template <>

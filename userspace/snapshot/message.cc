@@ -30,6 +30,8 @@ class MessageBuilder {
   void Add(const Wait& wait);
   void Add(const Hold& hold);
   void Add(const LockContention& lock);
+  void Add(const EventLoop& loop);
+  void Add(const LoopBlock& block);
 
   std::uint32_t Intern(std::string_view text);
   std::uint32_t Intern(const Frame& frame);
@@ -256,6 +258,33 @@ void MessageBuilder::Add(const LockContention& lock) {
   for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
 }
 
+void MessageBuilder::Add(const EventLoop& loop) {
+  pb::EventLoop& row = *out_.add_event_loops();
+  SetIndex(row, &pb::EventLoop::set_thread, loop.thread);
+  row.set_iterations(loop.iterations);
+  row.set_total_duration_ns(loop.total);
+  row.set_max_duration_ns(loop.max);
+  row.set_slow(loop.slow);
+  row.set_slow_total_duration_ns(loop.slow_total);
+}
+
+void MessageBuilder::Add(const LoopBlock& block) {
+  pb::LoopBlock& row = *out_.add_loop_blocks();
+  SetIndex(row, &pb::LoopBlock::set_thread, block.thread);
+  row.set_cause(ToProto(block.cause));
+  row.set_evidence(ToProto(block.evidence));
+  row.set_detail(Intern(block.detail));
+  row.set_task(Intern(block.task));
+  row.set_several(block.several);
+  SetIndex(row, &pb::LoopBlock::set_stack, block.stack);
+  row.set_count(block.count);
+  row.set_total_duration_ns(block.total);
+  row.set_worst_duration_ns(block.worst);
+  row.set_worst_begin_ns(block.worst_begin);
+  row.set_first_begin_ns(block.first_begin);
+  row.set_in_progress(block.in_progress);
+}
+
 void MessageBuilder::Add(const Finding& finding) {
   pb::Finding& row = *out_.add_findings();
   row.set_kind(ToProto(finding.kind));
@@ -269,6 +298,7 @@ void MessageBuilder::Add(const Finding& finding) {
   AddIndices(*row.mutable_blocked_behind(), finding.blocked_behind);
   for (const RingStep& step : finding.chain) SetStep(*row.add_chain(), step);
   SetIndex(row, &pb::Finding::set_root, finding.root);
+  AddIndices(*row.mutable_loop_blocks(), finding.loop_blocks);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
   row.set_id(finding.id);
@@ -321,6 +351,9 @@ void MessageBuilder::AddMeta(const Observation& observation) {
     row.set_contention_since_ns(observation.contention.since);
     row.set_min_wait_duration_ns(observation.contention.min_wait);
   }
+  const LoopActivity& loops = observation.loops;
+  if (loops.threshold != 0) row.set_loop_threshold_duration_ns(loops.threshold);
+  if (loops.since != 0) row.set_loops_since_ns(loops.since);
 }
 
 void MessageBuilder::Add(const Observation& observation) {
@@ -334,6 +367,8 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Wait& wait : observation.waits) Add(wait);
   for (const Hold& hold : observation.holds) Add(hold);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
+  for (const EventLoop& loop : observation.loops.loops) Add(loop);
+  for (const LoopBlock& block : observation.loops.blocks) Add(block);
 }
 
 }  // namespace

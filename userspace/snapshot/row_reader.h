@@ -50,6 +50,8 @@ class RowReader {
   Status Read(const pb::Wait& row);
   Status Read(const pb::Hold& row);
   Status Read(const pb::LockContention& row);
+  Status Read(const pb::EventLoop& row);
+  Status Read(const pb::LoopBlock& row);
   Status ReadString(std::span<const std::byte> payload);
 
   template <class Row>

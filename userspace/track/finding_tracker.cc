@@ -1,6 +1,7 @@
 #include "track/finding_tracker.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <utility>
 
@@ -59,6 +60,28 @@ EndedFinding Summarize(const Finding& finding, const Observation& observation) {
           ResourcesOf(finding, observation)};
 }
 
+// Where a loop stood, and why, as a number.
+std::uint64_t PlaceOf(const LoopBlock& block, const Observation& observation) {
+  std::size_t hash = HashCombine(0, static_cast<std::uint64_t>(block.cause));
+  const Stack* stack = At(observation.stacks, block.stack);
+  const Frame* frame = stack != nullptr ? OwnPythonFrame(*stack) : nullptr;
+  if (frame == nullptr) return hash;
+  hash = HashCombine(hash, std::hash<std::string>()(frame->function));
+  return HashCombine(hash, std::hash<std::string>()(frame->file));
+}
+
+// How much there is of it: threads and tasks; of a blocked loop, iterations.
+std::size_t SizeOf(const Finding& finding, const Observation& observation) {
+  std::size_t size = finding.members.size() + finding.blocked_behind.size();
+  if (finding.kind != FindingKind::kEventLoopBlocked) return size;
+  size = 0;
+  for (const LoopBlockIndex index : finding.loop_blocks) {
+    const LoopBlock* block = At(observation.loops.blocks, index);
+    if (block != nullptr) size += block->count;
+  }
+  return size;
+}
+
 std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
   std::vector<WaitIndex> wait_of(observation.actors.size(), kNoIndex);
   for (std::size_t i = observation.waits.size(); i-- > 0;) {
@@ -103,6 +126,15 @@ std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
       if (actor != nullptr && resource != nullptr) {
         anchors.push_back({family, IdOf(*actor), resource->id});
       }
+    }
+  } else if (family == FindingKind::kEventLoopBlocked) {
+    for (const LoopBlockIndex index : finding.loop_blocks) {
+      const LoopBlock* block = At(observation.loops.blocks, index);
+      const Actor* actor = block != nullptr ? At(observation.actors, block->thread) : nullptr;
+      if (actor == nullptr) continue;
+      ResourceId place;
+      place.address = PlaceOf(*block, observation);
+      anchors.push_back({family, IdOf(*actor), place});
     }
   } else {
     ActorId root;
@@ -161,8 +193,7 @@ bool FindingTracker::See(Finding& finding, std::vector<Anchor> anchors,
   tracked.last_update = update_;
   tracked.misses = 0;
   SetAnchors(finding.id, tracked, std::move(anchors));
-  const Told now = {finding.kind, finding.ending, finding.evidence,
-                    finding.members.size() + finding.blocked_behind.size()};
+  const Told now = {finding.kind, finding.ending, finding.evidence, SizeOf(finding, observation)};
   const bool news = is_new || IsNews(tracked.told, now);
   if (news) tracked.told = now;
   return news;
@@ -173,7 +204,8 @@ bool FindingTracker::IsNews(const Told& told, const Told& now) {
   if (told.kind != now.kind || told.ending != now.ending || told.evidence != now.evidence) {
     return true;
   }
-  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait;
+  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait ||
+                     now.kind == FindingKind::kEventLoopBlocked;
   return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
 }
 

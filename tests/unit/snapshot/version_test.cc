@@ -37,7 +37,7 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   std::string file = message.SerializeAsString();
   // A table, and a field of a known one, that version 1.3 may have added.
   pb::Snapshot more;
-  more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(31,
+  more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(39,
                                                                         "a row of another table");
   auto* module = more.add_modules();
   module->GetReflection()->MutableUnknownFields(module)->AddVarint(1000, 5);
@@ -52,12 +52,12 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   EXPECT_EQ(read->format,
             (FormatInfo{.major = 1, .minor = 3, .newer = true, .unknown_records = 1}));
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.3, this program knows 1.1; a newer concurrency-tracer shows more");
+            "written in format 1.3, this program knows 1.2; a newer concurrency-tracer shows more");
 }
 
 TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   pb::Snapshot message = Message();
-  message.set_format_minor(2);
+  message.set_format_minor(3);
   message.mutable_findings(0)->set_kind(static_cast<pb::FindingKind>(99));
   message.mutable_findings(1)->set_ending(static_cast<pb::Ending>(99));
   message.mutable_resources(0)->set_kind(static_cast<pb::ResourceKind>(99));
@@ -67,14 +67,14 @@ TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   EXPECT_EQ(read->findings[0].ending, Ending::kMayEnd);
   EXPECT_EQ(read->observation.resources[0].kind, ResourceKind::kFutex);
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.2, this program knows 1.1; 1 findings of kinds it does not know "
+            "written in format 1.3, this program knows 1.2; 1 findings of kinds it does not know "
             "are not shown; 2 values it does not know are shown as unknown; a newer "
             "concurrency-tracer shows more");
 }
 
 TEST(Version, FinerHistogramsAreReadAsFarAsTheyAreKnown) {
   pb::Snapshot message = Message();
-  message.set_format_minor(2);
+  message.set_format_minor(3);
   message.mutable_lock_contention(0)->mutable_waits()->add_histogram(5);
   const auto read = Decode(Closed(message.SerializeAsString()));
   ASSERT_TRUE(read) << read.error().message;
@@ -86,11 +86,17 @@ TEST(Version, AFileFromBeforeWaitsWereCountedHasNoContention) {
   pb::Snapshot message = Message();
   message.set_format_minor(0);
   message.clear_lock_contention();
+  message.clear_event_loops();
+  message.clear_loop_blocks();
+  message.mutable_observations(0)->clear_loop_threshold_duration_ns();
+  message.mutable_observations(0)->clear_loops_since_ns();
+  for (auto& finding : *message.mutable_findings()) finding.clear_loop_blocks();
   message.mutable_observations(0)->clear_contention_since_ns();
   message.mutable_observations(0)->clear_min_wait_duration_ns();
   const auto read = Decode(Closed(message.SerializeAsString()));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->observation.contention, Contention{});
+  EXPECT_EQ(read->observation.loops, LoopActivity{});
   EXPECT_EQ(FormatNote(read->format), "");
 }
 

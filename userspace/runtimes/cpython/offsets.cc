@@ -10,7 +10,7 @@ namespace {
 
 // offsetof() over the headers of 3.11.2, 3.11.7, 3.12.1, 3.13.0, 3.13.5, 3.14.10 and 3.15.2
 // (pycore_runtime.h, pycore_interp.h, pycore_tstate.h, pycore_frame.h, cpython/code.h); those of
-// tasks from Modules/_asynciomodule.c, seen in running processes.
+// tasks from Modules/_asynciomodule.c, seen in running processes, as is gc.collecting.
 constexpr std::array<Offsets, 5> kVersions = {{
     {.minor = 11,
      .runtime_interpreters = 40,
@@ -18,6 +18,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_next = 0,
      .interp_threads = 16,
      .interp_modules = 888,
+     .interp_collecting = 848,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -48,6 +49,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_threads = 72,
      .interp_modules = 944,
      .interp_gil = 384,
+     .interp_collecting = 312,
      .thread_id = 136,
      .thread_native_id = 144,
      .thread_dict = 112,
@@ -78,6 +80,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_threads = 7344,
      .interp_modules = 7656,
      .interp_gil = 16,
+     .interp_collecting = 7600,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -108,6 +111,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_modules = 7688,
      .interp_gil = 16,
      .interp_tasks = 10880,
+     .interp_collecting = 7600,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -141,6 +145,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_modules = 7592,
      .interp_gil = 16,
      .interp_tasks = 10856,
+     .interp_collecting = 7512,
      .thread_id = 176,
      .thread_native_id = 184,
      .thread_dict = 152,

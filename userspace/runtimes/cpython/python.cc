@@ -1,5 +1,7 @@
 #include "runtimes/python.h"
 
+#include <time.h>
+
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
@@ -7,6 +9,19 @@
 #include "runtimes/cpython/threads.h"
 
 namespace ct {
+
+bool StandsAtOneInstruction(Target& target, const PythonThread& thread) {
+  constexpr int kTimes = 8;
+  constexpr timespec kApart{0, 50 * kMicrosecond};
+  if (thread.frames.empty()) return false;
+  for (int i = 0; i < kTimes; ++i) {
+    nanosleep(&kApart, nullptr);
+    const auto now = target.memory().ReadValue<std::uint64_t>(thread.frames.front().address +
+                                                              cpython::kFrameInstruction);
+    if (now != thread.instruction) return false;
+  }
+  return true;
+}
 
 Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOptions& options) {
   const auto interpreter = cpython::FindInterpreter(target);
@@ -24,9 +39,13 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::HoldReader holds(heap, frames, codes);
   cpython::TaskReader tasks(heap, frames, holds);
   for (auto& view : interpreters) {
-    if (options.tasks) tasks.Read(view, process.tasks);
+    if (options.tasks) {
+      tasks.Read(view, process.tasks);
+    } else {
+      tasks.NameRunning(view);
+    }
     for (auto& thread : view.threads) {
-      holds.Fill(thread.frames, false, thread.thread.frames);
+      if (options.tasks) holds.Fill(thread.frames, false, thread.thread.frames);
       process.threads.push_back(std::move(thread.thread));
     }
   }

@@ -1,0 +1,216 @@
+// Event loops that are blocked for 120 ms in each of the ways there are: which line, which task,
+// and why; found by a trace as it happens, and by a snapshot while it lasts. Compared with what
+// asyncio's own debug mode says of the same callbacks.
+#include <signal.h>
+
+#include <algorithm>
+#include <map>
+#include <regex>
+
+#include <gmock/gmock.h>
+
+#include "tests/integration/expect.h"
+#include "tests/integration/python_programs.h"
+
+namespace ct::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const std::string kFile = "loop_blocks.py";
+
+Strings Program(const Strings& options, const std::string& python = CT_PYTHON) {
+  Strings command = PythonProgram(python, kFile);
+  command.insert(command.end(), options.begin(), options.end());
+  return command;
+}
+
+std::string Line(const std::string& mark) {
+  return LineOf("python/" + kFile, mark).substr(sizeof("python"));
+}
+
+// "GIL at need_gil loop_blocks.py:69 in task need_gil".
+std::string Row(const v1::Snapshot& snapshot, const v1::LoopBlock& block) {
+  static const std::map<int, std::string> kCauses = {
+      {v1::BLOCK_CAUSE_PYTHON, "Python"},   {v1::BLOCK_CAUSE_NATIVE, "C code"},
+      {v1::BLOCK_CAUSE_SYSCALL, "syscall"}, {v1::BLOCK_CAUSE_LOCK, "lock"},
+      {v1::BLOCK_CAUSE_GIL, "GIL"},         {v1::BLOCK_CAUSE_GARBAGE, "garbage"},
+      {v1::BLOCK_CAUSE_NO_CPU, "no CPU"},   {v1::BLOCK_CAUSE_UNKNOWN, "unknown"}};
+  std::string text = kCauses.at(block.cause());
+  if (block.has_stack()) {
+    for (const std::uint32_t index : snapshot.stacks(static_cast<int>(block.stack())).frames()) {
+      const v1::Frame& frame = snapshot.frames(static_cast<int>(index));
+      const v1::Function& function = snapshot.functions(static_cast<int>(frame.function()));
+      const std::string file = Text(snapshot, function.file());
+      if (!file.ends_with("/" + kFile)) continue;
+      text += " at " + Text(snapshot, function.name()) + " " + kFile + ":" +
+              std::to_string(frame.line());
+      break;
+    }
+  }
+  const std::string task = Text(snapshot, block.task());
+  return text + (task.empty() ? "" : " in task " + task);
+}
+
+struct Seen {
+  Answer answer;
+  std::map<std::string, std::uint64_t> rows;  // how often, by Row
+  std::uint64_t blocks = 0;
+  std::string text;      // what the trace printed
+  std::string reported;  // what the program wrote on its standard error
+};
+
+// A trace of the program from its first callback to DONE.
+Seen Trace(const Strings& options, const Strings& more = {}) {
+  Target target(Program(options));
+  const TempDir directory;
+  Strings command = {TracerPath(), "-p", std::to_string(target.pid()), "-o",
+                     directory.File("last.pb")};
+  command.insert(command.end(), more.begin(), more.end());
+  Child trace(command, {directory.path(), {}});
+  trace.ReadUntilError("timing event loops by", std::chrono::seconds(20));
+  target.Signal(SIGUSR1);
+  target.Await("DONE");
+  trace.Signal(SIGINT);
+  trace.Wait(std::chrono::seconds(30));
+  Seen seen;
+  seen.text = trace.output();
+  seen.answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
+  for (const v1::LoopBlock& block : seen.answer.snapshot.loop_blocks()) {
+    seen.rows[Row(seen.answer.snapshot, block)] += block.count();
+    seen.blocks += block.count();
+  }
+  return seen;
+}
+
+// Of one cause: all five callbacks, at this line.
+void ExpectAll(const Seen& seen, const std::string& row, std::uint64_t count = 5) {
+  const auto found = seen.rows.find(row);
+  std::string all;
+  for (const auto& [text, times] : seen.rows) all += std::to_string(times) + " x " + text + "\n";
+  ASSERT_NE(found, seen.rows.end()) << row << " is not among\n" << all << seen.text;
+  EXPECT_EQ(found->second, count) << row << " among\n" << all;
+}
+
+void ExpectEachCause(const Strings& options, const std::string& how, bool tasks) {
+  Strings all = options;
+  if (!how.empty()) all.push_back(how);
+  const Seen seen = Trace(all);
+  const auto row = [&](const std::string& cause, const std::string& function,
+                       const std::string& mark) {
+    return cause + " at " + function + " " + Line(mark) + (tasks ? " in task " + function : "");
+  };
+  ExpectAll(seen, row("C code", "digest", "digest"));
+  ExpectAll(seen, row("C code", "add_up", "add up"));
+  ExpectAll(seen, row("syscall", "doze", "doze"));
+  ExpectAll(seen, row("lock", "take_lock", "take lock"));
+  ExpectAll(seen, row("garbage", "collect", "collect"));
+  ExpectAll(seen, row("syscall", "receive", "receive"));
+  ExpectAll(seen, row("syscall", "run_program", "run program"));
+  // Python code, and who waits for the GIL in it, stand on any line of the function.
+  std::uint64_t computed = 0;
+  std::uint64_t without_gil = 0;
+  for (const auto& [text, count] : seen.rows) {
+    if (text.starts_with("Python at compute ")) computed += count;
+    if (text.starts_with("GIL at need_gil ")) without_gil += count;
+  }
+  EXPECT_EQ(computed, 5U);
+  EXPECT_EQ(without_gil, 5U);
+  EXPECT_EQ(seen.blocks, 45U) << seen.text;
+  EXPECT_EQ(seen.answer.run.status, kFindings);
+  EXPECT_EQ(seen.answer.relevant_losses, Strings{});
+  EXPECT_THAT(seen.text, HasSubstr("EVENT_LOOP_BLOCKED  "));
+  EXPECT_THAT(seen.text, HasSubstr(Line("keep gil")));  // who has the GIL is named
+  if (tasks) EXPECT_THAT(seen.text, HasSubstr("(task doze)"));
+}
+
+TEST(LoopBlocked, EachCauseInATask) { ExpectEachCause({}, "", true); }
+TEST(LoopBlocked, EachCauseInAHandle) { ExpectEachCause({}, "--handle", false); }
+TEST(LoopBlocked, EachCauseOnUvloop) { ExpectEachCause({"--uvloop"}, "", true); }
+
+TEST(LoopBlocked, ShortCallbacksAreSilent) {
+  for (const std::string& kind : {"--task", "--handle", "--uvloop"}) {
+    const Seen seen = Trace({"--healthy", kind});
+    EXPECT_EQ(seen.blocks, 0U) << kind << "\n" << seen.text;
+    EXPECT_THAT(seen.text, Not(HasSubstr("EVENT_LOOP_BLOCKED"))) << kind;
+    EXPECT_EQ(seen.answer.run.status, kNothing) << seen.answer.run.error;
+    ASSERT_EQ(seen.answer.snapshot.event_loops_size(), 1) << kind;
+    EXPECT_GE(seen.answer.snapshot.event_loops(0).iterations(), 45U);
+  }
+}
+
+TEST(LoopBlocked, OffAndAnotherThreshold) {
+  EXPECT_EQ(Trace({"doze", "--healthy"}, {"--loop-block", "15ms"}).blocks, 5U);
+  EXPECT_EQ(Trace({"doze"}, {"--loop-block", "1s"}).blocks, 0U);
+  const Outcome wrong = RunTracer({"-p", "1", "--loop-block", "often"});
+  EXPECT_EQ(wrong.status, kUsage);
+}
+
+// By the state of the loop alone, whatever it is blocked by.
+TEST(LoopBlocked, ASnapshotSaysSoWhileItLasts) {
+  const std::map<std::string, std::string> causes = {{"compute", "Python at compute "},
+                                                     {"doze", "syscall at doze "}};
+  for (const std::string& python : Interpreters()) {
+    for (const auto& [cause, row] : causes) {
+      SCOPED_TRACE(python + " " + cause);
+      const Target target(Program({cause, "--forever"}, python));
+      SleepFor(Milliseconds(700));
+      const Answer answer = LookAt(target.pid());
+      ASSERT_EQ(answer.snapshot.loop_blocks_size(), 1) << answer.run.output;
+      const v1::LoopBlock& block = answer.snapshot.loop_blocks(0);
+      EXPECT_THAT(Row(answer.snapshot, block), HasSubstr(row));
+      EXPECT_THAT(Row(answer.snapshot, block), HasSubstr(" in task " + cause));
+      EXPECT_TRUE(block.in_progress());
+      EXPECT_GE(block.worst_duration_ns(), 100'000'000);
+      EXPECT_LE(block.worst_duration_ns(), 20'000'000'000);
+      EXPECT_EQ(answer.run.status, kFindings);
+    }
+  }
+}
+
+TEST(LoopBlocked, ASnapshotOfALoopThatRunsIsSilent) {
+  const Target target(Program({"--healthy"}));
+  target.Signal(SIGUSR1);
+  for (int look = 0; look < 20; ++look) {
+    const Answer answer = LookAt(target.pid());
+    EXPECT_EQ(answer.snapshot.loop_blocks_size(), 0) << answer.run.output;
+    EXPECT_EQ(answer.findings, "");
+    SleepFor(Milliseconds(11 + look % 5));
+  }
+}
+
+// What asyncio's own debug mode reports, it is told by us, too.
+TEST(LoopBlocked, AllThatDebugModeReportsIsFound) {
+  SpawnOptions debug;
+  debug.before_exec = [] { setenv("PYTHONASYNCIODEBUG", "1", 1); };
+  Child target(Program({}), debug);
+  target.ReadUntil("READY", std::chrono::seconds(30));
+  const TempDir directory;
+  Child trace({TracerPath(), "-p", std::to_string(target.pid()), "-o", directory.File("last.pb")},
+              {directory.path(), {}});
+  trace.ReadUntilError("timing event loops by", std::chrono::seconds(20));
+  target.Signal(SIGUSR1);
+  target.ReadUntil("DONE", std::chrono::seconds(60));
+  trace.Signal(SIGINT);
+  trace.Wait(std::chrono::seconds(30));
+  target.Signal(SIGKILL);
+  target.Wait(std::chrono::seconds(10));
+  // "Executing <Task finished name='doze' coro=...> took 0.121 seconds"
+  std::map<std::string, std::uint64_t> reported;
+  const std::regex executing("Executing <Task finished name='(\\w+)'.* took [0-9.]+ seconds");
+  for (const std::string& line : SplitLines(target.error())) {
+    std::smatch match;
+    if (std::regex_search(line, match, executing)) ++reported[match[1]];
+  }
+  EXPECT_EQ(reported.size(), 9U) << target.error();
+  const Answer answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
+  std::map<std::string, std::uint64_t> found;
+  for (const v1::LoopBlock& block : answer.snapshot.loop_blocks()) {
+    found[Text(answer.snapshot, block.task())] += block.count();
+  }
+  for (const auto& [task, count] : reported) EXPECT_GE(found[task], count) << task;
+}
+
+}  // namespace
+}  // namespace ct::test

@@ -1,0 +1,166 @@
+"""Callbacks that block their event loop for 120 ms (--healthy: 20 ms), one for each cause, in a task or
+(--handle) as a call_later handle. They begin at SIGUSR1, with the loop at rest in between, and DONE
+says that all of them have run. --forever: one blocks until the end."""
+import asyncio
+import ctypes
+import gc
+import hashlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+BLOCK = 0.02 if "--healthy" in sys.argv else 0.12
+ROUNDS = 5
+held, let_go, go = threading.Event(), threading.Event(), threading.Event()
+lock = threading.Lock()
+ours, theirs = socket.socketpair()
+holds_gil = ctypes.PyDLL(None)  # its functions keep the GIL while they run
+heap = []
+
+
+def calibrated(run):
+    """The size for which run(size) takes as long as a callback is to block."""
+    size, took = 1000, 0.0
+    while took < BLOCK / 4:
+        size *= 2
+        begin = time.perf_counter()
+        run(size)
+        took = time.perf_counter() - begin
+    return int(size * BLOCK / took * 1.15)
+
+
+def compute():
+    end = time.monotonic() + BLOCK
+    number = 0
+    while time.monotonic() < end:  # LINE: compute
+        number += 1
+
+
+def digest():
+    hashlib.pbkdf2_hmac("sha256", b"password", b"salt", digest_rounds)  # LINE: digest
+
+
+def add_up():
+    sum(range(add_up_size))  # LINE: add up
+
+
+def doze():
+    time.sleep(BLOCK)  # LINE: doze
+
+
+def take_lock():
+    with lock:  # LINE: take lock
+        pass
+
+
+def need_gil():
+    go.set()
+    end = time.monotonic() + BLOCK
+    while time.monotonic() < end:  # LINE: need gil
+        pass
+
+
+def collect():
+    gc.collect()  # LINE: collect
+
+
+def receive():
+    ours.recv(1)  # LINE: receive
+
+
+def run_program():
+    subprocess.run(["/bin/sleep", str(BLOCK)], capture_output=True)  # LINE: run program
+
+
+def hold_lock():
+    with lock:
+        held.set()
+        time.sleep(BLOCK)
+
+
+def keep_gil():
+    go.wait()
+    go.clear()
+    holds_gil.usleep(int(BLOCK * 1e6))  # LINE: keep gil
+
+
+def send_late():
+    time.sleep(BLOCK)
+    theirs.send(b"x")
+
+
+HELPERS = {take_lock: hold_lock, need_gil: keep_gil, receive: send_late}
+CAUSES = [compute, digest, add_up, doze, take_lock, need_gil, collect, receive, run_program]
+
+
+async def prepare(cause):
+    gc.collect()
+    await asyncio.sleep(0.05)
+    if cause not in HELPERS:
+        return None
+    held.clear()
+    thread = threading.Thread(target=HELPERS[cause])
+    thread.start()
+    while cause is take_lock and not held.is_set():
+        await asyncio.sleep(0.001)
+    return thread
+
+
+async def block(cause):
+    cause()
+
+
+async def once(loop, cause):
+    thread = await prepare(cause)
+    if cause is collect:
+        heap.extend([i] for i in range(heap_size))
+        await asyncio.sleep(0)
+    if "--handle" in sys.argv:
+        done = asyncio.Event()
+        loop.call_later(0.001, cause)
+        loop.call_later(0.002, done.set)
+        await done.wait()
+    else:
+        await asyncio.create_task(block(cause), name=cause.__name__)
+    heap.clear()
+    if thread:
+        while thread.is_alive():
+            await asyncio.sleep(0.001)
+
+
+def fill_and_collect(size):
+    filling = [[i] for i in range(size)]
+    gc.collect()
+    return filling
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    start = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, start.set)
+    chosen = [cause for cause in CAUSES if cause.__name__ in sys.argv] or CAUSES
+    print("READY", flush=True)
+    if "--forever" in sys.argv:
+        global BLOCK
+        BLOCK = 1000
+        await once(loop, chosen[0])
+    await start.wait()
+    for _ in range(ROUNDS):
+        for cause in chosen:
+            await once(loop, cause)
+    print("DONE", flush=True)
+    await asyncio.sleep(1000)
+
+
+gc.disable()
+digest_rounds = calibrated(lambda size: hashlib.pbkdf2_hmac("sha256", b"password", b"salt", size))
+add_up_size = calibrated(lambda size: sum(range(size)))
+heap_size = calibrated(fill_and_collect)
+if "--uvloop" in sys.argv:
+    import uvloop
+
+    uvloop.install()
+asyncio.run(main())

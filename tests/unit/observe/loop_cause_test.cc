@@ -1,0 +1,128 @@
+#include "observe/loop_cause.h"
+
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+
+namespace ct {
+namespace {
+
+constexpr std::uint64_t kGil = 0x1000;
+
+// A loop's thread (1) in a task, and another (2).
+PythonProcess Process(char state, std::int64_t syscall = -1, std::uint64_t word = 0) {
+  PythonProcess process;
+  process.codes = {{"resize", "/srv/images.py"},
+                   {"Handle._run", "/usr/lib/python3.11/asyncio/events.py"},
+                   {"BaseEventLoop._run_once", "/usr/lib/python3.11/asyncio/base_events.py"},
+                   {"crunch", "/srv/worker.py"}};
+  PythonThread& loop = process.threads.emplace_back();
+  loop.native_id = 1;
+  loop.running_loop = 0x10;
+  loop.running_task = 0x20;
+  loop.task_name = "GET /thumb";
+  loop.frames = {{0, 88, 0x100, {}}, {1, 80, 0x200, {}}, {2, 1922, 0x300, {}}};
+  loop.activity = ThreadActivity{.state = state, .syscall = syscall};
+  loop.activity->arguments[0] = word;
+  PythonThread& other = process.threads.emplace_back();
+  other.native_id = 2;
+  other.frames = {{3, 12, 0x400, {}}};
+  process.gils.push_back({.address = kGil, .size = 208, .held = true, .holder = 1});
+  return process;
+}
+
+BlockJudgement Judge(const std::vector<PythonProcess>& looks) {
+  std::vector<LoopSample> samples;
+  for (const PythonProcess& look : looks) samples.push_back(SampleOf(look, look.threads[0]));
+  return JudgeBlock(samples);
+}
+
+PythonProcess AtOneInstruction() {
+  PythonProcess process = Process('R');
+  process.threads[0].at_one_instruction = true;
+  return process;
+}
+
+TEST(LoopCause, NothingWasSeen) {
+  EXPECT_EQ(JudgeBlock({}).cause, BlockCause::kUnknown);
+  EXPECT_EQ(JudgeBlock({}).evidence, Evidence::kUnknown);
+}
+
+TEST(LoopCause, PythonCodeMovesAndCCodeDoesNot) {
+  EXPECT_EQ(Judge({Process('R'), Process('R')}).cause, BlockCause::kPython);
+  EXPECT_EQ(Judge({Process('R'), Process('R')}).evidence, Evidence::kCertain);
+  EXPECT_EQ(Judge({Process('R')}).evidence, Evidence::kProbable);
+  const BlockJudgement native = Judge({AtOneInstruction(), AtOneInstruction()});
+  EXPECT_EQ(native.cause, BlockCause::kNative);
+  EXPECT_EQ(native.detail, "holding the GIL");
+  EXPECT_EQ(Judge({AtOneInstruction(), Process('R')}).cause, BlockCause::kPython);
+  PythonProcess released = AtOneInstruction();
+  released.gils[0] = {.address = kGil, .size = 208};
+  EXPECT_EQ(Judge({released, released}).detail, "not holding the GIL");
+}
+
+TEST(LoopCause, SleepsInASystemCall) {
+  PythonProcess process = Process('S', SYS_recvfrom);
+  process.threads[0].activity->object = "socket 10.0.0.4:5432";
+  const BlockJudgement judgement = Judge({process, process});
+  EXPECT_EQ(judgement.cause, BlockCause::kSyscall);
+  EXPECT_EQ(judgement.detail, "recvfrom on socket 10.0.0.4:5432");
+  EXPECT_EQ(Judge({Process('D')}).detail, "asleep outside of system calls (a page fault)");
+}
+
+TEST(LoopCause, AFutexIsALockOrTheGil) {
+  EXPECT_EQ(Judge({Process('S', SYS_futex, 0x7000)}).cause, BlockCause::kLock);
+  PythonProcess process = Process('S', SYS_futex, kGil + 32);
+  process.gils[0].holder = 2;
+  EXPECT_EQ(Judge({process}).cause, BlockCause::kGil);
+  EXPECT_EQ(Judge({process}).detail, "held by thread 2 in crunch worker.py:12");
+  process.gils[0].collecting = true;
+  EXPECT_EQ(Judge({process}).detail,
+            "held by thread 2 in crunch worker.py:12, which collects garbage");
+  EXPECT_EQ(Judge({Process('S', SYS_futex, kGil + 208)}).cause, BlockCause::kLock);
+  EXPECT_EQ(Judge({Process('S', SYS_futex, kGil - 8)}).cause, BlockCause::kLock);
+}
+
+TEST(LoopCause, CollectsGarbageItself) {
+  PythonProcess process = AtOneInstruction();
+  process.gils[0].collecting = true;
+  EXPECT_EQ(Judge({process, process}).cause, BlockCause::kGarbage);
+}
+
+TEST(LoopCause, HasNoCpu) {
+  PythonProcess first = Process('R');
+  PythonProcess last = Process('R');
+  last.threads[0].activity->cpu = 5 * kMillisecond;
+  last.threads[0].activity->queued = 60 * kMillisecond;
+  EXPECT_EQ(Judge({first, last}).cause, BlockCause::kNoCpu);
+  EXPECT_EQ(Judge({Process('T')}).detail, "the thread is stopped");
+}
+
+TEST(LoopCause, TheMostFrequentOneCounts) {
+  const BlockJudgement judgement =
+      Judge({Process('R'), Process('S', SYS_read), Process('S', SYS_read)});
+  EXPECT_EQ(judgement.cause, BlockCause::kSyscall);
+  EXPECT_EQ(judgement.evidence, Evidence::kProbable);
+  EXPECT_EQ(judgement.shown, 1U);
+}
+
+TEST(LoopCause, ManyShortCallbacksAreSeveral) {
+  PythonProcess other = Process('R');
+  EXPECT_FALSE(Judge({Process('R'), other}).several);
+  other.threads[0].running_task = 0x30;
+  EXPECT_TRUE(Judge({Process('R'), other}).several);
+  other.threads[0].running_task = 0;  // a handle, after the task
+  EXPECT_TRUE(Judge({Process('R'), other}).several);
+}
+
+TEST(LoopCause, InItsSelectorNothingIsInProgress) {
+  PythonProcess process = Process('S', SYS_epoll_wait);
+  EXPECT_FALSE(IsInSelector(process, process.threads[0])) << "a callback's own";
+  process.threads[0].frames.erase(process.threads[0].frames.begin(),
+                                  process.threads[0].frames.begin() + 2);
+  EXPECT_TRUE(IsInSelector(process, process.threads[0]));
+  process.threads[0].iteration_began = 5.0;
+  EXPECT_FALSE(IsInSelector(process, process.threads[0]));
+}
+
+}  // namespace
+}  // namespace ct

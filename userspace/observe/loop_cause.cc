@@ -1,0 +1,192 @@
+#include "observe/loop_cause.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <sys/syscall.h>
+
+#include "observe/syscall_name.h"
+
+namespace ct {
+namespace {
+
+constexpr std::size_t kMaxFrames = 256;
+// asyncio/base_events.py and asyncio/events.py. uvloop's own are no Python frames.
+constexpr std::string_view kRunOnce = "BaseEventLoop._run_once";
+constexpr std::string_view kRunHandle = "Handle._run";
+// arch/x86/entry/syscalls/syscall_64.tbl: newer than the headers of Debian 12.
+constexpr std::int64_t kFutexWaitv = 449;
+constexpr std::int64_t kFutexWait = 455;
+
+bool IsFutexWait(const ThreadActivity& activity) {
+  return activity.syscall == SYS_futex || activity.syscall == kFutexWait ||
+         activity.syscall == kFutexWaitv;
+}
+
+Stack StackOf(const PythonProcess& process, const PythonThread& thread) {
+  Stack stack;
+  stack.end = thread.truncated || thread.frames.size() > kMaxFrames ? StackEnd::kTooDeep
+                                                                    : StackEnd::kComplete;
+  for (const PythonFrame& from : thread.frames) {
+    if (stack.frames.size() == kMaxFrames) break;
+    const PythonCode& code = process.CodeOf(from);
+    Frame& frame = stack.frames.emplace_back();
+    frame.origin = FrameOrigin::kPython;
+    frame.function = code.function;
+    frame.file = code.file;
+    frame.line = from.line;
+  }
+  return stack;
+}
+
+std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// "resize images.py:88": where a person would look first.
+std::string PlaceOf(const Stack& stack) {
+  const Frame* frame = OwnPythonFrame(stack);
+  if (frame == nullptr) return {};
+  return fmt::format("{} {}:{}", frame->function, BaseName(frame->file), frame->line);
+}
+
+// What the loop called: the frame just inside of its handle's.
+std::string CallbackOf(const Stack& stack) {
+  for (std::size_t i = 1; i < stack.frames.size(); ++i) {
+    if (stack.frames[i].function != kRunHandle) continue;
+    return stack.frames[i - 1].function + " " + stack.frames[i - 1].file;
+  }
+  return {};
+}
+
+BlockCause CauseOf(const LoopSample& sample) {
+  const ThreadActivity& activity = sample.activity;
+  if (sample.waits_for_gil) return BlockCause::kGil;
+  if (activity.state == 'R') {
+    if (sample.gil == GilOwner::kItself && sample.collecting) return BlockCause::kGarbage;
+    if (sample.gil == GilOwner::kItself && !sample.at_one_instruction) return BlockCause::kPython;
+    return BlockCause::kNative;
+  }
+  if (activity.state == 'S' || activity.state == 'D') {
+    return IsFutexWait(activity) ? BlockCause::kLock : BlockCause::kSyscall;
+  }
+  // Stopped, or traced: it could run and is not let.
+  return activity.state != 0 ? BlockCause::kNoCpu : BlockCause::kUnknown;
+}
+
+std::string DetailOf(BlockCause cause, const LoopSample& sample) {
+  switch (cause) {
+    case BlockCause::kGil:
+      return sample.gil_holder.empty() ? "" : "held by " + sample.gil_holder;
+    case BlockCause::kNative:
+      return sample.gil == GilOwner::kItself ? "holding the GIL" : "not holding the GIL";
+    case BlockCause::kSyscall: {
+      const ThreadActivity& activity = sample.activity;
+      if (activity.syscall < 0) return "asleep outside of system calls (a page fault)";
+      const std::string name = SyscallName(activity.syscall);
+      return activity.object.empty() ? name : name + " on " + activity.object;
+    }
+    case BlockCause::kNoCpu:
+      return sample.activity.state == 'R' ? "" : "the thread is stopped";
+    default:
+      return {};
+  }
+}
+
+// It was ready to run all the time, and most of it without a CPU.
+bool HadNoCpu(std::span<const LoopSample> samples) {
+  const ThreadActivity& first = samples.front().activity;
+  const ThreadActivity& last = samples.back().activity;
+  const bool ready = std::all_of(samples.begin(), samples.end(), [](const LoopSample& sample) {
+    return sample.activity.state == 'R';
+  });
+  return samples.size() > 1 && ready && last.queued - first.queued > 2 * (last.cpu - first.cpu);
+}
+
+bool SawSeveral(std::span<const LoopSample> samples) {
+  std::set<std::pair<std::uint64_t, std::string>> seen;
+  for (const LoopSample& sample : samples) {
+    if (sample.task != 0) {
+      seen.emplace(sample.task, "");
+    } else if (!sample.callback.empty()) {
+      seen.emplace(0, sample.callback);
+    }
+  }
+  return seen.size() > 1;
+}
+
+}  // namespace
+
+bool IsInSelector(const PythonProcess& process, const PythonThread& thread) {
+  if (!thread.activity || !IsSelector(thread.activity->syscall)) return false;
+  for (const PythonFrame& frame : thread.frames) {
+    const std::string& function = process.CodeOf(frame).function;
+    if (function == kRunHandle) return false;
+    if (function == kRunOnce) return !thread.iteration_began;
+  }
+  return false;
+}
+
+LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
+  LoopSample sample;
+  sample.activity = thread.activity.value_or(ThreadActivity{});
+  sample.task = thread.running_task;
+  sample.task_name = thread.task_name;
+  sample.at_one_instruction = thread.at_one_instruction;
+  sample.stack = StackOf(process, thread);
+  sample.callback = CallbackOf(sample.stack);
+  for (const PythonGil& gil : process.gils) {
+    const std::uint64_t word = sample.activity.arguments[0];
+    const bool waits = IsFutexWait(sample.activity) && word - gil.address < gil.size;
+    // With several interpreters the thread's own GIL is the one that it waits for or has.
+    if (process.gils.size() > 1 && !waits && gil.holder != thread.native_id) continue;
+    sample.waits_for_gil = waits;
+    sample.collecting = gil.collecting;
+    if (!gil.held) continue;
+    sample.gil = gil.holder == thread.native_id ? GilOwner::kItself : GilOwner::kOther;
+    for (const PythonThread& other : process.threads) {
+      if (sample.gil != GilOwner::kOther || other.native_id != gil.holder) continue;
+      const std::string place = PlaceOf(StackOf(process, other));
+      sample.gil_holder =
+          fmt::format("thread {}{}{}{}", other.native_id, place.empty() ? "" : " in ", place,
+                      gil.collecting ? ", which collects garbage" : "");
+    }
+  }
+  return sample;
+}
+
+BlockJudgement JudgeBlock(std::span<const LoopSample> samples) {
+  BlockJudgement judgement;
+  if (samples.empty()) return judgement;
+  std::map<BlockCause, std::size_t> votes;
+  for (const LoopSample& sample : samples) ++votes[CauseOf(sample)];
+  // A line of C code is one instruction in all looks that saw it run; a look of half a millisecond
+  // may find Python code without a CPU, at one instruction, too.
+  if (votes.contains(BlockCause::kPython) && votes.contains(BlockCause::kNative)) {
+    const auto native = votes.extract(BlockCause::kNative);
+    votes[BlockCause::kPython] += native.mapped();
+  }
+  const auto most = std::max_element(
+      votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  judgement.cause = HadNoCpu(samples) ? BlockCause::kNoCpu : most->first;
+  const bool all_agree = most->second == samples.size() && samples.size() > 1;
+  judgement.evidence = all_agree ? Evidence::kCertain : Evidence::kProbable;
+  judgement.several = SawSeveral(samples);
+  // Where it was seen most often, of those looks that saw this cause.
+  std::map<std::string, std::size_t> places;
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const BlockCause cause = CauseOf(samples[i]);
+    const bool running = judgement.cause == BlockCause::kPython && cause == BlockCause::kNative;
+    if (cause != judgement.cause && judgement.cause != BlockCause::kNoCpu && !running) continue;
+    const std::size_t seen = ++places[PlaceOf(samples[i].stack)];
+    if (seen <= best) continue;
+    best = seen;
+    judgement.shown = i;
+  }
+  judgement.detail = DetailOf(judgement.cause, samples[judgement.shown]);
+  return judgement;
+}
+
+}  // namespace ct

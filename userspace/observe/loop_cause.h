@@ -1,0 +1,50 @@
+// Why an event loop stands: a judgement on what was seen of its thread meanwhile. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/clock.h"
+#include "model/event_loop.h"
+#include "model/frame.h"
+#include "runtimes/python_process.h"
+
+namespace ct {
+
+// Who has the GIL, as the loop's thread sees it.
+enum class GilOwner : std::uint8_t { kNobody, kItself, kOther };
+
+// One look at a loop's thread in the middle of an iteration.
+struct LoopSample {
+  ThreadActivity activity;
+  std::uint64_t task = 0;  // that runs; 0: a callback that is no task
+  std::string task_name;
+  std::string callback;  // what the loop called, by its function and file; empty: not known
+  bool at_one_instruction = false;  // see PythonThread
+  Stack stack;
+  GilOwner gil = GilOwner::kNobody;
+  bool waits_for_gil = false;
+  bool collecting = false;  // who has the GIL collects garbage
+  std::string gil_holder;   // kOther: "thread 4243 in crunch images.py:12"
+};
+
+// What `process` says of one of its threads; thread.activity is set.
+LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread);
+
+// True if the thread is inside its loop's own selector: no iteration is in progress.
+bool IsInSelector(const PythonProcess& process, const PythonThread& thread);
+
+struct BlockJudgement {
+  BlockCause cause = BlockCause::kUnknown;
+  // Certain: at least two looks, and all agree.
+  Evidence evidence = Evidence::kUnknown;
+  std::string detail;
+  bool several = false;   // not one callback or task in all looks
+  std::size_t shown = 0;  // the sample that shows it best
+};
+// Of one iteration, samples in their order.
+BlockJudgement JudgeBlock(std::span<const LoopSample> samples);
+
+}  // namespace ct

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -48,6 +49,24 @@ inline PythonProcess ReadAtRest(pid_t pid) {
 // One of tests/targets/python. It leaves no compiled files among the sources.
 inline Strings PythonProgram(const std::string& python, const std::string& file) {
   return {python, "-B", SourcePath("python/" + file)};
+}
+
+// Names of objects: "NAME 7f0012 lock" of the program (tests/targets/python/truth.py).
+using Names = std::map<std::uint64_t, std::string>;
+inline Names NamesOf(const Child& program) {
+  Names names;
+  for (const std::string& line : SplitLines(program.output())) {
+    std::istringstream words(line);
+    std::string tag, address, name;
+    words >> tag >> address >> name;
+    if (tag == "NAME") names[std::stoull(address, nullptr, 16)] = name;
+  }
+  return names;
+}
+
+inline std::string NameOf(const Names& names, std::uint64_t object, const std::string& otherwise) {
+  const auto found = names.find(object);
+  return found != names.end() ? found->second : otherwise;
 }
 
 }  // namespace ct::test

@@ -1,8 +1,6 @@
 // The reader of CPython on real interpreters, against what each program knows of itself.
 #include <algorithm>
 #include <filesystem>
-#include <map>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -16,30 +14,15 @@ namespace {
 using std::chrono::seconds;
 using test::Child;
 using test::Interpreters;
+using test::NameOf;
+using test::Names;
+using test::NamesOf;
 using test::PythonProgram;
 using test::ReadAtRest;
 using test::ReadOnce;
 using test::SplitLines;
 using test::Strings;
 using testing::IsEmpty;
-
-// Names of objects: "NAME 7f0012 lock" of the program.
-using Names = std::map<std::uint64_t, std::string>;
-Names NamesOf(const Child& program) {
-  Names names;
-  for (const std::string& line : SplitLines(program.output())) {
-    std::istringstream words(line);
-    std::string tag, address, name;
-    words >> tag >> address >> name;
-    if (tag == "NAME") names[std::stoull(address, nullptr, 16)] = name;
-  }
-  return names;
-}
-
-std::string NameOf(const Names& names, std::uint64_t object, const std::string& otherwise) {
-  const auto found = names.find(object);
-  return found != names.end() ? found->second : otherwise;
-}
 
 std::string Joined(const Strings& words, const char* separator = " ") {
   return fmt::format("{}", fmt::join(words, separator));
@@ -119,7 +102,13 @@ std::string WaitText(const PythonAwait& wait, const Names& names) {
     case PythonAwaitKind::kSleep:
       return "sleep";
     case PythonAwaitKind::kConcurrent:
+    case PythonAwaitKind::kConcurrentAll:
+    case PythonAwaitKind::kConcurrentAny:
       return fmt::format("concurrent ({})", children.size());
+    case PythonAwaitKind::kThread:
+      return "thread " + NameOf(names, wait.object, "(unnamed)");
+    case PythonAwaitKind::kGil:
+      return "GIL";
   }
   return "";
 }
@@ -311,7 +300,7 @@ TEST(PythonReader, FindsNoneInOtherPrograms) {
 TEST(PythonReader, LeavesTasksOutWhereNotAsked) {
   Child program(PythonProgram(CT_PYTHON, "waits.py"));
   program.ReadUntil("READY", seconds(60));
-  const auto process = ReadOnce(program.pid(), {.tasks = false});
+  const auto process = ReadOnce(program.pid(), {.tasks = false, .futexes = {}});
   ASSERT_TRUE(process) << process.error().message;
   ASSERT_TRUE(*process);
   EXPECT_THAT((*process)->tasks, IsEmpty());

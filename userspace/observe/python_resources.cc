@@ -101,6 +101,24 @@ std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::stri
       resource.address = wait.children.empty() ? wait.future : wait.children.front();
       resource.type = "concurrent.futures.Future";
       return resource;
+    case PythonAwaitKind::kConcurrentAll:
+      resource = OfEnds(wait, "concurrent.futures.wait");
+      resource.rule = ReleaseRule::kAllHolders;
+      return resource;
+    case PythonAwaitKind::kConcurrentAny:
+      return OfEnds(wait, "concurrent.futures.wait");
+    case PythonAwaitKind::kThread:
+      resource.kind = ResourceKind::kThreadExit;
+      resource.purpose = WaitPurpose::kJoin;
+      resource.address = wait.object != 0 ? wait.object : wait.future;
+      resource.type = "threading.Thread";
+      return resource;
+    case PythonAwaitKind::kGil:
+      resource.kind = ResourceKind::kGil;
+      resource.purpose = WaitPurpose::kAcquire;
+      resource.address = wait.object;
+      resource.type = "GIL";
+      return resource;
   }
   return std::nullopt;
 }

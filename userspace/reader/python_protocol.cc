@@ -27,6 +27,7 @@ class Splitter {
   Status Run(const PythonProcess& process) {
     part_.set_version(process.version);
     for (const PythonGil& gil : process.gils) Add(gil);
+    for (const PythonLock& lock : process.locks) Add(lock);
     for (const PythonSkip& skip : process.skips) {
       wire::PythonSkip& to = *part_.add_skips();
       to.set_reason(skip.reason);
@@ -78,6 +79,24 @@ class Splitter {
     to.set_collecting(gil.collecting);
   }
 
+  void Add(const PythonLock& lock) {
+    wire::PythonLock& to = *part_.add_locks();
+    to.set_address(lock.address);
+    to.set_locked(lock.locked);
+    to.set_keeps_owner(lock.keeps_owner);
+    to.set_owner(lock.owner);
+  }
+
+  std::size_t Add(const PythonAwait& wait, wire::PythonAwait& to) {
+    to.set_kind(static_cast<std::uint32_t>(wait.kind));
+    to.set_future(wait.future);
+    to.mutable_children()->Assign(wait.children.begin(), wait.children.end());
+    to.set_type(TypeIndex(wait.type));
+    to.set_object(wait.object);
+    to.set_attribute(wait.attribute);
+    return wait.children.size();
+  }
+
   template <class Message>
   std::size_t AddFrames(const std::vector<PythonFrame>& frames, Message& message) {
     std::size_t weight = frames.size() + 1;
@@ -114,7 +133,10 @@ class Splitter {
     to.set_at_one_instruction(thread.at_one_instruction);
     if (thread.iteration_began) to.set_iteration_began(*thread.iteration_began);
     if (thread.activity) Add(*thread.activity, *to.mutable_activity());
-    return AddFrames(thread.frames, to);
+    to.set_name(thread.name);
+    to.set_timed(thread.timed);
+    if (thread.deadline) to.set_deadline(*thread.deadline);
+    return AddFrames(thread.frames, to) + Add(thread.waits_for, *to.mutable_waits_for());
   }
 
   static void Add(const ThreadActivity& activity, wire::ThreadActivity& to) {
@@ -135,16 +157,9 @@ class Splitter {
     to.set_loop(task.loop);
     to.set_thread(task.thread);
     to.set_truncated(task.truncated);
-    const PythonAwait& wait = task.waits_for;
-    to.set_await_kind(static_cast<std::uint32_t>(wait.kind));
-    to.set_future(wait.future);
-    to.mutable_children()->Assign(wait.children.begin(), wait.children.end());
-    to.set_type(TypeIndex(wait.type));
-    to.set_object(wait.object);
-    to.set_attribute(wait.attribute);
     if (task.deadline) to.set_deadline(*task.deadline);
     to.set_deadline_frame(task.deadline_frame);
-    return AddFrames(task.frames, to) + wait.children.size();
+    return AddFrames(task.frames, to) + Add(task.waits_for, *to.mutable_waits_for());
   }
 
   const SendPythonPart& send_;
@@ -193,11 +208,25 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
   return frames;
 }
 
+PythonAwait PythonIntake::TakeAwait(const Part& part, const wire::PythonAwait& from) {
+  PythonAwait wait;
+  wait.kind = Bounded(from.kind(), PythonAwaitKind::kGil, PythonAwaitKind::kUnknown);
+  wait.future = from.future();
+  if (Spend(children_left_, static_cast<std::uint64_t>(from.children_size()))) {
+    wait.children.assign(from.children().begin(), from.children().end());
+  }
+  wait.type = Type(part, from.type());
+  wait.object = from.object();
+  wait.attribute = Text(from.attribute());
+  return wait;
+}
+
 PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread& from) {
   PythonThread thread;
   thread.native_id = from.native_id();
   thread.address = from.address();
   thread.ident = from.ident();
+  thread.name = Text(from.name());
   thread.frames = TakeFrames(part, from.frames());
   thread.truncated = from.truncated();
   thread.running_loop = from.running_loop();
@@ -206,8 +235,6 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
   thread.instruction = from.instruction();
   thread.at_one_instruction = from.at_one_instruction();
   if (from.has_iteration_began()) thread.iteration_began = from.iteration_began();
-  thread.host_tid = from.host_tid();
-  thread.asleep = from.asleep();
   if (from.has_activity()) {
     const wire::ThreadActivity& row = from.activity();
     ThreadActivity& activity = thread.activity.emplace();
@@ -222,6 +249,11 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
     activity.queued = row.queued_ns();
     activity.read_at = row.read_at_ns();
   }
+  thread.waits_for = TakeAwait(part, from.waits_for());
+  thread.timed = from.timed();
+  if (from.has_deadline()) thread.deadline = from.deadline();
+  thread.host_tid = from.host_tid();
+  thread.asleep = from.asleep();
   return thread;
 }
 
@@ -234,15 +266,7 @@ PythonTask PythonIntake::TakeTask(const Part& part, const wire::PythonTask& from
   task.thread = from.thread();
   task.frames = TakeFrames(part, from.frames());
   task.truncated = from.truncated();
-  PythonAwait& wait = task.waits_for;
-  wait.kind = Bounded(from.await_kind(), PythonAwaitKind::kConcurrent, PythonAwaitKind::kUnknown);
-  wait.future = from.future();
-  if (Spend(children_left_, static_cast<std::uint64_t>(from.children_size()))) {
-    wait.children.assign(from.children().begin(), from.children().end());
-  }
-  wait.type = Type(part, from.type());
-  wait.object = from.object();
-  wait.attribute = Text(from.attribute());
+  task.waits_for = TakeAwait(part, from.waits_for());
   if (from.has_deadline()) task.deadline = from.deadline();
   task.deadline_frame = from.deadline_frame() < task.frames.size() ? from.deadline_frame() : 0;
   return task;
@@ -255,7 +279,8 @@ Status PythonIntake::Take(const Part& part) {
   Spend(codes_left_, count(part.codes_size()));
   Spend(threads_left_, count(part.threads_size()));
   Spend(tasks_left_, count(part.tasks_size()));
-  Spend(others_left_, count(part.gils_size()) + count(part.skips_size()));
+  Spend(others_left_,
+        count(part.gils_size()) + count(part.skips_size()) + count(part.locks_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
@@ -264,11 +289,14 @@ Status PythonIntake::Take(const Part& part) {
       process_->gils.push_back(
           {gil.address(), gil.size(), gil.held(), gil.holder(), gil.collecting()});
     }
+    for (const wire::PythonLock& lock : part.locks()) {
+      process_->locks.push_back({lock.address(), lock.locked(), lock.keeps_owner(), lock.owner()});
+    }
     for (const wire::PythonSkip& skip : part.skips()) {
       process_->skips.push_back({Text(skip.reason()), skip.count()});
     }
-    for (const wire::PythonThread& thread : part.threads()) {
-      process_->threads.push_back(TakeThread(part, thread));
+    for (const wire::PythonThread& from : part.threads()) {
+      process_->threads.push_back(TakeThread(part, from));
     }
     for (const wire::PythonTask& task : part.tasks()) {
       process_->tasks.push_back(TakeTask(part, task));

@@ -36,6 +36,7 @@ class PythonIntake {
   std::string Text(const std::string& bytes);
   std::string Type(const Part& part, std::uint32_t index);
   std::vector<PythonFrame> TakeFrames(const Part& part, const Frames& from);
+  PythonAwait TakeAwait(const Part& part, const concurrency_tracer::internal::PythonAwait& from);
   PythonThread TakeThread(const Part& part, const concurrency_tracer::internal::PythonThread& from);
   PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
 
@@ -48,7 +49,7 @@ class PythonIntake {
   std::uint64_t holds_left_ = 1 << 20;
   std::uint64_t children_left_ = 4 << 20;
   std::uint64_t codes_left_ = 1 << 17;
-  std::uint64_t others_left_ = 4096;     // GILs and skips
+  std::uint64_t others_left_ = 16'384;   // GILs, locks and skips
   std::uint64_t text_left_ = 256 << 20;  // bytes of names, each time one is kept
 };
 

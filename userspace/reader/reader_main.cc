@@ -249,7 +249,9 @@ class Server {
     std::optional<PythonProcess> last;
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
-      Result<std::optional<PythonProcess>> process = ReadPython(target, {});
+      PythonOptions options;
+      options.futexes = FutexCallsOf(before);
+      Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
       if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough ||

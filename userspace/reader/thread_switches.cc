@@ -1,12 +1,17 @@
 #include "reader/thread_switches.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <string_view>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
 
 namespace ct {
 namespace {
@@ -48,6 +53,41 @@ std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status) {
   return known == 4 ? std::optional(thread) : std::nullopt;
 }
 
+// "202 0x7f... 0x189 0x0 0x0 0x0 0xffffffff 0xSP 0xPC": the call's number and its arguments.
+std::optional<FutexCall> ParseFutexCall(const std::string& line) {
+  std::istringstream words(line);
+  long number = -1;
+  std::array<std::uint64_t, 4> arguments{};
+  words >> number;
+  for (std::uint64_t& argument : arguments) {
+    std::string word;
+    words >> word;
+    if (!word.starts_with("0x")) return std::nullopt;
+    const auto [end, error] =
+        std::from_chars(word.data() + 2, word.data() + word.size(), argument, 16);
+    if (error != std::errc()) return std::nullopt;
+  }
+  // One with a timeout that was interrupted goes on as a call of its own, with its old arguments.
+  if (number != SYS_futex && number != SYS_restart_syscall) return std::nullopt;
+  const auto operation = static_cast<int>(arguments[1]);
+  const int command = operation & FUTEX_CMD_MASK;
+  if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) return std::nullopt;
+  FutexCall call;
+  call.word = arguments[0];
+  call.timeout_at = arguments[3];
+  // A plain wait is for a time, not until one.
+  call.monotonic = command == FUTEX_WAIT_BITSET && (operation & FUTEX_CLOCK_REALTIME) == 0;
+  return call;
+}
+
+FutexCalls FutexCallsOf(const ThreadSwitches& threads) {
+  FutexCalls calls;
+  for (const auto& [native_id, thread] : threads) {
+    if (thread.futex) calls.emplace(native_id, *thread.futex);
+  }
+  return calls;
+}
+
 std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status");
   return ParseThreadStatus(tid, status);
@@ -62,8 +102,12 @@ ThreadSwitches ReadThreadSwitches(pid_t pid) {
        task.increment(error)) {
     if (threads.size() >= kMaxThreads) return {};
     const auto tid = LastNumber(task->path().filename().native());
-    const auto thread = tid ? ReadThreadStatus(pid, static_cast<pid_t>(*tid)) : std::nullopt;
-    if (thread) threads.emplace(thread->ns_tid, *thread);
+    auto thread = tid ? ReadThreadStatus(pid, static_cast<pid_t>(*tid)) : std::nullopt;
+    if (!thread) continue;
+    std::ifstream syscall(task->path() / "syscall");
+    std::string line;
+    if (std::getline(syscall, line)) thread->futex = ParseFutexCall(line);
+    threads.emplace(thread->ns_tid, *thread);
   }
   return threads;
 }

@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <istream>
 #include <optional>
+#include <string>
 #include <unordered_map>
 
 #include <sys/types.h>
 
-#include "runtimes/python_process.h"
+#include "runtimes/python.h"
 
 namespace ct {
 
@@ -18,6 +19,7 @@ struct ThreadSwitch {
   pid_t ns_tid = 0;  // in its innermost pid namespace
   std::uint64_t switches = 0;
   bool asleep = false;
+  std::optional<FutexCall> futex;
   bool operator==(const ThreadSwitch&) const = default;
 };
 using ThreadSwitches = std::unordered_map<pid_t, ThreadSwitch>;  // by ns_tid
@@ -26,9 +28,14 @@ std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid);
 // What /proc/PID/task/TID/status says; nullopt if that is not all there.
 std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status);
 
+// What /proc/PID/task/TID/syscall says of a thread that waits on a futex.
+std::optional<FutexCall> ParseFutexCall(const std::string& line);
+
 // Of all threads of a process; of none if it has more than 1024, to read which would take longer
 // than what it is about.
 ThreadSwitches ReadThreadSwitches(pid_t pid);
+
+FutexCalls FutexCallsOf(const ThreadSwitches& threads);
 
 // Fills in PythonThread::host_tid and asleep.
 void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,

@@ -51,10 +51,41 @@ struct ThreadActivity {
   bool operator==(const ThreadActivity&) const = default;
 };
 
+enum class PythonAwaitKind : std::uint8_t {
+  kNothing,
+  kUnknown,     // a future of which nothing else is known; of a thread: a lock
+  kOne,         // children: that one task or future
+  kAll,         // children: all of these must complete (gather, TaskGroup, wait(ALL_COMPLETED))
+  kAny,         // children: any of these
+  kObject,      // an object that keeps the future among its waiters
+  kSleep,       // until the deadline
+  kConcurrent,  // children: a concurrent.futures.Future
+  // Of threads alone.
+  kConcurrentAll,  // children: all of these concurrent.futures.Futures
+  kConcurrentAny,
+  kThread,  // children: the ident of a thread that has to end, unless it is not known
+  kGil,     // object: PythonGil::address
+};
+
+// What a task is suspended on, or a thread blocked on.
+struct PythonAwait {
+  PythonAwaitKind kind = PythonAwaitKind::kNothing;
+  // Of a task: what it is suspended on. Of a thread: the lock that its call waits in, or the futex
+  // word, if that is all that is known.
+  std::uint64_t future = 0;
+  std::vector<std::uint64_t> children;
+  // kObject: "asyncio.locks.Semaphore", the address, "_waiters".
+  std::string type;
+  std::uint64_t object = 0;
+  std::string attribute;
+  bool operator==(const PythonAwait&) const = default;
+};
+
 struct PythonThread {
   pid_t native_id = 0;
   std::uint64_t address = 0;        // of its PyThreadState
   std::uint64_t ident = 0;          // pthread_self(), threading.get_ident()
+  std::string name;                 // of its threading.Thread; empty: it has none
   std::vector<PythonFrame> frames;  // innermost first
   bool truncated = false;           // frames are missing at the outer end
   std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
@@ -67,6 +98,9 @@ struct PythonThread {
   // When the loop came out of its selector: the loop's clock, seconds. Unset: it is inside, or the
   // loop is none of asyncio's own.
   std::optional<double> iteration_began;
+  PythonAwait waits_for;           // in a call that blocks; only where its futex call was given
+  bool timed = false;              // that call gives up by itself
+  std::optional<double> deadline;  // when, by time.monotonic()
   // Not read from its memory: filled in by who reads it. The thread outside of its pid namespace
   // (0: not known), and whether it slept, with equal switch counts, while all this was read: then
   // what its loop's tasks do fits together.
@@ -74,6 +108,15 @@ struct PythonThread {
   bool asleep = false;
   std::optional<ThreadActivity> activity;  // of threads with an event loop, where asked for
   bool operator==(const PythonThread&) const = default;
+};
+
+// A threading.Lock or RLock that a thread waits for.
+struct PythonLock {
+  std::uint64_t address = 0;
+  bool locked = false;
+  bool keeps_owner = false;  // an RLock
+  std::uint64_t owner = 0;   // ident of the thread that has it; 0: none
+  bool operator==(const PythonLock&) const = default;
 };
 
 struct PythonGil {
@@ -93,28 +136,6 @@ enum class PythonTaskState : std::uint8_t {
   kRunning,
   kFinished,
   kCancelled,
-};
-
-enum class PythonAwaitKind : std::uint8_t {
-  kNothing,
-  kUnknown,     // a future of which nothing else is known
-  kOne,         // children: that one task or future
-  kAll,         // children: all of these must complete (gather, TaskGroup, wait(ALL_COMPLETED))
-  kAny,         // children: any of these
-  kObject,      // an object that keeps the future among its waiters
-  kSleep,       // until the deadline
-  kConcurrent,  // children: a concurrent.futures.Future
-};
-
-struct PythonAwait {
-  PythonAwaitKind kind = PythonAwaitKind::kNothing;
-  std::uint64_t future = 0;  // what the task is suspended on
-  std::vector<std::uint64_t> children;
-  // kObject: "asyncio.locks.Semaphore", the address, "_waiters".
-  std::string type;
-  std::uint64_t object = 0;
-  std::string attribute;
-  bool operator==(const PythonAwait&) const = default;
 };
 
 struct PythonTask {
@@ -145,6 +166,7 @@ struct PythonProcess {
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
   std::vector<PythonGil> gils;  // one an interpreter that has its own
+  std::vector<PythonLock> locks;
   std::vector<PythonSkip> skips;
 
   [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {

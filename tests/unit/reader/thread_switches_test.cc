@@ -17,13 +17,13 @@ constexpr const char* kSleeps =
     "voluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t4\n";
 
 TEST(ThreadSwitches, AreBothKindsAndOfTheInnermostNamespace) {
-  EXPECT_EQ(Parse(kSleeps), (ThreadSwitch{4243, 7, 154, true}));
+  EXPECT_EQ(Parse(kSleeps), (ThreadSwitch{4243, 7, 154, true, {}}));
 }
 
 TEST(ThreadSwitches, TellWhoRuns) {
   std::string text = kSleeps;
   text.replace(text.find("S (sleeping)"), 12, "R (running)");
-  EXPECT_EQ(Parse(text), (ThreadSwitch{4243, 7, 154, false}));
+  EXPECT_EQ(Parse(text), (ThreadSwitch{4243, 7, 154, false, {}}));
 }
 
 TEST(ThreadSwitches, AreNotMadeUp) {
@@ -31,15 +31,30 @@ TEST(ThreadSwitches, AreNotMadeUp) {
   EXPECT_FALSE(Parse("State:\tS (sleeping)\nNSpid:\t\nvoluntary_ctxt_switches:\tx\n"));
 }
 
+TEST(ThreadSwitches, TellTheFutexThatAThreadSleepsOn) {
+  // sem_wait() of glibc 2.36: FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME.
+  EXPECT_EQ(ParseFutexCall("202 0x7f0010 0x189 0x0 0x0 0x0 0xffffffff 0x7ffc0 0x7f1234"),
+            (FutexCall{0x7f0010, 0, false}));
+  EXPECT_EQ(ParseFutexCall("202 0x7f0010 0x89 0x0 0x7ffd8 0x0 0xffffffff 0x7ffc0 0x7f1234"),
+            (FutexCall{0x7f0010, 0x7ffd8, true}));
+  EXPECT_EQ(ParseFutexCall("202 0x7f0010 0x80 0x2 0x7ffd8 0x0 0x0 0x7ffc0 0x7f1234"),
+            (FutexCall{0x7f0010, 0x7ffd8, false}));
+  for (const char* const line :
+       {"", "running", "-1 0x7ffc0 0x7f1234", "202 0x7f0010", "202 0x7f0010 0x1 0x1 0x0 0x0",
+        "202 0xzz 0x0 0x0 0x0 0x0", "232 0x4 0x80 0x0 0x0 0x0 0x0 0x7ffc0 0x7f1234"}) {
+    EXPECT_FALSE(ParseFutexCall(line)) << line;
+  }
+}
+
 TEST(ThreadSwitches, SayWhoSleptThroughTheReading) {
   PythonProcess process;
   process.threads.resize(4);
   for (int i = 0; i < 4; ++i) process.threads[static_cast<std::size_t>(i)].native_id = i + 1;
   const ThreadSwitches before = {
-      {1, {101, 1, 5, true}}, {2, {102, 2, 5, true}}, {3, {103, 3, 5, false}}};
+      {1, {101, 1, 5, true, {}}}, {2, {102, 2, 5, true, {}}}, {3, {103, 3, 5, false, {}}}};
   ThreadSwitches after = before;
   after[2].switches = 6;
-  after[4] = {104, 4, 5, true};
+  after[4] = {104, 4, 5, true, {}};
   NoteWhoSlept(before, after, process);
   EXPECT_TRUE(process.threads[0].asleep);
   EXPECT_EQ(process.threads[0].host_tid, 101);

@@ -35,6 +35,9 @@ class CodeCache {
   // How many operands are live whatever happens to the instruction at this address; 0 if no handler
   // covers it.
   std::uint32_t DepthAt(Code& code, Address instruction);
+  [[nodiscard]] const std::string& FileOf(const Code& code) const {
+    return names_[code.index].file;
+  }
   [[nodiscard]] std::vector<PythonCode> Take() { return std::move(names_); }
 
  private:

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 
+#include "runtimes/cpython/thread_locks.h"
+
 namespace ct::cpython {
 namespace {
 
@@ -219,24 +221,11 @@ void HoldReader::Expand(Address object, const Type& type, int depth, const Pytho
 
 // What an object says of itself is more than what a stack slot suggests.
 bool HoldReader::IsFree(Address object, const Type& type) {
-  // Modules/_threadmodule.c: a semaphore in front of `locked` and of the count of an RLock; since
-  // 3.13 a PyMutex, whose lowest bit is "locked". The sizes tell which (3.13.0 had the old one).
-  constexpr std::uint64_t kMutex = 16;
-  constexpr std::uint64_t kLocked = 32;
   if (type.name == "asyncio.locks.Lock") {
     return heap_.Int(heap_.Attribute(object, "_locked")) == 0;
   }
-  if (type.name == "_thread.lock") {
-    const bool is_mutex = type.basic_size == 24;
-    const std::uint64_t at = is_mutex ? kMutex : kLocked;
-    return (heap_.Value<std::uint8_t>(object + at).value_or(1) & 1) == 0;
-  }
-  if (type.name == "_thread.RLock") {
-    const bool is_mutex = type.basic_size == 40;
-    if (is_mutex) return (heap_.Value<std::uint8_t>(object + kMutex).value_or(1) & 1) == 0;
-    return heap_.Value<std::uint64_t>(object + kLocked) == 0U;
-  }
-  return false;
+  const auto lock = ReadLock(heap_, object, type);
+  return lock && !lock->locked;
 }
 
 void HoldReader::AddReleased(const FrameView& frame, std::unordered_set<Address>& released) {

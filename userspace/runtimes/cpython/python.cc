@@ -6,6 +6,7 @@
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
 #include "runtimes/cpython/tasks.h"
+#include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
 
 namespace ct {
@@ -38,17 +39,20 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
   cpython::TaskReader tasks(heap, frames, holds);
+  cpython::ThreadWaitReader waits(heap, frames, codes);
   for (auto& view : interpreters) {
     if (options.tasks) {
       tasks.Read(view, process.tasks);
     } else {
       tasks.NameRunning(view);
     }
+    waits.Read(options.futexes, process.gils, view);
     for (auto& thread : view.threads) {
       if (options.tasks) holds.Fill(thread.frames, false, thread.thread.frames);
       process.threads.push_back(std::move(thread.thread));
     }
   }
+  process.locks = waits.TakeLocks();
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

@@ -1,0 +1,20 @@
+// The locks of Modules/_threadmodule.c.
+#pragma once
+
+#include <optional>
+
+#include "runtimes/cpython/objects.h"
+
+namespace ct::cpython {
+
+// nullopt if the object is no threading.Lock or RLock (of C).
+std::optional<PythonLock> ReadLock(Heap& heap, Address object, const Type& type);
+
+// True if a futex call on `word` waits for this object: a lock, or a _queue.SimpleQueue, which has
+// one of its own.
+bool WaitsInLock(Heap& heap, Address object, Address word);
+
+// From 3.13 on: what the thread that sleeps on `word` parks for; 0 if it cannot be read.
+Address ParkedFor(Heap& heap, Address word);
+
+}  // namespace ct::cpython

@@ -526,9 +526,10 @@ Told Everything() {
   o.loops.since = kEnd - 20 * kSecond;
   o.loops.threshold = 100 * kMillisecond;
   o.loops.loops = {{0, 1000, 9 * kSecond, 3 * kSecond, 4, 4 * kSecond}, {}};
-  o.loops.blocks = {{0, BlockCause::kSyscall, Evidence::kCertain, "read on pipe", "GET /thumb", true,
-                     0, 3, 2 * kSecond, kSecond, kEnd - 5 * kSecond, kEnd - 9 * kSecond, false},
-                    {}};
+  o.loops.blocks = {
+      {0, BlockCause::kSyscall, Evidence::kCertain, "read on pipe", "GET /thumb", true, 0, 3,
+       2 * kSecond, kSecond, kEnd - 5 * kSecond, kEnd - 9 * kSecond, false},
+      {}};
   o.loops.blocks[1].in_progress = true;
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;

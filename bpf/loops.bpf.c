@@ -118,14 +118,29 @@ static __always_inline __u64 own_stack_pointer(void)
 #define NO_DESCRIPTOR		     (~0U)
 #define SELECTOR(number, descriptor) (((__u64)(number) << 32) | (__u32)(descriptor))
 
-/* True if the call is the loop's own, or the first that is seen. */
+/*
+ * How many calls of another selector in a row, no deeper on the stack, make it the
+ * loop's: a new loop after the old one. A callback that polls for a while is none.
+ */
+#define MAX_STRANGERS 64
+
 static __always_inline bool is_own(struct ct_loop_state *state, __u64 selector)
 {
-	bool same = selector == state->selector && (__u32)selector != NO_DESCRIPTOR;
-	__u64 sp = own_stack_pointer();
+	bool has_descriptor = (__u32)state->selector != NO_DESCRIPTOR;
+	__u64 sp;
 
-	if (sp < state->stack_pointer && !same)
+	if (selector == state->selector && has_descriptor) {
+		state->strangers = 0;
+		return true;
+	}
+	sp = own_stack_pointer();
+	/* Deeper than the loop's own call. uvloop's has 12 KB of events below it: there a
+	 * callback's call is not deeper, and only its descriptor tells. */
+	if (sp < state->stack_pointer)
 		return false;
+	if (state->selector && has_descriptor && ++state->strangers < MAX_STRANGERS)
+		return false;
+	state->strangers = 0;
 	state->stack_pointer = sp;
 	state->selector = selector;
 	return true;

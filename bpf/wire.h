@@ -290,7 +290,7 @@ struct ct_loop_state {
 	ct_u64 total;	   /* ns, of all */
 	ct_u64 max;
 	ct_u32 tgid;
-	ct_u32 pad;
+	ct_u32 strangers; /* calls of other selectors since the loop's own */
 };
 
 /* An iteration that was slow, at its end. */

@@ -122,7 +122,9 @@ void ExpectEachCause(const Strings& options, const std::string& how, bool tasks)
   EXPECT_EQ(seen.answer.relevant_losses, Strings{});
   EXPECT_THAT(seen.text, HasSubstr("EVENT_LOOP_BLOCKED  "));
   EXPECT_THAT(seen.text, HasSubstr(Line("keep gil")));  // who has the GIL is named
-  if (tasks) EXPECT_THAT(seen.text, HasSubstr("(task doze)"));
+  if (tasks) {
+    EXPECT_THAT(seen.text, HasSubstr("(task doze)"));
+  }
 }
 
 TEST(LoopBlocked, EachCauseInATask) { ExpectEachCause({}, "", true); }
@@ -130,7 +132,7 @@ TEST(LoopBlocked, EachCauseInAHandle) { ExpectEachCause({}, "--handle", false); 
 TEST(LoopBlocked, EachCauseOnUvloop) { ExpectEachCause({"--uvloop"}, "", true); }
 
 TEST(LoopBlocked, ShortCallbacksAreSilent) {
-  for (const std::string& kind : {"--task", "--handle", "--uvloop"}) {
+  for (const char* kind : {"--task", "--handle", "--uvloop"}) {
     const Seen seen = Trace({"--healthy", kind});
     EXPECT_EQ(seen.blocks, 0U) << kind << "\n" << seen.text;
     EXPECT_THAT(seen.text, Not(HasSubstr("EVENT_LOOP_BLOCKED"))) << kind;

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -262,16 +263,52 @@ class Server {
     }
   }
 
+  // Who waits for the GIL wakes every 5 ms (DEFAULT_SWITCH_INTERVAL): one that runs without it may
+  // be asleep again at the next look.
+  static void AwaitGilWait(pid_t pid, pid_t tid, const PythonThread& thread,
+                           PythonProcess& process) {
+    constexpr int kTries = 3;
+    constexpr useconds_t kPause = 300;
+    const bool others_hold = std::any_of(
+        process.gils.begin(), process.gils.end(),
+        [&](const PythonGil& gil) { return gil.held && gil.holder != thread.native_id; });
+    for (int i = 0; i < kTries && others_hold && thread.activity->state == 'R'; ++i) {
+      usleep(kPause);
+      AddActivity(pid, tid, process);
+    }
+  }
+
+  // True only if the process used a CPU meanwhile: one that was not let run stands, too.
+  static bool RunsAtOneInstruction(Target& target, const PythonThread& thread) {
+    constexpr int kTries = 4;
+    // include/linux/posix-timers.h: the CPU clock of another process, CPUCLOCK_SCHED.
+    const auto clock = static_cast<clockid_t>(~static_cast<unsigned>(target.pid()) << 3 | 2);
+    const auto used = [&] {
+      timespec time{};
+      clock_gettime(clock, &time);
+      return time.tv_sec * kSecond + time.tv_nsec;
+    };
+    for (int i = 0; i < kTries; ++i) {
+      const DurationNs cpu = used();
+      const TimeNs begin = MonotonicNow();
+      if (!StandsAtOneInstruction(target, thread)) return false;
+      if (used() - cpu > (MonotonicNow() - begin) / 2) return true;
+    }
+    return false;
+  }
+
   // What its loops are in the middle of.
   static Result<std::optional<PythonProcess>> ReadLoops(Target& target,
                                                         const std::vector<pid_t>& threads) {
-    Result<std::optional<PythonProcess>> process = ReadPython(target, {.tasks = false});
+    Result<std::optional<PythonProcess>> process =
+        ReadPython(target, {.tasks = false, .futexes = {}});
     if (!process || !*process) return process;
     for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
     for (PythonThread& thread : (*process)->threads) {
       if (!thread.activity) continue;
+      AwaitGilWait(target.pid(), thread.host_tid, thread, **process);
       thread.at_one_instruction =
-          thread.activity->state == 'R' && StandsAtOneInstruction(target, thread);
+          thread.activity->state == 'R' && RunsAtOneInstruction(target, thread);
       thread.activity->read_at = MonotonicNow();
     }
     return process;

@@ -49,9 +49,11 @@ void ParseSchedstat(const std::string& line, ThreadActivity& activity) {
 
 void AddActivity(pid_t pid, pid_t tid, PythonProcess& process) {
   ThreadActivity activity;
-  // First where it sleeps: who runs on meanwhile is then known to run.
-  ParseSyscall(ReadLine(pid, tid, "syscall"), activity);
+  const std::string call = ReadLine(pid, tid, "syscall");
+  ParseSyscall(call, activity);
   ParseStat(ReadLine(pid, tid, "stat"), activity);
+  // Who ran when he was asked where he sleeps has fallen asleep since.
+  if (call == "running" && activity.state != 0) activity.state = 'R';
   ParseSchedstat(ReadLine(pid, tid, "schedstat"), activity);
   if (activity.state != 'R') {
     activity.object = DescribeSyscallObject(pid, activity.syscall, activity.arguments);

@@ -14,6 +14,7 @@ import time
 
 BLOCK = 0.02 if "--healthy" in sys.argv else 0.12
 ROUNDS = 5
+CHUNK = 10_000  # objects made or freed in one turn of the loop
 held, let_go, go = threading.Event(), threading.Event(), threading.Event()
 lock = threading.Lock()
 ours, theirs = socket.socketpair()
@@ -21,15 +22,17 @@ holds_gil = ctypes.PyDLL(None)  # its functions keep the GIL while they run
 heap = []
 
 
-def calibrated(run):
-    """The size for which run(size) takes as long as a callback is to block."""
+def calibrated(run, prepare=lambda size: size):
+    """The size for which run(prepare(size)) uses as much CPU time as a callback is to block: who
+    shares the machine makes it longer, never shorter."""
     size, took = 1000, 0.0
     while took < BLOCK / 4:
         size *= 2
-        begin = time.perf_counter()
-        run(size)
-        took = time.perf_counter() - begin
-    return int(size * BLOCK / took * 1.15)
+        prepared = prepare(size)
+        begin = time.thread_time()
+        run(prepared)
+        took = time.thread_time() - begin
+    return int(size * BLOCK / took * 1.1)
 
 
 def compute():
@@ -116,8 +119,9 @@ async def block(cause):
 async def once(loop, cause):
     thread = await prepare(cause)
     if cause is collect:
-        heap.extend([i] for i in range(heap_size))
-        await asyncio.sleep(0)
+        while len(heap) < heap_size:
+            heap.extend([i] for i in range(CHUNK))
+            await asyncio.sleep(0)
     if "--handle" in sys.argv:
         done = asyncio.Event()
         loop.call_later(0.001, cause)
@@ -125,16 +129,12 @@ async def once(loop, cause):
         await done.wait()
     else:
         await asyncio.create_task(block(cause), name=cause.__name__)
-    heap.clear()
+    while heap:
+        del heap[-CHUNK:]
+        await asyncio.sleep(0)
     if thread:
         while thread.is_alive():
             await asyncio.sleep(0.001)
-
-
-def fill_and_collect(size):
-    filling = [[i] for i in range(size)]
-    gc.collect()
-    return filling
 
 
 async def main():
@@ -158,7 +158,7 @@ async def main():
 gc.disable()
 digest_rounds = calibrated(lambda size: hashlib.pbkdf2_hmac("sha256", b"password", b"salt", size))
 add_up_size = calibrated(lambda size: sum(range(size)))
-heap_size = calibrated(fill_and_collect)
+heap_size = calibrated(lambda filled: gc.collect(), lambda size: [[i] for i in range(size)])
 if "--uvloop" in sys.argv:
     import uvloop
 

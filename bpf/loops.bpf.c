@@ -68,7 +68,21 @@ static __always_inline struct ct_loop_state *own_state(void)
 	return state;
 }
 
-static __always_inline void send(const struct ct_loop_state *state, __u64 begin, __u64 end)
+static __always_inline __u64 queued_so_far(struct task_struct *task)
+{
+	/* CONFIG_SCHED_INFO; every distribution has it. */
+	if (!bpf_core_field_exists(task->sched_info.run_delay))
+		return 0;
+	return BPF_CORE_READ(task, sched_info.run_delay);
+}
+
+/* Up to the last tick. */
+static __always_inline __u64 cpu_so_far(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, se.sum_exec_runtime);
+}
+
+static __always_inline void send(const struct ct_iteration_record *iteration)
 {
 	struct ct_iteration_record *record =
 	    bpf_ringbuf_reserve(&records, sizeof(struct ct_iteration_record), 0);
@@ -77,22 +91,25 @@ static __always_inline void send(const struct ct_loop_state *state, __u64 begin,
 		COUNT(lost_ring);
 		return;
 	}
-	__builtin_memset(record, 0, sizeof(*record));
-	record->kind = CT_RECORD_ITERATION;
-	record->tid = (__u32)bpf_get_current_pid_tgid();
-	record->tgid = state->tgid;
-	record->begin = begin;
-	record->end = end;
+	__builtin_memcpy(record, iteration, sizeof(*record));
 	/* The tracer looks often anyway. */
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline void end_iteration(struct ct_loop_state *state)
 {
-	__u64 begin = state->begin, end = bpf_ktime_get_ns(), took = end - begin;
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct ct_iteration_record iteration = {
+	    .kind = CT_RECORD_ITERATION,
+	    .tid = (__u32)bpf_get_current_pid_tgid(),
+	    .tgid = state->tgid,
+	    .begin = state->begin,
+	    .end = bpf_ktime_get_ns(),
+	};
+	__u64 took = iteration.end - iteration.begin;
 
 	state->begin = 0;
-	if (!begin)
+	if (!iteration.begin)
 		return;
 	state->iterations++;
 	state->total += took;
@@ -100,9 +117,26 @@ static __always_inline void end_iteration(struct ct_loop_state *state)
 		state->max = took;
 	if (took < control.threshold)
 		return;
+	iteration.queued = queued_so_far(task) - state->queued;
+	iteration.cpu = cpu_so_far(task) - state->cpu;
+	/* That is the host's doing, or the cgroup's, and not the loop's. */
+	if (took < control.threshold + iteration.queued) {
+		state->starved++;
+		state->starved_total += took;
+		return;
+	}
 	state->slow++;
 	state->slow_total += took;
-	send(state, begin, end);
+	send(&iteration);
+}
+
+static __always_inline void begin_iteration(struct ct_loop_state *state)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	state->queued = queued_so_far(task);
+	state->cpu = cpu_so_far(task);
+	state->begin = bpf_ktime_get_ns();
 }
 
 static __always_inline __u64 own_stack_pointer(void)
@@ -161,7 +195,7 @@ static __always_inline int selector_ends(void)
 
 	/* Out of a selector of a callback's own: the iteration goes on. */
 	if (state && !state->begin)
-		state->begin = bpf_ktime_get_ns();
+		begin_iteration(state);
 	return 0;
 }
 

@@ -284,10 +284,16 @@ struct ct_loop_state {
 	 */
 	ct_u64 stack_pointer;
 	ct_u64 selector;   /* the call's number and its epoll descriptor */
+	ct_u64 queued;	   /* at `begin`: ns that the thread had waited for a CPU so far */
+	ct_u64 cpu;	   /* the same of those it had used */
 	ct_u64 iterations; /* that have ended */
-	ct_u64 slow;	   /* of those, as long as control.threshold or longer */
+	/* Of those, as long as control.threshold without the time in which the thread could run and
+	 * had no CPU; and those as long only because of it. */
+	ct_u64 slow;
 	ct_u64 slow_total; /* ns */
-	ct_u64 total;	   /* ns, of all */
+	ct_u64 starved;
+	ct_u64 starved_total; /* ns */
+	ct_u64 total;	      /* ns, of all */
 	ct_u64 max;
 	ct_u32 tgid;
 	ct_u32 strangers; /* calls of other selectors since the loop's own */
@@ -302,6 +308,8 @@ struct ct_iteration_record {
 	ct_u32 pad2;
 	ct_u64 begin;
 	ct_u64 end;
+	ct_u64 queued; /* ns meanwhile in which the thread could run and had no CPU */
+	ct_u64 cpu;    /* ns meanwhile in which it ran */
 };
 
 struct ct_loops_control {
@@ -314,8 +322,8 @@ struct ct_loop_counters {
 	ct_u64 lost_thread; /* calls not followed: too many threads */
 };
 
-CT_ASSERT(sizeof(struct ct_loop_state) == 72, "ct_loop_state");
-CT_ASSERT(sizeof(struct ct_iteration_record) == 32, "ct_iteration_record");
+CT_ASSERT(sizeof(struct ct_loop_state) == 104, "ct_loop_state");
+CT_ASSERT(sizeof(struct ct_iteration_record) == 48, "ct_iteration_record");
 CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");

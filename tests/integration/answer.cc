@@ -36,6 +36,11 @@ class Describer {
     if (finding.ring_size() > 0) text += "  ring: " + Steps(finding.ring(), true) + "\n";
     if (finding.chain_size() > 0) text += "  chain: " + Steps(finding.chain(), false) + "\n";
     if (finding.has_root()) text += "  root: " + Root(ActorAt(finding.root())) + "\n";
+    for (const std::string& line : Grouped(finding.exceptions(), &Describer::Exception)) {
+      text += "  " + line + "\n";
+    }
+    for (const std::uint32_t index : finding.never_awaited())
+      text += "  " + Unawaited(index) + "\n";
     std::string behind;
     for (const std::string& name : Grouped(finding.blocked_behind(), &Describer::Name)) {
       behind += (behind.empty() ? "" : ", ") + name;
@@ -110,7 +115,10 @@ class Describer {
     return lines;
   }
 
-  std::string Name(std::uint32_t actor) const { return String(ActorAt(actor).name()); }
+  std::string Name(std::uint32_t actor) const {
+    const std::string request = String(ActorAt(actor).request());
+    return request.empty() ? String(ActorAt(actor).name()) : request;
+  }
 
   std::string Kind(const v1::Resource& resource) const {
     return Word(v1::ResourceKind_Name, resource.kind(), "RESOURCE_KIND");
@@ -167,14 +175,37 @@ class Describer {
     return text + " at " + Place(actor);
   }
 
-  // The innermost frame that is the target's own: its line, or its module where there is no line.
+  std::string HasIt(std::uint32_t referrer) const {
+    const std::string name = String(referrer);
+    return name.empty() ? "" : "; " + name + " has it";
+  }
+
+  std::string Exception(std::uint32_t index) const {
+    const v1::SwallowedException& row =
+        Row(snapshot_.swallowed_exceptions(), index, "swallowed_exceptions");
+    std::string text = row.is_task() ? "task " + String(row.name()) : "future";
+    text += ": " + String(row.type()) + " '" + String(row.message()) + "'";
+    if (row.has_raised_at()) text += " at " + PlaceOf(row.raised_at());
+    if (row.has_created_at()) text += ", created at " + PlaceOf(row.created_at());
+    return text + HasIt(row.referrer());
+  }
+
+  std::string Unawaited(std::uint32_t index) const {
+    const v1::NeverAwaited& row = Row(snapshot_.never_awaited(), index, "never_awaited");
+    return std::to_string(row.count()) + " at " + PlaceOf(row.function()) + HasIt(row.referrer());
+  }
+
   std::string Place(const v1::Actor& actor) const {
-    if (!actor.has_user_stack()) return "no stack";
-    const v1::Stack& stack = Row(snapshot_.stacks(), actor.user_stack(), "stacks");
+    return actor.has_user_stack() ? PlaceOf(actor.user_stack()) : "no stack";
+  }
+
+  // The innermost frame that is the target's own: its line, or its module where there is no line.
+  std::string PlaceOf(std::uint32_t index) const {
+    const v1::Stack& stack = Row(snapshot_.stacks(), index, "stacks");
     std::string place;
     std::string module;
-    for (const std::uint32_t index : stack.frames()) {
-      const v1::Frame& frame = Row(snapshot_.frames(), index, "frames");
+    for (const std::uint32_t at : stack.frames()) {
+      const v1::Frame& frame = Row(snapshot_.frames(), at, "frames");
       if (place.empty()) place = OwnLine(frame);
       if (module.empty()) module = OwnModule(frame);
     }

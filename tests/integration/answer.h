@@ -18,6 +18,9 @@ struct Answer {
   //   DEADLOCK certain, never ends
   //     2 x reader waits for mutex g_account_mu held by io at abba.cc:56
   //     ring: audit, io
+  //   SWALLOWED_EXCEPTION certain, may end
+  //     task sync: ValueError 'no price' at shop.py:12, created at shop.py:9; __main__.running has
+  //     it
   // A member's line tells only what is unusual: a state that is not "sleeping", evidence that is
   // not certain, a stack that is not complete.
   std::string findings;

@@ -36,7 +36,7 @@ std::string Row(const v1::Snapshot& snapshot, const v1::LoopBlock& block) {
       {v1::BLOCK_CAUSE_PYTHON, "Python"},   {v1::BLOCK_CAUSE_NATIVE, "C code"},
       {v1::BLOCK_CAUSE_SYSCALL, "syscall"}, {v1::BLOCK_CAUSE_LOCK, "lock"},
       {v1::BLOCK_CAUSE_GIL, "GIL"},         {v1::BLOCK_CAUSE_GARBAGE, "garbage"},
-      {v1::BLOCK_CAUSE_NO_CPU, "no CPU"},   {v1::BLOCK_CAUSE_UNKNOWN, "unknown"}};
+      {v1::BLOCK_CAUSE_STOPPED, "stopped"}, {v1::BLOCK_CAUSE_UNKNOWN, "unknown"}};
   std::string text = kCauses.at(block.cause());
   if (block.has_stack()) {
     for (const std::uint32_t index : snapshot.stacks(static_cast<int>(block.stack())).frames()) {

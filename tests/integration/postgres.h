@@ -15,6 +15,8 @@ class Postgres {
   explicit Postgres(const Strings& settings = {});
 
   [[nodiscard]] pid_t pid() const { return server_->pid(); }
+  // The directory of its socket.
+  [[nodiscard]] const std::string& path() const { return directory_.path(); }
 
   // pgbench's own schema and its mixed load, from `clients` connections, until it is destroyed.
   std::unique_ptr<Child> Load(int clients);
@@ -24,7 +26,6 @@ class Postgres {
   std::string Run(const std::string& program, const Strings& arguments);
 
  private:
-  [[nodiscard]] const std::string& path() const { return directory_.path(); }
   void AwaitReady() const;
 
   TempDir directory_;

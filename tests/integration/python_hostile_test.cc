@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "reader/thread_switches.h"
 #include "tests/integration/python_programs.h"
 
 namespace ct {
@@ -87,28 +88,36 @@ class MangledTarget final : public ct::Target {
   MangledMemory memory_;
 };
 
+void ExpectItEndsSoon(const std::string& python, const std::string& file) {
+  SCOPED_TRACE(file);
+  Child program(PythonProgram(python, file));
+  program.ReadUntil("READY", seconds(60));
+  ReadAtRest(program.pid());
+  PythonOptions options;
+  options.futexes = FutexCallsOf(ReadThreadSwitches(program.pid()));
+  auto target = ct::Target::Open(program.pid(), MakeFileCache());
+  ASSERT_TRUE(target) << target.error().message;
+  std::size_t found = 0;
+  std::size_t skipped = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    constexpr std::uint64_t kOneIn[] = {20'000, 2'000, 500, 100};
+    MangledTarget mangled(**target, seed, kOneIn[seed % 4]);
+    const auto start = std::chrono::steady_clock::now();
+    const auto process = ReadPython(mangled, options);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(5)) << "seed " << seed;
+    if (!process || !*process) continue;
+    found += (*process)->tasks.size() + (*process)->threads.size();
+    skipped += (*process)->skips.size();
+  }
+  EXPECT_GT(found, 200u);  // the mangling does leave something to read
+  EXPECT_GT(skipped, 25u);
+}
+
 TEST(PythonReader, EndsSoonOnMemoryThatIsMangled) {
   for (const std::string& python : Interpreters()) {
     SCOPED_TRACE(python);
-    Child program(PythonProgram(python, "waits.py"));
-    program.ReadUntil("READY", seconds(60));
-    ReadAtRest(program.pid());
-    auto target = ct::Target::Open(program.pid(), MakeFileCache());
-    ASSERT_TRUE(target) << target.error().message;
-    std::size_t found = 0;
-    std::size_t skipped = 0;
-    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-      constexpr std::uint64_t kOneIn[] = {20'000, 2'000, 500, 100};
-      MangledTarget mangled(**target, seed, kOneIn[seed % 4]);
-      const auto start = std::chrono::steady_clock::now();
-      const auto process = ReadPython(mangled, {});
-      EXPECT_LT(std::chrono::steady_clock::now() - start, seconds(5)) << "seed " << seed;
-      if (!process || !*process) continue;
-      found += (*process)->tasks.size();
-      skipped += (*process)->skips.size();
-    }
-    EXPECT_GT(found, 200u);  // the mangling does leave something to read
-    EXPECT_GT(skipped, 50u);
+    ExpectItEndsSoon(python, "waits.py");
+    ExpectItEndsSoon(python, "thread_waits.py");
   }
 }
 

@@ -300,7 +300,8 @@ TEST(PythonReader, FindsNoneInOtherPrograms) {
 TEST(PythonReader, LeavesTasksOutWhereNotAsked) {
   Child program(PythonProgram(CT_PYTHON, "waits.py"));
   program.ReadUntil("READY", seconds(60));
-  const auto process = ReadOnce(program.pid(), {.tasks = false, .futexes = {}});
+  const auto process =
+      ReadOnce(program.pid(), {.tasks = false, .exclusive_classes = {}, .futexes = {}});
   ASSERT_TRUE(process) << process.error().message;
   ASSERT_TRUE(*process);
   EXPECT_THAT((*process)->tasks, IsEmpty());

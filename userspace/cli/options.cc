@@ -49,6 +49,15 @@ CLI::Option* AddDuration(CLI::App& command, const std::string& names, DurationNs
       ->type_name("DURATION");
 }
 
+void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes) {
+  command
+      .add_option(
+          "--exclusive-class", classes,
+          "A Python class, 'module.Class', whose objects only one thread or task may use at\n"
+          "a time, besides those of SQLAlchemy, asyncpg and sqlite3; may be repeated")
+      ->type_name("CLASS");
+}
+
 void AddTargetOptions(CLI::App& command, TargetOptions& options) {
   command
       .add_option_function<std::vector<std::string>>(
@@ -76,6 +85,7 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
       ->type_name("NAME");
   AddDuration(command, "--long-wait", options.long_wait,
               "From which age on a wait for a lock is told (default 1s)");
+  AddExclusiveClasses(command, options.exclusive_classes);
   // For tests: every fallback for an older kernel can be had on a newer one.
   command.add_option("--without-kernel-feature", options.without)->group("");
 }

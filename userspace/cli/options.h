@@ -21,6 +21,7 @@ struct OutputOptions {
 struct TargetOptions {
   Filter filter;
   DurationNs long_wait = kSecond;
+  std::vector<std::string> exclusive_classes;
   std::vector<std::string> without;  // kernel features to pretend absent
 };
 
@@ -40,6 +41,8 @@ struct WaitOptions {
 // negative or absurd (over 10 years) duration.
 Result<DurationNs> ParseDuration(const std::string& text);
 
+// Adds --exclusive-class.
+void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes);
 // Adds -p/--pid, --comm, --cgroup, --unit, --long-wait.
 void AddTargetOptions(CLI::App& command, TargetOptions& options);
 // Adds --min-wait, --stack-size, --ring-size, --max-locks and --max-overhead.

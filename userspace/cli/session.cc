@@ -81,9 +81,13 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   observer.loop_block = options.loop_block;
   observer.filter = target.filter;
   observer.all_waits = options.all_waits;
+  observer.exclusive_classes.insert(observer.exclusive_classes.end(),
+                                    target.exclusive_classes.begin(),
+                                    target.exclusive_classes.end());
   observer.long_wait = target.long_wait;
   observer.verdict_pause = options.verdict_pause;
   observer.once = !options.steady;
+  if (options.steady) observer.search_interval = kSearchInterval;
   if (session->contention_) {
     observer.given_locks = [contention = session->contention_.get()] {
       return contention->Given();

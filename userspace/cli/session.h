@@ -21,6 +21,9 @@
 
 namespace ct {
 
+// Between two searches of whole heaps: one of a million objects takes some 0.2 s.
+inline constexpr DurationNs kSearchInterval = 30 * kSecond;
+
 struct Answer {
   Observation observation;
   std::vector<Finding> findings;

@@ -1,24 +1,39 @@
 #include <regex.h>
+#include <time.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
+#include <fmt/format.h>
+
 #include "cli/commands.h"
+#include "cli/interrupts.h"
+#include "cli/options.h"
 #include "cli/print.h"
 #include "cli/session.h"
 #include "detect/detect.h"
+#include "model/names.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/python_process.h"
+#include "render/finding_text.h"
 #include "render/json.h"
 #include "render/tasks_text.h"
+#include "track/finding_tracker.h"
+#include "track/task_tracker.h"
 
 namespace ct {
 namespace {
+
+constexpr DurationNs kMinEvery = 100 * kMillisecond;
 
 struct CommandOptions {
   pid_t pid = 0;
   bool tree = false;
   std::string match;
+  DurationNs every = 0;  // 0: once
+  std::vector<std::string> exclusive_classes;
   OutputOptions output;
 };
 
@@ -42,13 +57,13 @@ Result<Regex> Compile(const std::string& text) {
   return Regex(compiled.release(), FreeRegex());
 }
 
-Result<Answer> Look(const CommandOptions& options) {
+Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
-  Result<std::unique_ptr<Reader>> reader = Reader::Start({});
-  if (!reader) return Fail(reader.error());
-  Result<Observation> observation = LookAtPython(**reader, options.pid);
+  std::vector<std::string> classes = DefaultExclusiveClasses();
+  classes.insert(classes.end(), options.exclusive_classes.begin(), options.exclusive_classes.end());
+  Result<Observation> observation = LookAtPython(reader, options.pid, classes, search);
   if (!observation) return Fail(observation.error());
   Answer answer;
   answer.observation = std::move(*observation);
@@ -69,6 +84,87 @@ Result<std::string> Render(const CommandOptions& options, const Answer& answer,
   return RenderTasks(answer.observation, answer.findings, tasks, render);
 }
 
+// Looks again and again, and prints what has changed, until the process ends or somebody has seen
+// enough.
+class Watch {
+ public:
+  Watch(const CommandOptions& options, TasksOptions tasks, Reader& reader)
+      : options_(options), tasks_(std::move(tasks)), reader_(reader) {}
+
+  int Run() {
+    const Interrupts interrupts;
+    do {
+      const TimeNs now = MonotonicNow();
+      const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
+      if (search) searched_ = now;
+      Result<Answer> answer = Look(options_, reader_, search);
+      if (!answer && looks_ > 0 && answer.error().code == ErrorCode::kNotFound) return End();
+      if (!answer) return PrintError(answer.error());
+      if (Status status = Print(*answer); !status) return PrintError(status.error());
+      ++looks_;
+    } while (!interrupts.Wait(options_.every));
+    return worst_;
+  }
+
+ private:
+  Status Print(Answer& answer) {
+    Observation& observation = answer.observation;
+    const FindingChanges findings = findings_.Update(answer.findings, observation);
+    const TaskChanges tasks = history_.Update(observation);
+    const ExitStatus status = ExitStatusOf(observation, answer.findings);
+    if (worst_ == kExitNothing ||
+        (status >= kExitHang && (worst_ < kExitHang || status < worst_))) {
+      worst_ = status;
+    }
+    if (looks_ == 0 || options_.output.format == "json") {
+      const Result<std::string> text = Render(options_, answer, tasks_);
+      return text ? PrintText(*text) : Status(Fail(text.error()));
+    }
+    std::string text;
+    observation.degradations.clear();  // they have been told
+    RenderOptions render;
+    render.full = options_.output.full;
+    render.color = WantsColor();
+    for (const EndedFinding& ended : findings.ended) {
+      text += fmt::format("ENDED  {} after {}\n", ToString(ended.kind),
+                          FormatDuration(ended.last_seen - ended.since));
+    }
+    std::vector<std::size_t> news = findings.appeared;
+    news.insert(news.end(), findings.changed.begin(), findings.changed.end());
+    std::sort(news.begin(), news.end());
+    TextContext context(observation, render);
+    for (const std::size_t index : news) text += FindingText(context, answer.findings[index]);
+    return PrintText("\n" + text +
+                     RenderTaskChanges(observation, tasks, ClockTime(), tasks_, render));
+  }
+
+  int End() {
+    const std::string line = fmt::format("process {} has ended", options_.pid);
+    if (options_.output.format == "json") {
+      fmt::print(stderr, "concurrency-tracer: {}\n", line);
+    } else if (Status status = PrintText(fmt::format("\n{}  {}\n", ClockTime(), line)); !status) {
+      return PrintError(status.error());
+    }
+    return worst_;
+  }
+
+  static std::string ClockTime() {
+    const time_t now = time(nullptr);
+    tm local{};
+    localtime_r(&now, &local);
+    return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
+  }
+
+  const CommandOptions& options_;
+  TasksOptions tasks_;
+  Reader& reader_;
+  FindingTracker findings_;
+  TaskTracker history_;
+  std::uint64_t looks_ = 0;
+  TimeNs searched_ = 0;
+  ExitStatus worst_ = kExitNothing;
+};
+
 int Run(const CommandOptions& options) {
   TasksOptions tasks;
   tasks.tree = options.tree;
@@ -79,7 +175,13 @@ int Run(const CommandOptions& options) {
       return regexec(regex.get(), text.c_str(), 0, nullptr, 0) == 0;
     };
   }
-  const Result<Answer> answer = Look(options);
+  if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
+    return PrintError(status.error());
+  }
+  Result<std::unique_ptr<Reader>> reader = Reader::Start({});
+  if (!reader) return PrintError(reader.error());
+  if (options.every != 0) return Watch(options, std::move(tasks), **reader).Run();
+  const Result<Answer> answer = Look(options, **reader, true);
   if (!answer) return PrintError(answer.error());
   const Result<std::string> text = Render(options, *answer, tasks);
   if (!text) return PrintError(text.error());
@@ -102,10 +204,16 @@ Command AddTasksCommand(CLI::App& app) {
       ->add_option("--match", options->match,
                    "Only tasks whose name, or a 'function file:line' of whose stack, matches")
       ->type_name("REGEX");
+  AddDuration(*command, "--every", options->every,
+              "Look again so often, and print what has changed, until the process ends or Ctrl-C");
+  AddExclusiveClasses(*command, options->exclusive_classes);
   AddFormatOptions(*command, options->output);
   command->add_flag("--full", options->output.full, "All rows");
   command->footer("Exit status: as that of snapshot.");
-  return [options] { return Run(*options); };
+  return [options] {
+    if (options->every != 0) options->every = std::max(options->every, kMinEvery);
+    return Run(*options);
+  };
 }
 
 }  // namespace ct

@@ -194,9 +194,11 @@ class Trace {
       }
       who += fmt::format("{}{}", who.empty() ? "" : ", ", actor.thread.tid);
     }
+    if (!who.empty()) {
+      who = fmt::format(" of thread{} {}", ended.actors.size() == 1 ? "" : "s", who);
+    }
     return PrintText(
-        fmt::format("\n{}\nENDED  {} of thread{} {} after {}\n", ClockTime(), ToString(ended.kind),
-                    ended.actors.size() == 1 ? "" : "s", who,
+        fmt::format("\n{}\nENDED  {}{} after {}\n", ClockTime(), ToString(ended.kind), who,
                     FormatDuration(std::max<DurationNs>(0, ended.last_seen - ended.since))));
   }
 

@@ -43,8 +43,8 @@ const char* AdviceOn(BlockCause cause) {
       return "Whoever holds the GIL should release it, or run in another process";
     case BlockCause::kGarbage:
       return "Fewer objects that live long: gc.freeze(), or gc.collect() outside of the loop";
-    case BlockCause::kNoCpu:
-      return "The host, or the cgroup, is short of CPU";
+    case BlockCause::kStopped:
+      return "";
     case BlockCause::kUnknown:
       return "";
   }

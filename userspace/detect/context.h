@@ -48,8 +48,13 @@ class DetectContext {
 std::vector<Finding> DetectDeadlocks(DetectContext& context);
 std::vector<Finding> DetectAbandonedLocks(DetectContext& context);
 std::vector<Finding> DetectClosedWorlds(DetectContext& context);
+std::vector<Finding> DetectPoolLeaks(DetectContext& context);
+std::vector<Finding> DetectExhaustedPools(DetectContext& context);
 std::vector<Finding> DetectLongWaits(DetectContext& context);
 std::vector<Finding> DetectHotLocks(DetectContext& context);
+std::vector<Finding> DetectSharedUses(DetectContext& context);
+std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);
+std::vector<Finding> DetectNeverAwaited(DetectContext& context);
 std::vector<Finding> DetectBlockedLoops(DetectContext& context);
 
 }  // namespace ct

@@ -26,6 +26,20 @@ bool SomebodyDidNotRun(const WaitGraph& graph, const std::vector<ActorIndex>& me
   });
 }
 
+// In a ring through a pool one holder that did not run proves nothing of the others: everybody must
+// have been seen at rest.
+bool IsSeenWhole(const WaitGraph& graph, const std::vector<ActorIndex>& members) {
+  const auto wait_of = [&](ActorIndex actor) -> const Wait& {
+    return graph.wait(graph.WaitOf(actor));
+  };
+  const bool counted = std::any_of(members.begin(), members.end(), [&](ActorIndex actor) {
+    return graph.IsCounted(wait_of(actor).resource);
+  });
+  return !counted || std::all_of(members.begin(), members.end(), [&](ActorIndex actor) {
+    return wait_of(actor).continuity == Continuity::kStill;
+  });
+}
+
 std::optional<TimeNs> EarliestDeadline(const WaitGraph& graph,
                                        const std::vector<ActorIndex>& members) {
   std::optional<TimeNs> earliest;
@@ -45,6 +59,7 @@ class DeadlockDetector {
     const StuckRules likely = StuckRules::Likely();
     Look({proven, FindingKind::kDeadlock, Evidence::kCertain});
     Look({proven.WithTimed(), FindingKind::kDeadlock, Evidence::kCertain});
+    Look({StuckRules::Frozen(), FindingKind::kDeadlock, Evidence::kCertain});
     FindCertainWorlds();
     Look({likely, FindingKind::kProbableDeadlock, Evidence::kProbable});
     Look({likely.WithTimed(), FindingKind::kProbableDeadlock, Evidence::kProbable});
@@ -107,6 +122,7 @@ class DeadlockDetector {
           return context_.IsExplained(actor) || IsInCertainWorld(actor);
         });
     if (told || !SomebodyDidNotRun(graph_, knot.members)) return std::nullopt;
+    if (!IsSeenWhole(graph_, knot.members)) return std::nullopt;
     Finding finding;
     finding.kind = level.kind;
     finding.evidence = level.evidence;
@@ -146,6 +162,20 @@ class DeadlockDetector {
       return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kJoin;
     });
     const bool tasks = graph_.actor(knot.members.front()).kind == ActorKind::kTask;
+    const bool pool = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return graph_.resource(graph_.wait(graph_.WaitOf(actor)).resource).kind ==
+             ResourceKind::kPool;
+    });
+    if (pool) {
+      return "Pass down what the caller holds instead of acquiring another, or give that acquire a "
+             "timeout";
+    }
+    const bool locks = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
+      return graph_.wait(graph_.WaitOf(actor)).purpose == WaitPurpose::kAcquire;
+    });
+    if (joins && !locks) {
+      return "Do not wait for a call in the thread or task that it needs in order to run";
+    }
     if (joins) {
       return std::string("Release the locks that a ") + (tasks ? "task" : "thread") +
              " needs before waiting for its end";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -21,7 +22,10 @@ class ProofWriter {
       : graph_(context.graph), describe_(context.describe), finding_(finding) {}
 
   std::vector<std::string> Write() {
-    if (finding_.kind == FindingKind::kDeadlock) {
+    if (finding_.kind == FindingKind::kDeadlock && IsThroughPool()) {
+      WriteAccounts();
+      WriteHowSeen();
+    } else if (finding_.kind == FindingKind::kDeadlock && !IsAnyEnough()) {
       WriteFromStillActor();
     } else {
       WriteEdges();
@@ -43,11 +47,26 @@ class ProofWriter {
     return (step + finding_.ring.size() - 1) % finding_.ring.size();
   }
 
+  // Somebody waits for what more than one might do: that one has not done it proves nothing of who
+  // waits, that all slept does.
+  bool IsAnyEnough() const {
+    return std::any_of(finding_.resources.begin(), finding_.resources.end(),
+                       [this](ResourceIndex resource) { return graph_.IsCounted(resource); });
+  }
+
   // What it means that the holder of what `step` waits for has not gone on.
   std::string NotReleased(std::size_t step) const {
-    const ResourceKind kind = graph_.resource(WaitAt(step).resource).kind;
-    const bool exit = kind == ResourceKind::kThreadExit || kind == ResourceKind::kFuture;
-    return exit ? "has not ended" : "has not released " + ResourceAt(step);
+    const bool by_task = IsTask(graph_.hold(finding_.ring[step].held_by_next).actor);
+    switch (graph_.resource(WaitAt(step).resource).kind) {
+      case ResourceKind::kThreadExit:
+        return "has not ended";
+      case ResourceKind::kFuture:
+        return by_task ? "has not ended" : "has not completed " + ResourceAt(step);
+      case ResourceKind::kEventLoop:
+        return "has not run its event loop";
+      default:
+        return "has not released " + ResourceAt(step);
+    }
   }
 
   bool IsTask(ActorIndex actor) const { return graph_.actor(actor).kind == ActorKind::kTask; }
@@ -119,6 +138,11 @@ class ProofWriter {
     if (finding_.ring.size() > kMaxSteps) {
       lines_.push_back(fmt::format("and so on for {} more", finding_.ring.size() - kMaxSteps));
     }
+    WriteHowSeen();
+    if (finding_.evidence != Evidence::kCertain) WriteWhyNotCertain();
+  }
+
+  void WriteHowSeen() {
     const std::size_t size = finding_.members.size();
     const bool tasks = std::all_of(finding_.members.begin(), finding_.members.end(),
                                    [this](ActorIndex actor) { return IsTask(actor); });
@@ -126,7 +150,34 @@ class ProofWriter {
                                 ? "waited for the same in both looks, the event loop asleep in each"
                                 : "slept through both looks (switch counts equal)";
     lines_.push_back(size == 1 ? "it " + how : fmt::format("all {} {}", size, how));
-    WriteWhyNotCertain();
+  }
+
+  // Every unit of a pool is accounted for: no one holder proves anything of a waiter, all of them
+  // do.
+  bool IsThroughPool() const {
+    return std::any_of(finding_.resources.begin(), finding_.resources.end(),
+                       [this](ResourceIndex resource) {
+                         return graph_.IsCounted(resource) && graph_.IsAccounted(resource);
+                       });
+  }
+
+  // Of each pool in it: every unit is in use, and by whom is known.
+  void WriteAccounts() {
+    for (const ResourceIndex resource : finding_.resources) {
+      if (!graph_.IsAccounted(resource)) continue;
+      std::map<std::string, std::size_t> how;
+      for (const HoldIndex hold : graph_.HoldersOf(resource))
+        ++how[graph_.hold(hold).evidence_note];
+      std::string ways;
+      for (const auto& [note, count] : how) {
+        if (note.empty()) continue;
+        ways += fmt::format("{}{} {}", ways.empty() ? " (" : ", ", count, note);
+      }
+      lines_.push_back(fmt::format(
+          "{}: {} of {} units in use, none by anybody who can go on{}{}",
+          describe_.Resource(resource), graph_.resource(resource).in_use.value_or(0),
+          graph_.resource(resource).capacity.value_or(0), ways, ways.empty() ? "" : ")"));
+    }
   }
 
   std::string AndOthers(ResourceIndex resource) const {
@@ -136,7 +187,7 @@ class ProofWriter {
 
   void WriteWhyNotCertain() {
     for (const ResourceIndex resource : finding_.resources) {
-      if (!graph_.IsCounted(resource)) continue;
+      if (!graph_.IsCounted(resource) || graph_.IsAccounted(resource)) continue;
       lines_.push_back(
           fmt::format("not certain: {} has several units, and who holds none might "
                       "give one back",
@@ -150,6 +201,12 @@ class ProofWriter {
       if (wait.evidence != Evidence::kCertain) reasons.insert(wait.evidence_note);
       if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
     }
+    for (const ResourceIndex resource : finding_.resources) {
+      for (const HoldIndex index : graph_.HoldersOf(resource)) {
+        const Hold& hold = graph_.hold(index);
+        if (hold.evidence != Evidence::kCertain) reasons.insert(hold.evidence_note);
+      }
+    }
     reasons.erase("");
     lines_.push_back("not certain: " + (reasons.empty()
                                             ? "a part of it is inferred"
@@ -159,7 +216,8 @@ class ProofWriter {
   void WriteOtherMembers() {
     const std::size_t ring = finding_.ring.size();
     const std::size_t others = finding_.members.size() - ring;
-    if (others == 0) return;
+    const bool told = finding_.kind == FindingKind::kDeadlock && IsThroughPool();
+    if (others == 0 || told) return;
     std::string names;
     for (std::size_t i = 0; i < std::min(others, kMaxNames); ++i) {
       names += (i == 0 ? "" : ", ") + describe_.Actor(finding_.members[ring + i]);

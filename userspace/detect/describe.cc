@@ -36,6 +36,10 @@ std::string In(const Syscall& syscall) {
 
 std::string Describe::Actor(ActorIndex index) const {
   const ct::Actor& actor = graph_->actor(index);
+  if (!actor.request.empty()) {
+    return actor.client.empty() ? actor.request
+                                : fmt::format("{} from {}", actor.request, actor.client);
+  }
   if (actor.kind == ActorKind::kTask) return fmt::format("task {}", actor.name);
   return fmt::format("{} ({})", actor.name, actor.id.tid);
 }

@@ -12,7 +12,8 @@ class Describe {
   // `graph` must outlive it.
   explicit Describe(const WaitGraph& graph) : graph_(&graph) {}
 
-  // "io-3 (981)"; a task: "task refresh-prices". Indices must be in range.
+  // "io-3 (981)"; a task: "task refresh-prices", "GET /orders/{id} from 10.0.4.17". Indices must be
+  // in range.
   [[nodiscard]] std::string Actor(ActorIndex index) const;
   // "std::mutex g_ledger_mu", "pthread_mutex_t 0x55d0c8 (heap)", "the exit of worker (982)".
   [[nodiscard]] std::string Resource(ResourceIndex index) const;

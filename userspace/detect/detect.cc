@@ -11,8 +11,10 @@ namespace ct {
 namespace {
 
 using Detector = std::vector<Finding> (*)(DetectContext&);
-constexpr Detector kDetectors[] = {DetectDeadlocks, DetectAbandonedLocks, DetectClosedWorlds,
-                                   DetectLongWaits, DetectHotLocks,       DetectBlockedLoops};
+constexpr Detector kDetectors[] = {
+    DetectDeadlocks,           DetectAbandonedLocks, DetectClosedWorlds, DetectPoolLeaks,
+    DetectExhaustedPools,      DetectLongWaits,      DetectHotLocks,     DetectSharedUses,
+    DetectSwallowedExceptions, DetectNeverAwaited,   DetectBlockedLoops};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {
@@ -22,19 +24,26 @@ bool ComesFirst(const Finding& a, const Finding& b) {
   return rank(a) < rank(b);
 }
 
-bool IsSelected(const Observation& observation, ActorIndex index) {
-  const ProcessIndex process = observation.actors[static_cast<std::size_t>(index)].process;
+bool IsSelected(const Observation& observation, ProcessIndex process) {
   if (process < 0 || static_cast<std::size_t>(process) >= observation.processes.size())
     return false;
   return observation.processes[static_cast<std::size_t>(process)].selected;
 }
 
-// Calls `predicate` for every actor of the finding until one says true.
+// Calls `predicate` for the process of everything in the finding until one says true.
 template <class Predicate>
-bool AnyActor(const Finding& finding, Predicate predicate) {
-  return std::any_of(finding.members.begin(), finding.members.end(), predicate) ||
-         std::any_of(finding.blocked_behind.begin(), finding.blocked_behind.end(), predicate) ||
-         (finding.root != kNoIndex && predicate(finding.root));
+bool AnyProcess(const Finding& finding, const Observation& observation, Predicate predicate) {
+  const auto any = [&](const auto& indices, const auto& rows) {
+    return std::any_of(indices.begin(), indices.end(), [&](std::int32_t index) {
+      return predicate(rows[static_cast<std::size_t>(index)].process);
+    });
+  };
+  return any(finding.members, observation.actors) ||
+         any(finding.blocked_behind, observation.actors) ||
+         any(finding.exceptions, observation.swallowed_exceptions) ||
+         any(finding.never_awaited, observation.never_awaited) ||
+         (finding.root != kNoIndex &&
+          predicate(observation.actors[static_cast<std::size_t>(finding.root)].process));
 }
 
 }  // namespace
@@ -49,7 +58,8 @@ std::vector<Finding> Detect(const Observation& observation, const DetectOptions&
   }
   if (!observation.filter.empty()) {
     std::erase_if(all, [&](const Finding& finding) {
-      return !AnyActor(finding, [&](ActorIndex actor) { return IsSelected(observation, actor); });
+      return !AnyProcess(finding, observation,
+                         [&](ProcessIndex process) { return IsSelected(observation, process); });
     });
   }
   std::stable_sort(all.begin(), all.end(), ComesFirst);
@@ -61,9 +71,7 @@ std::size_t BlockedActors(const Finding& finding) {
 }
 
 bool Concerns(const Finding& finding, const Observation& observation, ProcessIndex process) {
-  return AnyActor(finding, [&](ActorIndex actor) {
-    return observation.actors[static_cast<std::size_t>(actor)].process == process;
-  });
+  return AnyProcess(finding, observation, [&](ProcessIndex other) { return other == process; });
 }
 
 bool IsHang(FindingKind kind) {

@@ -16,13 +16,19 @@ struct Queue {
   Evidence evidence = Evidence::kCertain;
 };
 
+// A semaphore that lets some tasks through at a time is there to have a queue.
+bool IsLimit(const WaitGraph& graph, const Wait& wait) {
+  return graph.actor(wait.actor).kind == ActorKind::kTask &&
+         graph.resource(wait.resource).kind == ResourceKind::kSemaphore;
+}
+
 Queue QueueAt(const DetectContext& context, ResourceIndex resource) {
   const WaitGraph& graph = context.graph;
   Queue queue;
   for (const WaitIndex index : graph.WaitersOf(resource)) {
     const Wait& wait = graph.wait(index);
     if (wait.purpose != WaitPurpose::kAcquire || wait.evidence == Evidence::kUnknown) continue;
-    if (context.IsExplained(wait.actor)) continue;
+    if (context.IsExplained(wait.actor) || IsLimit(graph, wait)) continue;
     queue.waiters.push_back(wait.actor);
     if (wait.continuity != Continuity::kStill) ++queue.moved;
     queue.evidence = std::min(queue.evidence, wait.evidence);

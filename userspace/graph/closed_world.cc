@@ -40,7 +40,9 @@ void Add(const WaitGraph& graph, ActorIndex index, Inhabitants& space) {
   const Wait& wait = graph.wait(graph.WaitOf(index));
   if (wait.evidence == Evidence::kUnknown) return;
   space.somebody_wants_a_lock |= wait.purpose == WaitPurpose::kAcquire;
-  space.somebody_joins |= wait.purpose == WaitPurpose::kJoin;
+  // Python's handlers of signals run in a thread that waits: services idle in join() until one.
+  space.somebody_joins |= wait.purpose == WaitPurpose::kJoin &&
+                          graph.resource(wait.resource).implementation != Implementation::kCpython;
 }
 
 }  // namespace

@@ -63,7 +63,10 @@ class Fixpoint {
     const Resource& resource = graph_.resource(index);
     if (resource.abandoned != Abandoned::kNo) return component_ != nullptr;
     if (!graph_.HoldersKnown(index)) return true;
-    if (!rules_.rules().counted && graph_.IsCounted(index)) return true;
+    const bool believed =
+        resource.kind == ResourceKind::kFuture ? rules_.rules().any_of : rules_.rules().counted;
+    const bool doubtful = graph_.IsCounted(index) && !graph_.IsAccounted(index);
+    if (!believed && doubtful) return true;
     const auto holds = graph_.HoldersOf(index);
     const auto counting =
         std::count_if(holds.begin(), holds.end(), [this](HoldIndex hold) { return Counts(hold); });

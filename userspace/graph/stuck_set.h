@@ -15,16 +15,26 @@ struct StuckRules {
   Evidence evidence = Evidence::kCertain;
   // Untimed waits seen at least this long. kSeenOnce accuses nobody and is not allowed.
   Continuity continuity = Continuity::kContinued;
-  // Waits for counted resources, too (WaitGraph::IsCounted).
+  // Waits for counted resources, too, though not all their units are accounted for
+  // (WaitGraph::IsCounted, IsAccounted).
   bool counted = false;
   // Waits with a timeout, too; they must be still: a timed wait seen twice may be two waits.
   bool timed = false;
+  // Waits for a future that several may complete, too: unlike units, which who holds none may give
+  // back, it is completed by nobody else. All must be still.
+  bool any_of = false;
 
   // Single holders read from the lock itself: in a ring of those one still actor proves that
   // nobody left (DESIGN rule 3).
   static StuckRules Proven() { return {}; }
   // Everything that is at least probable; then everybody must have been seen still.
-  static StuckRules Likely() { return {Evidence::kProbable, Continuity::kStill, true, false}; }
+  // All members asleep at one moment, everybody known who could let them go.
+  static StuckRules Frozen() {
+    return {Evidence::kCertain, Continuity::kStill, false, false, true};
+  }
+  static StuckRules Likely() {
+    return {Evidence::kProbable, Continuity::kStill, true, false, true};
+  }
   [[nodiscard]] StuckRules WithTimed() const {
     StuckRules rules = *this;
     rules.timed = true;

@@ -75,6 +75,13 @@ bool WaitGraph::IsCounted(ResourceIndex index) const {
   });
 }
 
+bool WaitGraph::IsAccounted(ResourceIndex index) const {
+  const Resource& pool = resource(index);
+  return pool.kind == ResourceKind::kPool && pool.capacity && pool.in_use &&
+         *pool.in_use >= *pool.capacity && HoldersKnown(index) &&
+         HoldersOf(index).size() >= *pool.in_use;
+}
+
 bool HasLeftWait(const Actor& actor, const Wait& wait) {
   if (actor.state == RunState::kExited) return true;
   const bool runs = actor.state == RunState::kRunning || actor.state == RunState::kRunnable;

@@ -71,6 +71,9 @@ class WaitGraph {
   // More than one unit, or more than one holder any of whom is enough: no single one of its holders
   // proves anything about a waiter.
   [[nodiscard]] bool IsCounted(ResourceIndex resource) const;
+  // A pool whose every unit is in use and whose every unit's holder is among its Holds: nobody else
+  // has one to give back.
+  [[nodiscard]] bool IsAccounted(ResourceIndex resource) const;
 
  private:
   static std::size_t Slot(std::int32_t index) { return static_cast<std::size_t>(index); }

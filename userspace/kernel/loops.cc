@@ -107,10 +107,17 @@ class BpfLoopTracer final : public LoopTracer {
       previous = &tid;
       ct_loop_state state;
       if (bpf_map_lookup_elem(map, &tid, &state) != 0) continue;
-      threads.push_back({static_cast<pid_t>(tid), static_cast<pid_t>(state.tgid),
-                         static_cast<TimeNs>(state.begin), state.iterations, state.slow,
-                         static_cast<DurationNs>(state.slow_total),
-                         static_cast<DurationNs>(state.total), static_cast<DurationNs>(state.max)});
+      threads.push_back({.tid = static_cast<pid_t>(tid),
+                         .pid = static_cast<pid_t>(state.tgid),
+                         .begin = static_cast<TimeNs>(state.begin),
+                         .queued = static_cast<DurationNs>(state.queued),
+                         .iterations = state.iterations,
+                         .slow = state.slow,
+                         .slow_total = static_cast<DurationNs>(state.slow_total),
+                         .starved = state.starved,
+                         .starved_total = static_cast<DurationNs>(state.starved_total),
+                         .total = static_cast<DurationNs>(state.total),
+                         .max = static_cast<DurationNs>(state.max)});
     }
     return threads;
   }
@@ -143,7 +150,8 @@ class BpfLoopTracer final : public LoopTracer {
     if (record.kind != CT_RECORD_ITERATION) return 0;
     static_cast<BpfLoopTracer*>(self)->ended_.push_back(
         {static_cast<pid_t>(record.tid), static_cast<pid_t>(record.tgid),
-         static_cast<TimeNs>(record.begin), static_cast<TimeNs>(record.end)});
+         static_cast<TimeNs>(record.begin), static_cast<TimeNs>(record.end),
+         static_cast<DurationNs>(record.queued), static_cast<DurationNs>(record.cpu)});
     return 0;
   }
 

@@ -16,22 +16,27 @@
 
 namespace ct {
 
-// One that has ended and was as long as the plan's threshold.
+// One that has ended and was as long as the plan's threshold, even without `queued`.
 struct Iteration {
   pid_t tid = 0;
   pid_t pid = 0;
   TimeNs begin = 0;
   TimeNs end = 0;
+  DurationNs queued = 0;  // its thread could run and had no CPU
+  DurationNs cpu = 0;     // it ran
 };
 
 // A thread that calls selectors, as of now.
 struct LoopCount {
   pid_t tid = 0;
   pid_t pid = 0;
-  TimeNs begin = 0;  // of the iteration in progress; 0: it is inside its selector
+  TimeNs begin = 0;       // of the iteration in progress; 0: it is inside its selector
+  DurationNs queued = 0;  // at `begin`: how long the thread had waited for a CPU in its life
   std::uint64_t iterations = 0;
-  std::uint64_t slow = 0;  // of those, as long as the threshold
+  std::uint64_t slow = 0;  // of those, as long as the threshold while it had a CPU or slept
   DurationNs slow_total = 0;
+  std::uint64_t starved = 0;  // as long only because it had none
+  DurationNs starved_total = 0;
   DurationNs total = 0;
   DurationNs max = 0;
 };

@@ -89,6 +89,8 @@ struct Actor {
   ThreadId id;             // a task: of the thread that runs its loop
   std::uint64_t task = 0;  // a task: its identity inside the process
   std::string name;        // comm, or the task's name
+  std::string request;     // of a web service, for whom it works: "GET /orders/{id}"; else empty
+  std::string client;      // who asked for that: "10.0.4.17"
   ProcessIndex process = kNoIndex;
   pid_t ns_tid = 0;
   RunState state = RunState::kUnknown;

@@ -40,10 +40,11 @@ struct Wait {
   Evidence evidence = Evidence::kUnknown;
   std::string evidence_note;  // how it is known: "owner word, frames in pthread_mutex_lock"
   Continuity continuity = Continuity::kSeenOnce;
-  TimeNs since = 0;                // began at or before this
-  std::optional<TimeNs> deadline;  // set: the wait ends by itself then
-  bool timed = false;              // has a timeout, even where the deadline could not be read
-  bool private_futex = false;      // only its own memory space can wake it
+  TimeNs since = 0;                  // began at or before this
+  std::optional<TimeNs> not_before;  // set: began at or after this
+  std::optional<TimeNs> deadline;    // set: the wait ends by itself then
+  bool timed = false;                // has a timeout, even where the deadline could not be read
+  bool private_futex = false;        // only its own memory space can wake it
   bool operator==(const Wait&) const = default;
 };
 

@@ -23,7 +23,7 @@ enum class BlockCause : std::uint8_t {
   kLock,     // waited for a lock
   kGil,      // waited for the GIL
   kGarbage,  // collected garbage
-  kNoCpu,    // was ready to run and had no CPU
+  kStopped,  // could have run and was not let: stopped, or traced
 };
 
 // Iterations of one loop that stood at the same place for the same cause.
@@ -41,7 +41,8 @@ struct LoopBlock {
   DurationNs worst = 0;
   TimeNs worst_begin = 0;
   TimeNs first_begin = 0;
-  bool in_progress = false;  // the one iteration of this row has not ended yet
+  DurationNs worst_queued = 0;  // of the longest: the thread could run and had no CPU
+  bool in_progress = false;     // the one iteration of this row has not ended yet
   bool operator==(const LoopBlock&) const = default;
 };
 
@@ -51,8 +52,12 @@ struct EventLoop {
   std::uint64_t iterations = 0;
   DurationNs total = 0;
   DurationNs max = 0;
-  std::uint64_t slow = 0;  // of them, as long as LoopActivity::threshold
+  // Of them, as long as LoopActivity::threshold without the time in which the thread could run and
+  // had no CPU; and those as long only because of it, which are nobody's block.
+  std::uint64_t slow = 0;
   DurationNs slow_total = 0;
+  std::uint64_t starved = 0;
+  DurationNs starved_total = 0;
   bool operator==(const EventLoop&) const = default;
 };
 

@@ -15,8 +15,14 @@ enum class FindingKind : std::uint8_t {
   kDeadlock,
   kProbableDeadlock,
   kAbandonedLock,
+  kPoolLeak,
+  kPoolExhausted,
   kLongWait,
   kHotLock,
+  kSharedObject,
+  kThreadLocalInTasks,
+  kSwallowedException,
+  kNeverAwaited,
   kEventLoopBlocked,
 };
 
@@ -44,7 +50,8 @@ struct Finding {
 
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
-  // root. ABANDONED_LOCK, HOT_LOCK: the waiters.
+  // root. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK, POOL_EXHAUSTED: the waiters. SHARED_OBJECT,
+  // THREAD_LOCAL_IN_TASKS: who uses it.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for
@@ -56,6 +63,10 @@ struct Finding {
   // EVENT_LOOP_BLOCKED: the iterations that are one finding, the longest first; the member is the
   // loop's thread.
   std::vector<LoopBlockIndex> loop_blocks;
+
+  // SWALLOWED_EXCEPTION: those of one type from one place.
+  std::vector<SwallowedIndex> exceptions;
+  std::vector<NeverAwaitedIndex> never_awaited;  // NEVER_AWAITED
 
   std::vector<std::string> proof;  // why this is so, one line a step
   std::string advice;              // what would end or avoid it, one line; may be empty

@@ -2,9 +2,13 @@
 
 namespace ct {
 
+bool IsPythonPackage(std::string_view file) {
+  return file.find("-packages/") != std::string_view::npos;
+}
+
 bool IsPythonLibrary(std::string_view file) {
-  return file.find("/lib/python3") != std::string_view::npos &&
-         file.find("-packages/") == std::string_view::npos;
+  if (IsPythonPackage(file)) return false;
+  return file.find("/lib/python3") != std::string_view::npos || file.starts_with("<frozen ");
 }
 
 const Frame* OwnPythonFrame(const Stack& stack) {

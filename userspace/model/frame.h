@@ -17,6 +17,8 @@ using ActorIndex = std::int32_t;
 using ResourceIndex = std::int32_t;
 using WaitIndex = std::int32_t;
 using HoldIndex = std::int32_t;
+using SwallowedIndex = std::int32_t;
+using NeverAwaitedIndex = std::int32_t;
 inline constexpr std::int32_t kNoIndex = -1;
 
 // One mapped ELF file. Path as the target names it (its own mount namespace), never opened by it.
@@ -47,7 +49,8 @@ struct Frame {
   auto operator<=>(const Frame&) const = default;
 };
 
-// A file of Python's own library: it lies in lib/python3.N/, installed packages below it.
+// Python's own library lies in lib/python3.N/, installed packages below it.
+bool IsPythonPackage(std::string_view file);
 bool IsPythonLibrary(std::string_view file);
 
 // Why a stack ends where it ends. Only kComplete may be read as "the whole stack".

@@ -62,6 +62,8 @@ const char* ToString(ResourceKind kind) {
       return "pool";
     case ResourceKind::kEventLoop:
       return "event loop";
+    case ResourceKind::kObject:
+      return "object";
   }
   return "futex";
 }
@@ -184,8 +186,8 @@ const char* ToString(BlockCause cause) {
       return "GIL";
     case BlockCause::kGarbage:
       return "garbage collection";
-    case BlockCause::kNoCpu:
-      return "no CPU";
+    case BlockCause::kStopped:
+      return "stopped";
   }
   return "cause not known";
 }
@@ -198,10 +200,22 @@ const char* ToString(FindingKind kind) {
       return "PROBABLE_DEADLOCK";
     case FindingKind::kAbandonedLock:
       return "ABANDONED_LOCK";
+    case FindingKind::kPoolLeak:
+      return "POOL_LEAK";
+    case FindingKind::kPoolExhausted:
+      return "POOL_EXHAUSTED";
     case FindingKind::kLongWait:
       return "LONG_WAIT";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
+    case FindingKind::kSharedObject:
+      return "SHARED_OBJECT";
+    case FindingKind::kThreadLocalInTasks:
+      return "THREAD_LOCAL_IN_TASKS";
+    case FindingKind::kSwallowedException:
+      return "SWALLOWED_EXCEPTION";
+    case FindingKind::kNeverAwaited:
+      return "NEVER_AWAITED";
     case FindingKind::kEventLoopBlocked:
       return "EVENT_LOOP_BLOCKED";
   }

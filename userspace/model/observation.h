@@ -11,8 +11,10 @@
 #include "model/contention.h"
 #include "model/edge.h"
 #include "model/event_loop.h"
+#include "model/forgotten.h"
 #include "model/frame.h"
 #include "model/resource.h"
+#include "model/use.h"
 
 namespace ct {
 
@@ -71,10 +73,15 @@ struct Observation {
   std::vector<Resource> resources;
   std::vector<Wait> waits;  // at most one per actor
   std::vector<Hold> holds;
+  std::vector<Use> uses;
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted
   LoopActivity loops;     // where event loops were asked about
+  std::vector<SwallowedException> swallowed_exceptions;
+  std::vector<NeverAwaited> never_awaited;
+  // Runtimes were searched for those two in this look; not in every look of a trace. Not in files.
+  bool searched_for_forgotten = false;
   std::vector<Loss> losses;
   std::vector<std::string> degradations;  // what this kernel or these privileges cannot give
   Cost cost;

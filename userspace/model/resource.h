@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/actor.h"
 
@@ -27,6 +28,7 @@ enum class ResourceKind : std::uint8_t {
   kGil,
   kPool,
   kEventLoop,
+  kObject,  // a program's own, that nobody waits for
 };
 
 enum class Implementation : std::uint8_t {
@@ -67,6 +69,14 @@ enum class Abandoned : std::uint8_t {
   kTidReused,          // the owner's tid now belongs to a younger thread
 };
 
+// A unit of a pool that is in use though no live task or thread has it.
+struct LostUnit {
+  std::uint64_t address = 0;
+  std::string type;      // "asyncpg.connection.Connection"
+  std::string referrer;  // what still refers to it: "global shop.db.conn"; empty: nothing was found
+  bool operator==(const LostUnit&) const = default;
+};
+
 struct Resource {
   ResourceKind kind = ResourceKind::kFutex;
   Implementation implementation = Implementation::kUnknown;
@@ -80,6 +90,9 @@ struct Resource {
   bool holders_known = false;
   bool changed_hands = false;             // while we looked: whoever held it, it moves
   std::optional<std::uint32_t> capacity;  // counted resources, where readable
+  std::optional<std::uint32_t> in_use;    // units of a pool
+  std::optional<std::uint32_t> idle;      // those that wait in it; others may yet be made
+  std::vector<LostUnit> lost_units;       // of a pool that was read to its end
   Abandoned abandoned = Abandoned::kNo;
   pid_t abandoned_by = 0;  // the tid in the owner word, as the target sees it
   bool operator==(const Resource&) const = default;

@@ -71,8 +71,7 @@ BlockCause CauseOf(const LoopSample& sample) {
   if (activity.state == 'S' || activity.state == 'D') {
     return IsFutexWait(activity) ? BlockCause::kLock : BlockCause::kSyscall;
   }
-  // Stopped, or traced: it could run and is not let.
-  return activity.state != 0 ? BlockCause::kNoCpu : BlockCause::kUnknown;
+  return activity.state != 0 ? BlockCause::kStopped : BlockCause::kUnknown;
 }
 
 std::string DetailOf(BlockCause cause, const LoopSample& sample) {
@@ -87,21 +86,38 @@ std::string DetailOf(BlockCause cause, const LoopSample& sample) {
       const std::string name = SyscallName(activity.syscall);
       return activity.object.empty() ? name : name + " on " + activity.object;
     }
-    case BlockCause::kNoCpu:
-      return sample.activity.state == 'R' ? "" : "the thread is stopped";
     default:
       return {};
   }
 }
 
-// It was ready to run all the time, and most of it without a CPU.
-bool HadNoCpu(std::span<const LoopSample> samples) {
-  const ThreadActivity& first = samples.front().activity;
-  const ThreadActivity& last = samples.back().activity;
-  const bool ready = std::all_of(samples.begin(), samples.end(), [](const LoopSample& sample) {
-    return sample.activity.state == 'R';
-  });
-  return samples.size() > 1 && ready && last.queued - first.queued > 2 * (last.cpu - first.cpu);
+bool Runs(BlockCause cause) {
+  return cause == BlockCause::kPython || cause == BlockCause::kNative ||
+         cause == BlockCause::kGarbage;
+}
+
+// Where its thread ran for nearly all of the time it did not sleep for a cause of its own, and the
+// other way around: a look that saw it so saw an exception.
+bool CanBe(BlockCause cause, std::optional<double> cpu_share) {
+  constexpr double kNearlyAll = 0.75;
+  constexpr double kHardly = 0.25;
+  if (!cpu_share || cause == BlockCause::kUnknown) return true;
+  return Runs(cause) ? *cpu_share >= kHardly : *cpu_share <= kNearlyAll;
+}
+
+// Who had the GIL between the first and the last look at it was ready to run, and had no CPU for
+// most of the time.
+bool HadHolderNoCpu(std::span<const LoopSample> samples) {
+  const LoopSample* first = nullptr;
+  const LoopSample* last = nullptr;
+  for (const LoopSample& sample : samples) {
+    if (!sample.waits_for_gil || !sample.gil_holder_activity) continue;
+    if (first == nullptr) first = &sample;
+    if (sample.gil_holder_id == first->gil_holder_id) last = &sample;
+  }
+  if (first == nullptr || last == first) return false;
+  const DurationNs queued = last->gil_holder_activity->queued - first->gil_holder_activity->queued;
+  return queued > (last->activity.read_at - first->activity.read_at) / 2;
 }
 
 bool SawSeveral(std::span<const LoopSample> samples) {
@@ -145,8 +161,10 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
     sample.collecting = gil.collecting;
     if (!gil.held) continue;
     sample.gil = gil.holder == thread.native_id ? GilOwner::kItself : GilOwner::kOther;
+    sample.gil_holder_id = gil.holder;
     for (const PythonThread& other : process.threads) {
       if (sample.gil != GilOwner::kOther || other.native_id != gil.holder) continue;
+      sample.gil_holder_activity = other.activity;
       const std::string place = PlaceOf(StackOf(process, other));
       sample.gil_holder =
           fmt::format("thread {}{}{}{}", other.native_id, place.empty() ? "" : " in ", place,
@@ -156,11 +174,17 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   return sample;
 }
 
-BlockJudgement JudgeBlock(std::span<const LoopSample> samples) {
+BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<double> cpu_share) {
   BlockJudgement judgement;
   if (samples.empty()) return judgement;
   std::map<BlockCause, std::size_t> votes;
-  for (const LoopSample& sample : samples) ++votes[CauseOf(sample)];
+  for (const LoopSample& sample : samples) {
+    if (CanBe(CauseOf(sample), cpu_share)) ++votes[CauseOf(sample)];
+  }
+  const bool contradicted = votes.empty();
+  if (contradicted) {
+    for (const LoopSample& sample : samples) ++votes[CauseOf(sample)];
+  }
   // A line of C code is one instruction in all looks that saw it run; a look of half a millisecond
   // may find Python code without a CPU, at one instruction, too.
   if (votes.contains(BlockCause::kPython) && votes.contains(BlockCause::kNative)) {
@@ -169,8 +193,9 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples) {
   }
   const auto most = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  judgement.cause = HadNoCpu(samples) ? BlockCause::kNoCpu : most->first;
-  const bool all_agree = most->second == samples.size() && samples.size() > 1;
+  judgement.cause = most->first;
+  judgement.starved = judgement.cause == BlockCause::kGil && HadHolderNoCpu(samples);
+  const bool all_agree = most->second == samples.size() && samples.size() > 1 && !contradicted;
   judgement.evidence = all_agree ? Evidence::kCertain : Evidence::kProbable;
   judgement.several = SawSeveral(samples);
   // Where it was seen most often, of those looks that saw this cause.
@@ -179,7 +204,7 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples) {
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const BlockCause cause = CauseOf(samples[i]);
     const bool running = judgement.cause == BlockCause::kPython && cause == BlockCause::kNative;
-    if (cause != judgement.cause && judgement.cause != BlockCause::kNoCpu && !running) continue;
+    if (cause != judgement.cause && !running) continue;
     const std::size_t seen = ++places[PlaceOf(samples[i].stack)];
     if (seen <= best) continue;
     best = seen;

@@ -28,6 +28,8 @@ struct LoopSample {
   bool waits_for_gil = false;
   bool collecting = false;  // who has the GIL collects garbage
   std::string gil_holder;   // kOther: "thread 4243 in crunch images.py:12"
+  pid_t gil_holder_id = 0;  // its native id
+  std::optional<ThreadActivity> gil_holder_activity;
 };
 
 // What `process` says of one of its threads; thread.activity is set.
@@ -43,8 +45,12 @@ struct BlockJudgement {
   std::string detail;
   bool several = false;   // not one callback or task in all looks
   std::size_t shown = 0;  // the sample that shows it best
+  // It waited for the GIL, and who had that had no CPU: nobody's block, as if it had had none.
+  bool starved = false;
 };
-// Of one iteration, samples in their order.
-BlockJudgement JudgeBlock(std::span<const LoopSample> samples);
+// Of one iteration, samples in their order; `cpu_share`, from 0 to 1, is how much of the time its
+// thread ran, where that was measured, of that in which it had a CPU or slept.
+BlockJudgement JudgeBlock(std::span<const LoopSample> samples,
+                          std::optional<double> cpu_share = std::nullopt);
 
 }  // namespace ct

@@ -36,10 +36,30 @@ std::optional<TimeNs> Began(const PythonThread& before, const PythonThread& now,
   return asleep_elsewhere ? thread.slept_since : std::nullopt;
 }
 
+// Time in which the thread could run and had no CPU is not the loop's, and only that between the
+// sweeps can be told: it slept for as long as the threshold, or used as much CPU in this iteration
+// between them; or a quarter of that, and by the share of the CPU that it got it would have used
+// several times as much since the iteration began.
+bool IsItsOwn(const PythonLook& look, const LoopStatePlace& place, TimeNs began,
+              const LoopStatePlace::Thread& thread) {
+  constexpr DurationNs kQuarter = 4;
+  constexpr double kSeveral = 5;
+  if (thread.slept_since) return look.second_begin - *thread.slept_since >= place.threshold;
+  const DurationNs before = began > place.begin ? look.begin - place.begin : 0;
+  const DurationNs after = place.end - look.second_begin;
+  const DurationNs ran = thread.ran - before - after;
+  if (ran >= place.threshold) return true;
+  const double share = static_cast<double>(thread.ran) /
+                       static_cast<double>(std::max<DurationNs>(1, place.end - place.begin));
+  return ran >= place.threshold / kQuarter &&
+         share * static_cast<double>(look.second_begin - began) >=
+             kSeveral * static_cast<double>(place.threshold);
+}
+
 }  // namespace
 
-void AddBlock(std::span<const LoopSample> samples, LoopBlock row, Observation& observation) {
-  const BlockJudgement judgement = JudgeBlock(samples);
+void AddBlock(std::span<const LoopSample> samples, const BlockJudgement& judgement, LoopBlock row,
+              Observation& observation) {
   row.cause = judgement.cause;
   row.evidence = judgement.evidence;
   row.detail = judgement.detail;
@@ -59,6 +79,7 @@ void AddLoopStates(const PythonLook& look, const LoopStatePlace& place, Observat
     const LoopStatePlace::Thread thread = place.thread(now);
     const auto began = Began(*before, now, thread);
     if (!began || look.second_begin - *began < place.threshold) continue;
+    if (!IsItsOwn(look, place, *began, thread)) continue;
     // Whether Python code moves on is told by two looks at its innermost frame.
     const bool moved = before->instruction != now.instruction;
     std::array<LoopSample, 2> samples;
@@ -76,7 +97,7 @@ void AddLoopStates(const PythonLook& look, const LoopStatePlace& place, Observat
     row.worst = look.second_begin - *began;
     row.total = row.worst;
     row.in_progress = true;
-    AddBlock(samples, std::move(row), observation);
+    AddBlock(samples, JudgeBlock(samples), std::move(row), observation);
   }
 }
 

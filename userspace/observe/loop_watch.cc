@@ -39,6 +39,16 @@ DurationNs LoopWatch::interval() const {
   return std::clamp(threshold_ * kStep / 100, kMinStep, kMaxStep);
 }
 
+// Without the time in which its thread could run and had no CPU; as of the last look at it.
+DurationNs OwnTime(const LoopCount& count, const LoopSample& last) {
+  return last.activity.read_at - count.begin - (last.activity.queued - count.queued);
+}
+
+bool LoopWatch::Lasts(const LoopCount& count, const Thread& thread) const {
+  return thread.is_loop && count.begin != 0 && thread.now.begin == count.begin &&
+         !thread.now.samples.empty() && OwnTime(count, thread.now.samples.back()) >= tell_after_;
+}
+
 // The threads of one process that are to be looked at now.
 std::vector<pid_t> LoopWatch::DueOf(const std::vector<LoopCount>& counts, TimeNs now, pid_t pid) {
   std::vector<pid_t> due;
@@ -55,8 +65,7 @@ std::vector<pid_t> LoopWatch::DueOf(const std::vector<LoopCount>& counts, TimeNs
                               !thread.now.no_loop &&
                               (thread.is_loop || now - thread.asked_at > kAskAgain);
     if (unknown || worth_asking) due.push_back(count.tid);
-    if (count.begin != 0 && thread.is_loop && !thread.told && !thread.now.samples.empty() &&
-        now - count.begin >= tell_after_) {
+    if (!thread.told && Lasts(count, thread)) {
       thread.told = true;
       news_ = true;
     }
@@ -145,23 +154,34 @@ void LoopWatch::Finish(const Iteration& iteration) {
   }
   std::erase_if(samples,
                 [&](const LoopSample& sample) { return sample.activity.read_at > iteration.end; });
-  Keep(iteration.tid, iteration.begin, iteration.end - iteration.begin, samples);
+  Keep(iteration, samples);
 }
 
-LoopBlock LoopWatch::Single(TimeNs begin, DurationNs duration) {
+LoopBlock LoopWatch::Single(TimeNs begin, DurationNs duration, DurationNs queued) {
   LoopBlock block;
   block.count = 1;
   block.total = duration;
   block.worst = duration;
+  block.worst_queued = queued;
   block.worst_begin = begin;
   block.first_begin = begin;
   return block;
 }
 
-void LoopWatch::Keep(pid_t tid, TimeNs begin, DurationNs duration,
-                     const std::vector<LoopSample>& samples) {
+void LoopWatch::Keep(const Iteration& iteration, const std::vector<LoopSample>& samples) {
+  const pid_t tid = iteration.tid;
+  const DurationNs duration = iteration.end - iteration.begin;
+  const DurationNs own = std::max<DurationNs>(1, duration - iteration.queued);
+  const BlockJudgement judgement =
+      JudgeBlock(samples, static_cast<double>(iteration.cpu) / static_cast<double>(own));
+  if (judgement.starved) {
+    Thread& thread = threads_[tid];
+    ++thread.starved;
+    thread.starved_total += duration;
+    return;
+  }
   Observation one;
-  AddBlock(samples, Single(begin, duration), one);
+  AddBlock(samples, judgement, Single(iteration.begin, duration, iteration.queued), one);
   LoopBlock& block = one.loops.blocks.front();
   Stack stack = one.stacks.empty() ? Stack{} : std::move(one.stacks.front());
   Spot spot{tid, block.cause, "", "", 0};
@@ -220,19 +240,27 @@ Status LoopWatch::AddTo(Observation& observation, TimeNs now) const {
     const auto thread = threads_.find(count.tid);
     const auto actor = actors.find(count.tid);
     if (thread == threads_.end() || actor == actors.end() || !thread->second.is_loop) continue;
-    loops.loops.push_back(
-        {actor->second, count.iterations, count.total, count.max, count.slow, count.slow_total});
+    EventLoop& loop = loops.loops.emplace_back();
+    loop = {.thread = actor->second,
+            .iterations = count.iterations,
+            .total = count.total,
+            .max = count.max,
+            .slow = count.slow - std::min(count.slow, thread->second.starved),
+            .slow_total = std::max<DurationNs>(0, count.slow_total - thread->second.starved_total),
+            .starved = count.starved + thread->second.starved,
+            .starved_total = count.starved_total + thread->second.starved_total};
     const bool told = std::any_of(
         loops.blocks.begin(), loops.blocks.end(),
         [&](const LoopBlock& block) { return block.in_progress && block.thread == actor->second; });
-    const bool lasts = count.begin != 0 && now - count.begin >= tell_after_ &&
-                       thread->second.now.begin == count.begin &&
-                       !thread->second.now.samples.empty();
-    if (!lasts || told) continue;
-    LoopBlock block = Single(count.begin, now - count.begin);
+    if (told || !Lasts(count, thread->second)) continue;
+    const std::vector<LoopSample>& samples = thread->second.now.samples;
+    const BlockJudgement judgement = JudgeBlock(samples);
+    if (judgement.starved) continue;
+    const DurationNs so_far = now - count.begin;
+    LoopBlock block = Single(count.begin, so_far, samples.back().activity.queued - count.queued);
     block.thread = actor->second;
     block.in_progress = true;
-    AddBlock(thread->second.now.samples, std::move(block), observation);
+    AddBlock(samples, judgement, std::move(block), observation);
   }
   const auto lose = [&](std::uint64_t lost, const char* reason) {
     if (lost > 0) observation.losses.push_back({reason, lost, true, ""});

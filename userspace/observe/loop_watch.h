@@ -55,6 +55,9 @@ class LoopWatch {
     bool told = false;     // that `now` lasts
     bool is_loop = false;  // an event loop ran in it when it was looked at last
     TimeNs asked_at = 0;   // when that was; 0: never
+    // Iterations that were slow only because who had the GIL had no CPU.
+    std::uint64_t starved = 0;
+    DurationNs starved_total = 0;
   };
   // What rows of one place have in common: thread, cause, own frame.
   using Spot = std::tuple<pid_t, BlockCause, std::string, std::string, std::uint32_t>;
@@ -69,8 +72,9 @@ class LoopWatch {
   void Sample(pid_t pid, const std::vector<pid_t>& tids);
   void TakeSample(const PythonProcess& process, const PythonThread& found);
   void Finish(const Iteration& iteration);
-  void Keep(pid_t tid, TimeNs begin, DurationNs duration, const std::vector<LoopSample>& samples);
-  static LoopBlock Single(TimeNs begin, DurationNs duration);
+  void Keep(const Iteration& iteration, const std::vector<LoopSample>& samples);
+  [[nodiscard]] bool Lasts(const LoopCount& count, const Thread& thread) const;
+  static LoopBlock Single(TimeNs begin, DurationNs duration, DurationNs queued);
 
   LoopTracer& tracer_;
   Reader& reader_;

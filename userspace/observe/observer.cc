@@ -8,6 +8,7 @@
 
 #include "observe/loop_state.h"
 #include "observe/python_builder.h"
+#include "observe/python_forgotten.h"
 #include "observe/python_reading.h"
 #include "observe/restless.h"
 
@@ -60,15 +61,21 @@ void CountUnreadable(const SweepIndex& first, const SweepIndex& second, RawLook&
 // at a whole host pays for threads only.
 constexpr std::size_t kMaxPythons = 16;
 
-void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
-                 const SweepIndex& second, Observation& observation) {
+ProcessIndex ProcessOf(pid_t pid, const Observation& observation) {
   const auto row = std::find_if(observation.processes.begin(), observation.processes.end(),
                                 [&](const Process& process) { return process.id.tid == pid; });
-  if (row == observation.processes.end()) return;  // it has ended meanwhile
+  if (row == observation.processes.end()) return kNoIndex;
+  return static_cast<ProcessIndex>(row - observation.processes.begin());
+}
+
+void AddPythonOf(pid_t pid, const PythonLook& python, const SweepIndex& first,
+                 const SweepIndex& second, Observation& observation) {
   PythonPlace place;
-  place.process = static_cast<ProcessIndex>(row - observation.processes.begin());
+  place.process = ProcessOf(pid, observation);
+  if (place.process == kNoIndex) return;  // it has ended meanwhile
+  place.threads_are_known = true;
   place.thread = [&](const PythonThread& thread) {
-    PythonLoopThread loop;
+    PythonThreadInfo loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
     const TaskSample* now = second.ByTid(thread.host_tid);
     if (now == nullptr || now->leader.tid != pid) return loop;
@@ -96,16 +103,16 @@ char StateLetter(const TaskSample& task) {
   }
 }
 
-void AddLoopStatesOf(const PythonLook& python, DurationNs threshold, const SweepIndex& first,
+void AddLoopStatesOf(const PythonLook& python, const LoopStatePlace& times, const SweepIndex& first,
                      const SweepIndex& second, Observation& observation) {
-  LoopStatePlace place;
-  place.threshold = threshold;
+  LoopStatePlace place = times;
   place.thread = [&](const PythonThread& thread) {
     LoopStatePlace::Thread loop;
     const TaskSample* before = first.ByTid(thread.host_tid);
     const TaskSample* now = second.ByTid(thread.host_tid);
     if (before == nullptr || now == nullptr) return loop;
     if (SleptThrough(*before, *now)) loop.slept_since = now->off_cpu_since;
+    loop.ran = now->cpu_time - before->cpu_time;
     loop.activity.state = StateLetter(*now);
     if (now->asleep) {
       loop.activity.syscall = now->syscall;
@@ -200,7 +207,7 @@ Result<RawLook> Observer::LookOnce() {
 
   if (options_.given_locks) look.given_locks = options_.given_locks();
   const bool few = !options_.filter.empty() && selected_.size() <= kMaxPythons;
-  if (few) BeginPython(reader_, look);
+  if (few) BeginPython(reader_, options_.exclusive_classes, look);
   const SweepIndex index(look.first);
   look_reader_.CountSick(index, look);
   cache_.Recall(index, look);
@@ -208,7 +215,7 @@ Result<RawLook> Observer::LookOnce() {
   if (options_.verdict_pause > 0 && !options_.filter.empty() && SomebodySpins(look)) {
     Pause(options_.verdict_pause);
   }
-  EndPython(reader_, look);
+  EndPython(reader_, options_.exclusive_classes, look);
 
   std::vector<WantedThread> wanted;
   for (const TaskSample* task : look_reader_.NearLocks(index, look)) {
@@ -277,13 +284,27 @@ Result<Observation> Observer::Look() {
   for (const auto& [pid, python] : look->python) {
     AddPythonOf(pid, python, first, second, observation);
     if (options_.loop_block == 0) continue;
-    AddLoopStatesOf(python, options_.loop_block, first, second, observation);
+    AddLoopStatesOf(python, {options_.loop_block, look->first.begin, look->second.end, {}}, first,
+                    second, observation);
   }
   if (!look->python.empty()) observation.loops.threshold = options_.loop_block;
+  Search(*look, observation);
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);
   FillCost(begin, cpu_begin, *look, observation);
   return observation;
+}
+
+void Observer::Search(const RawLook& look, Observation& observation) {
+  const TimeNs now = MonotonicNow();
+  if (look.python.empty() || (searched_ && now - *searched_ < options_.search_interval)) return;
+  searched_ = now;
+  for (const auto& [pid, python] : look.python) {
+    const ProcessIndex process = ProcessOf(pid, observation);
+    if (process == kNoIndex) continue;  // it has ended meanwhile
+    const auto found = LookForForgotten(reader_, pid, observation.losses);
+    if (found) AddForgotten(*found, process, observation);
+  }
 }
 
 Result<bool> Observer::Watch(DurationNs settle) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "kernel/sweep.h"
 #include "model/observation.h"
 #include "observe/builder.h"
+#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/history.h"
 #include "observe/look.h"
@@ -24,8 +26,12 @@ struct ObserverOptions {
   Filter filter;
   bool all_waits = false;          // idle waits too, with stacks
   DurationNs long_wait = kSecond;  // when an unfinished lock wait deserves a look of its own
+  // Of Python: see PythonOptions::exclusive_classes.
+  std::vector<std::string> exclusive_classes = DefaultExclusiveClasses();
   // Nobody will look again soon: a look that missed a thread which was awake is worth repeating.
   bool once = false;
+  // How often at most whole heaps are searched for what nobody takes care of; 0: in every look.
+  DurationNs search_interval = 0;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
   // From which length on an event loop that stands is told; 0: never.
@@ -52,6 +58,8 @@ class Observer {
 
  private:
   Result<RawLook> LookOnce();
+  // Exceptions and coroutines that nobody takes care of, if it is time for that.
+  void Search(const RawLook& look, Observation& observation);
   Status LookCloser(const std::vector<WantedThread>& wanted, RawLook& look);
   tl::unexpected<Error> NothingMatches() const;
   bool SomebodySpins(const RawLook& look) const;
@@ -67,6 +75,7 @@ class Observer {
   History& history_;
   KernelSymbols kernel_symbols_;
   std::unordered_set<pid_t> selected_;
+  std::optional<TimeNs> searched_;
 };
 
 }  // namespace ct

@@ -1,271 +1,32 @@
 #include "observe/python_builder.h"
 
-#include <algorithm>
-#include <cmath>
-#include <map>
-#include <span>
-#include <string>
-#include <unordered_map>
-#include <utility>
-#include <vector>
-
-#include "observe/python_resources.h"
+#include "observe/python_completions.h"
+#include "observe/python_graph.h"
+#include "observe/python_pools.h"
+#include "observe/python_tasks.h"
+#include "observe/python_threads.h"
+#include "observe/python_uses.h"
 
 namespace ct {
-namespace {
-
-// A chain of tasks that wait for tasks, along which a timeout is handed down, is cut there.
-constexpr int kMaxDepth = 64;
-
-// A task has no clock of its own: loop.time() is time.monotonic(), in seconds.
-std::optional<TimeNs> ToTime(double seconds) {
-  constexpr double kLimit = 9e18;
-  const double time = seconds * static_cast<double>(kSecond);
-  if (!std::isfinite(time) || std::fabs(time) >= kLimit) return std::nullopt;
-  return static_cast<TimeNs>(time);
-}
-
-RunState StateOf(const PythonTask& task) {
-  switch (task.state) {
-    case PythonTaskState::kWaiting:
-      return RunState::kSleeping;
-    case PythonTaskState::kRunning:
-      return RunState::kRunning;
-    case PythonTaskState::kNotStarted:
-    case PythonTaskState::kRunnable:
-      return RunState::kRunnable;
-    case PythonTaskState::kFinished:
-    case PythonTaskState::kCancelled:
-      return RunState::kExited;
-  }
-  return RunState::kUnknown;
-}
-
-class PythonBuilder {
- public:
-  PythonBuilder(const PythonLook& look, const PythonPlace& place, Observation& out)
-      : look_(look), place_(place), out_(out), comparison_(look) {
-    const bool known =
-        place.process >= 0 && static_cast<std::size_t>(place.process) < out.processes.size();
-    space_ = known ? out.processes[static_cast<std::size_t>(place.process)].space : 0;
-    for (const PythonThread& thread : look.second.threads) {
-      threads_.emplace(thread.native_id, place.thread ? place.thread(thread) : PythonLoopThread{});
-    }
-  }
-
-  void Build() {
-    for (const PythonTask& task : look_.second.tasks) AddActor(task);
-    for (const auto& [task, actor] : alive_) AddWait(*task, actor);
-    HandDownDeadlines();
-    for (const auto& [task, actor] : alive_) AddHolds(*task, actor);
-    AddLosses();
-  }
-
- private:
-  void AddActor(const PythonTask& task) {
-    const RunState state = StateOf(task);
-    if (state == RunState::kExited) return;
-    Actor actor;
-    actor.kind = ActorKind::kTask;
-    actor.id = ThreadOf(task).id;
-    actor.ns_tid = task.thread;
-    actor.task = task.address;
-    actor.name = task.name.empty() ? "without a name" : task.name;
-    actor.process = place_.process;
-    actor.state = state;
-    actor.still = comparison_.IsSteady(task);
-    actor.user_stack = AddStack(task, 0);
-    const auto index = static_cast<ActorIndex>(out_.actors.size());
-    out_.actors.push_back(std::move(actor));
-    alive_.emplace_back(&task, index);
-    actor_of_.emplace(task.address, index);
-  }
-
-  PythonLoopThread ThreadOf(const PythonTask& task) const {
-    const auto found = threads_.find(task.thread);
-    return found != threads_.end() ? found->second : PythonLoopThread{};
-  }
-
-  // Tasks come by the thousand, and most of them stand where others do.
-  StackIndex AddStack(const PythonTask& task, std::size_t innermost) {
-    const auto frames = std::span(task.frames).subspan(innermost);
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> key;
-    for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line);
-    if (key.empty()) return kNoIndex;
-    const auto [entry, is_new] = stacks_.try_emplace(std::pair(task.truncated, std::move(key)),
-                                                     static_cast<StackIndex>(out_.stacks.size()));
-    if (!is_new) return entry->second;
-    Stack& stack = out_.stacks.emplace_back();
-    stack.end = task.truncated ? StackEnd::kTooDeep : StackEnd::kComplete;
-    for (const PythonFrame& from : frames) {
-      const PythonCode& code = look_.second.CodeOf(from);
-      Frame& frame = stack.frames.emplace_back();
-      frame.origin = FrameOrigin::kPython;
-      frame.function = code.function;
-      frame.file = code.file;
-      frame.line = from.line;
-    }
-    return entry->second;
-  }
-
-  ResourceIndex ResourceAt(const PythonResource& from) {
-    const auto [entry, is_new] = resources_.try_emplace(
-        std::pair(from.address, from.type), static_cast<ResourceIndex>(out_.resources.size()));
-    if (!is_new) return entry->second;
-    Resource resource;
-    resource.kind = from.kind;
-    resource.implementation = Implementation::kCpython;
-    resource.id.space = space_;
-    resource.id.address = from.address;
-    resource.type = from.type;
-    resource.rule = from.rule;
-    out_.resources.push_back(std::move(resource));
-    return entry->second;
-  }
-
-  void AddWait(const PythonTask& task, ActorIndex actor) {
-    if (task.state != PythonTaskState::kWaiting) return;
-    const auto awaited = AwaitedResource(
-        task.waits_for,
-        task.frames.empty() ? "" : look_.second.CodeOf(task.frames.front()).function);
-    if (!awaited) return;
-    Wait wait;
-    wait.actor = actor;
-    wait.resource = ResourceAt(*awaited);
-    wait.purpose = awaited->purpose;
-    wait.evidence = Evidence::kCertain;
-    wait.evidence_note = "read from the task";
-    wait.since = look_.begin;
-    if (comparison_.IsSteady(task)) {
-      const bool consistent = comparison_.IsConsistent(task);
-      wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
-      const auto slept_since = ThreadOf(task).slept_since;
-      if (consistent && slept_since) wait.since = std::min(wait.since, *slept_since);
-    }
-    if (task.deadline) {
-      wait.timed = true;
-      wait.deadline = ToTime(*task.deadline);
-    }
-    AddEnds(task.waits_for, wait.resource);
-    out_.waits.push_back(std::move(wait));
-  }
-
-  // The tasks that are waited for are what holds back whoever waits for their end.
-  void AddEnds(const PythonAwait& wait, ResourceIndex index) {
-    switch (wait.kind) {
-      case PythonAwaitKind::kOne:
-      case PythonAwaitKind::kAll:
-      case PythonAwaitKind::kAny:
-        break;
-      default:
-        return;
-    }
-    Resource& resource = out_.resources[static_cast<std::size_t>(index)];
-    std::vector<ActorIndex>& ends = ends_[index];
-    if (!ends.empty()) return;  // of somebody else who waits for the same
-    for (const std::uint64_t child : wait.children) {
-      const auto actor = actor_of_.find(child);
-      if (actor != actor_of_.end()) ends.push_back(actor->second);
-    }
-    // Anybody may complete a future that is no task: one of them is enough for "any", and those
-    // that are tasks have to end all the same for "all".
-    const bool any_task = !ends.empty();
-    resource.holders_known =
-        any_task && (wait.kind == PythonAwaitKind::kAll || ends.size() == wait.children.size());
-    for (const ActorIndex actor : ends) {
-      AddHold(actor, index, Evidence::kCertain, "the task has not ended");
-      if (wait.kind == PythonAwaitKind::kOne) {
-        resource.symbol = out_.actors[static_cast<std::size_t>(actor)].name;
-      }
-    }
-  }
-
-  void AddHold(ActorIndex actor, ResourceIndex resource, Evidence evidence, std::string note) {
-    Hold hold;
-    hold.actor = actor;
-    hold.resource = resource;
-    hold.evidence = evidence;
-    hold.evidence_note = std::move(note);
-    out_.holds.push_back(std::move(hold));
-  }
-
-  void AddHolds(const PythonTask& task, ActorIndex actor) {
-    for (std::size_t i = 0; i < task.frames.size(); ++i) {
-      for (const PythonHold& hold : task.frames[i].holds) {
-        auto held = HeldResource(hold);
-        if (!held) continue;
-        const ResourceIndex index = ResourceAt(held->resource);
-        AddHold(actor, index, held->evidence, std::move(held->note));
-        out_.holds.back().acquired_at = AddStack(task, i);
-        out_.resources[static_cast<std::size_t>(index)].holders_known = true;
-      }
-    }
-  }
-
-  // Whoever waits for a task with a timeout cancels it when the time is over (all do but
-  // asyncio.wait): that ends the task's own wait, whatever it is for.
-  void HandDownDeadlines() {
-    std::unordered_map<ActorIndex, Wait*> wait_of;
-    for (Wait& wait : out_.waits) wait_of.emplace(wait.actor, &wait);
-    std::vector<Wait*> changed;
-    for (Wait& wait : out_.waits) {
-      const bool cancels =
-          out_.resources[static_cast<std::size_t>(wait.resource)].type != "asyncio.wait";
-      if (wait.timed && cancels && ends_.contains(wait.resource)) changed.push_back(&wait);
-    }
-    for (int depth = 0; depth < kMaxDepth && !changed.empty(); ++depth) {
-      std::vector<Wait*> next;
-      for (const Wait* parent : changed) {
-        const auto ends = ends_.find(parent->resource);
-        if (ends == ends_.end()) continue;
-        for (const ActorIndex child : ends->second) {
-          const auto found = wait_of.find(child);
-          if (found == wait_of.end()) continue;
-          Wait& wait = *found->second;
-          const bool earlier =
-              !wait.timed ||
-              (parent->deadline && (!wait.deadline || *parent->deadline < *wait.deadline));
-          if (!earlier) continue;
-          wait.timed = true;
-          wait.deadline = parent->deadline;
-          next.push_back(&wait);
-        }
-      }
-      changed = std::move(next);
-    }
-  }
-
-  // What a look at a process that runs on misses, the other may have seen; and while its loops run,
-  // objects come and go.
-  void AddLosses() {
-    const bool rests = comparison_.AllLoopsSlept();
-    std::map<std::string, std::uint64_t> before;
-    for (const PythonSkip& skip : look_.first.skips) before[skip.reason] += skip.count;
-    for (const PythonSkip& skip : look_.second.skips) {
-      const auto found = before.find(skip.reason);
-      const std::uint64_t both = found == before.end() ? 0 : std::min(found->second, skip.count);
-      if (both > 0) out_.losses.push_back({"of Python: " + skip.reason, both, rests, ""});
-    }
-  }
-
-  const PythonLook& look_;
-  const PythonPlace& place_;
-  Observation& out_;
-  const PythonComparison comparison_;
-  SpaceId space_ = 0;
-  std::unordered_map<pid_t, PythonLoopThread> threads_;  // by native id
-  std::vector<std::pair<const PythonTask*, ActorIndex>> alive_;
-  std::unordered_map<std::uint64_t, ActorIndex> actor_of_;  // by the task's address
-  std::map<std::pair<bool, std::vector<std::pair<std::uint32_t, std::uint32_t>>>, StackIndex>
-      stacks_;
-  std::map<std::pair<std::uint64_t, std::string>, ResourceIndex> resources_;
-  std::unordered_map<ResourceIndex, std::vector<ActorIndex>> ends_;  // the tasks waited for
-};
-
-}  // namespace
 
 void AddPython(const PythonLook& look, const PythonPlace& place, Observation& observation) {
-  PythonBuilder(look, place, observation).Build();
+  PythonGraph graph(look, place, observation);
+  PythonTasks tasks(graph);
+  PythonThreads threads(graph);
+  tasks.AddActors();
+  threads.AddActors();
+  PythonPools(graph, tasks.callers()).Add();
+  tasks.AddWaits();
+  threads.AddWaits();
+  tasks.HandDownDeadlines();
+  tasks.AddHolds();
+  threads.AddHolds();
+  threads.AddOwners();
+  AddCompletions(graph);
+  tasks.WaitForBlockedLoops();
+  threads.SettlePurposes();
+  AddUses(graph);
+  AddPythonLosses(look, observation);
 }
 
 }  // namespace ct

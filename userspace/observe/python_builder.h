@@ -10,7 +10,7 @@
 namespace ct {
 
 // What is known of a thread from elsewhere.
-struct PythonLoopThread {
+struct PythonThreadInfo {
   ThreadId id;
   // It has slept since then, through both looks; unset where that is not known.
   std::optional<TimeNs> slept_since;
@@ -18,13 +18,15 @@ struct PythonLoopThread {
 
 struct PythonPlace {
   ProcessIndex process = kNoIndex;  // the row of the process
-  // A loop's thread; may be empty.
-  std::function<PythonLoopThread(const PythonThread& thread)> thread;
+  // May be empty.
+  std::function<PythonThreadInfo(const PythonThread& thread)> thread;
+  // The observation has an actor for each of its threads, with what it waits for in C.
+  bool threads_are_known = false;
 };
 
-// Adds the tasks that are not finished, what they wait for and what they hold. A wait is kStill if
-// both looks show it and its loop slept during each: then everything that one look shows was so at
-// one moment, and a ring in it is one.
+// Adds the tasks that are not finished and the threads, what they wait for and what they hold. A
+// task's wait is kStill if both looks show it and its loop slept during each: then everything that
+// one look shows was so at one moment, and a ring in it is one.
 void AddPython(const PythonLook& look, const PythonPlace& place, Observation& observation);
 
 }  // namespace ct

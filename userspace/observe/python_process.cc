@@ -11,6 +11,7 @@
 #include "observe/filter.h"
 #include "observe/process_row.h"
 #include "observe/python_builder.h"
+#include "observe/python_forgotten.h"
 
 namespace ct {
 namespace {
@@ -37,15 +38,11 @@ tl::unexpected<Error> WhyNot(pid_t pid, const ProcessRead& answer) {
   return Fail(ErrorCode::kUnsupported, fmt::format("process {} is not Python", pid));
 }
 
-Result<ProcessRead> Read(Reader& reader, pid_t pid, bool want_process) {
-  ProcessToRead request;
-  request.pid = pid;
-  request.want_python = true;
-  request.want_process = want_process;
+Result<ProcessRead> Read(Reader& reader, const ProcessToRead& request) {
   ProcessRead answer = reader.Read(request);
   // On a host that is short of CPU the reader may need longer than its patience, once.
   if (!answer.python && !answer.losses.empty()) answer = reader.Read(request);
-  if (!answer.python) return WhyNot(pid, answer);
+  if (!answer.python) return WhyNot(request.pid, answer);
   return answer;
 }
 
@@ -58,23 +55,32 @@ std::string NameOf(pid_t pid) {
 
 }  // namespace
 
-Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
+Result<Observation> LookAtPython(Reader& reader, pid_t pid,
+                                 const std::vector<std::string>& exclusive_classes, bool search) {
+  ProcessToRead request;
+  request.pid = pid;
+  request.want_python = true;
+  request.want_process = true;
+  request.exclusive_classes = exclusive_classes;
   PythonLook look;
-  look.begin = MonotonicNow();
-  Result<ProcessRead> first = Read(reader, pid, true);
+  const TimeNs begin = MonotonicNow();
+  Result<ProcessRead> first = Read(reader, request);
+  request.want_process = false;
   if (!first) return Fail(first.error());
   look.second = std::move(*first->python);
+  TimeNs read = MonotonicNow();
   for (const DurationNs pause : kPauses) {
     Pause(pause);
-    Result<ProcessRead> next = Read(reader, pid, false);
+    Result<ProcessRead> next = Read(reader, request);
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
+    look.begin = std::exchange(read, MonotonicNow());
     if (!IsRestless(look)) break;
   }
   look.end = MonotonicNow();
 
   Observation observation;
-  observation.begin = look.begin;
+  observation.begin = begin;
   observation.end = look.end;
   observation.realtime_offset = RealtimeOffset();
   observation.filter = Filter{{pid}, "", "", ""}.Text();
@@ -88,13 +94,15 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid) {
   PythonPlace place;
   place.process = 0;
   place.thread = [](const PythonThread& thread) {
-    return PythonLoopThread{{thread.host_tid, 0}, std::nullopt};
+    return PythonThreadInfo{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
-  observation.degradations = {
-      "tasks only, by reading memory: threads are not looked at, and since when a task waits is "
-      "not known"};
-  observation.cost.total = look.end - look.begin;
+  if (search) {
+    const auto forgotten = LookForForgotten(reader, pid, observation.losses);
+    if (forgotten) AddForgotten(*forgotten, place.process, observation);
+  }
+  observation.degradations = {"by reading memory alone: what threads do in C is not known"};
+  observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;
 }

@@ -6,19 +6,20 @@
 namespace ct {
 namespace {
 
-ProcessRead Read(Reader& reader, pid_t pid) {
+ProcessRead Read(Reader& reader, pid_t pid, const std::vector<std::string>& exclusive_classes) {
   ProcessToRead request;
   request.pid = pid;
   request.want_python = true;
+  request.exclusive_classes = exclusive_classes;
   return reader.Read(request);
 }
 
 }  // namespace
 
-void BeginPython(Reader& reader, RawLook& look) {
+void BeginPython(Reader& reader, const std::vector<std::string>& exclusive_classes, RawLook& look) {
   for (const pid_t pid : look.selected) {
+    ProcessRead answer = Read(reader, pid, exclusive_classes);
     const TimeNs begin = MonotonicNow();
-    ProcessRead answer = Read(reader, pid);
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (!answer.python_error.empty()) {
       look.losses.push_back({"tasks of a Python that is not known", 1, true,
@@ -31,10 +32,10 @@ void BeginPython(Reader& reader, RawLook& look) {
   }
 }
 
-void EndPython(Reader& reader, RawLook& look) {
+void EndPython(Reader& reader, const std::vector<std::string>& exclusive_classes, RawLook& look) {
   for (auto entry = look.python.begin(); entry != look.python.end();) {
     const TimeNs begin = MonotonicNow();
-    ProcessRead answer = Read(reader, entry->first);
+    ProcessRead answer = Read(reader, entry->first, exclusive_classes);
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (answer.python) {
       entry->second.second_begin = begin;

@@ -1,5 +1,6 @@
 #include "observe/python_resources.h"
 
+#include <algorithm>
 #include <array>
 
 namespace ct {
@@ -28,8 +29,14 @@ constexpr auto kTypes = std::to_array<KnownType>({
      WaitPurpose::kEvent},
     {"asyncio.taskgroups.TaskGroup", "asyncio.TaskGroup", ResourceKind::kFuture,
      WaitPurpose::kJoin},
+    {"_thread._local", "threading.local", ResourceKind::kObject, WaitPurpose::kEvent},
     {"_thread.lock", "threading.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
     {"_thread.RLock", "threading.RLock", ResourceKind::kMutex, WaitPurpose::kAcquire},
+    {"threading.Semaphore", "threading.Semaphore", ResourceKind::kSemaphore, WaitPurpose::kAcquire},
+    {"threading.BoundedSemaphore", "threading.BoundedSemaphore", ResourceKind::kSemaphore,
+     WaitPurpose::kAcquire},
+    {"threading.Barrier", "threading.Barrier", ResourceKind::kBarrier, WaitPurpose::kEvent},
+    {"_queue.SimpleQueue", "queue.SimpleQueue", ResourceKind::kCondition, WaitPurpose::kEvent},
 });
 
 const KnownType* Known(std::string_view type) {
@@ -66,7 +73,46 @@ std::string PublicName(const std::string& type) {
   return known != nullptr ? std::string(known->name) : type;
 }
 
+std::string PoolName(const std::string& type) {
+  constexpr auto kLibraries = std::to_array<std::string_view>(
+      {"aiohttp", "aiomysql", "aiopg", "asyncpg", "psycopg_pool", "redis", "sqlalchemy"});
+  const std::string package = type.substr(0, type.find('.'));
+  const bool known = std::find(kLibraries.begin(), kLibraries.end(), package) != kLibraries.end();
+  return known ? package + (type.ends_with("Connector") ? " connector" : " pool") : type;
+}
+
+PythonResource PoolResource(std::uint64_t address) {
+  PythonResource resource;
+  resource.kind = ResourceKind::kPool;
+  resource.purpose = WaitPurpose::kAcquire;
+  resource.address = address;
+  resource.type = "pool";
+  return resource;
+}
+
+PythonResource LockResource(const PythonLock& lock) {
+  return OfObject(lock.keeps_owner ? "_thread.RLock" : "_thread.lock", lock.address);
+}
+
+PythonResource FutureResource(std::uint64_t address) {
+  PythonResource resource;
+  resource.purpose = WaitPurpose::kJoin;
+  resource.address = address;
+  resource.type = "concurrent.futures.Future";
+  return resource;
+}
+
+PythonResource GilResource(std::uint64_t address) {
+  PythonResource resource;
+  resource.kind = ResourceKind::kGil;
+  resource.purpose = WaitPurpose::kAcquire;
+  resource.address = address;
+  resource.type = "GIL";  // as locks/cpython.cc calls it
+  return resource;
+}
+
 std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function) {
+  if (wait.pool != 0) return PoolResource(wait.pool);
   PythonResource resource;
   switch (wait.kind) {
     case PythonAwaitKind::kNothing:
@@ -98,9 +144,7 @@ std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::stri
       resource.type = "asyncio.sleep";
       return resource;
     case PythonAwaitKind::kConcurrent:
-      resource.address = wait.children.empty() ? wait.future : wait.children.front();
-      resource.type = "concurrent.futures.Future";
-      return resource;
+      return FutureResource(wait.children.empty() ? wait.future : wait.children.front());
     case PythonAwaitKind::kConcurrentAll:
       resource = OfEnds(wait, "concurrent.futures.wait");
       resource.rule = ReleaseRule::kAllHolders;
@@ -114,11 +158,7 @@ std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::stri
       resource.type = "threading.Thread";
       return resource;
     case PythonAwaitKind::kGil:
-      resource.kind = ResourceKind::kGil;
-      resource.purpose = WaitPurpose::kAcquire;
-      resource.address = wait.object;
-      resource.type = "GIL";
-      return resource;
+      return GilResource(wait.object);
   }
   return std::nullopt;
 }

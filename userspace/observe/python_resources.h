@@ -22,7 +22,16 @@ struct PythonResource {
 // "asyncio.Lock" of "asyncio.locks.Lock": as a program imports it.
 std::string PublicName(const std::string& type);
 
-// What a suspended task waits for; nullopt if nothing. `function` is that of its innermost frame.
+// "asyncpg pool" of "asyncpg.pool.Pool"; of a class that no library is known for its own name.
+std::string PoolName(const std::string& type);
+
+PythonResource PoolResource(std::uint64_t address);
+PythonResource LockResource(const PythonLock& lock);
+PythonResource FutureResource(std::uint64_t address);
+PythonResource GilResource(std::uint64_t address);
+
+// What a suspended task or a blocked thread waits for; nullopt if nothing. `function` is that of
+// its innermost frame.
 std::optional<PythonResource> AwaitedResource(const PythonAwait& wait, std::string_view function);
 
 // What being in a with-block of this object means; nullopt: nothing that others wait for.

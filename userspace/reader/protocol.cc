@@ -85,6 +85,8 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_max_frames(request.max_frames);
   message.set_want_process(request.want_process);
   message.set_want_python(request.want_python);
+  message.set_want_forgotten(request.want_forgotten);
+  for (const std::string& name : request.exclusive_classes) message.add_exclusive_classes(name);
   message.set_want_loops(request.want_loops);
   message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
   for (const ThreadToRead& thread : request.threads) {
@@ -136,7 +138,10 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.source_lines = message.source_lines();
   request.max_frames = message.max_frames();
   request.want_process = message.want_process();
+  request.exclusive_classes.assign(message.exclusive_classes().begin(),
+                                   message.exclusive_classes().end());
   request.want_python = message.want_python();
+  request.want_forgotten = message.want_forgotten();
   request.want_loops = message.want_loops();
   request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
   for (const wire::ThreadRequest& from : message.threads()) {

@@ -36,9 +36,15 @@ class PythonIntake {
   std::string Text(const std::string& bytes);
   std::string Type(const Part& part, std::uint32_t index);
   std::vector<PythonFrame> TakeFrames(const Part& part, const Frames& from);
+  std::vector<PythonUse> TakeUses(
+      const Part& part,
+      const google::protobuf::RepeatedPtrField<concurrency_tracer::internal::PythonUse>& from);
   PythonAwait TakeAwait(const Part& part, const concurrency_tracer::internal::PythonAwait& from);
   PythonThread TakeThread(const Part& part, const concurrency_tracer::internal::PythonThread& from);
+  PythonPool TakePool(const Part& part, const concurrency_tracer::internal::PythonPool& from);
   PythonTask TakeTask(const Part& part, const concurrency_tracer::internal::PythonTask& from);
+  PythonFailure TakeFailure(const Part& part,
+                            const concurrency_tracer::internal::PythonFailure& from);
 
   std::optional<PythonProcess> process_;
   bool too_much_ = false;
@@ -48,9 +54,12 @@ class PythonIntake {
   std::uint64_t frames_left_ = 3 << 20;
   std::uint64_t holds_left_ = 1 << 20;
   std::uint64_t children_left_ = 4 << 20;
-  std::uint64_t codes_left_ = 1 << 17;
-  std::uint64_t others_left_ = 16'384;   // GILs, locks and skips
-  std::uint64_t text_left_ = 256 << 20;  // bytes of names, each time one is kept
+  std::uint64_t uses_left_ = 1 << 17;
+  std::uint64_t codes_left_ = 1 << 18;
+  std::uint64_t others_left_ = 16'384;     // GILs, locks, pools and skips
+  std::uint64_t units_left_ = 1 << 20;     // of pools, and their holders
+  std::uint64_t forgotten_left_ = 32'768;  // failures and coroutines
+  std::uint64_t text_left_ = 256 << 20;    // bytes of names, each time one is kept
 };
 
 }  // namespace ct

@@ -91,6 +91,11 @@ struct ProcessToRead {
   std::uint32_t max_frames = 512;
   bool want_process = false;
   bool want_python = false;  // its interpreter's threads and asyncio's tasks, if it has one
+  // Instead of the tasks: exceptions and coroutines that nobody takes care of. Walks its whole
+  // heap.
+  bool want_forgotten = false;
+  std::vector<std::string> exclusive_classes;  // see PythonOptions
+  std::vector<MappedFile> files;               // does it map these?
   // Of its interpreter only the threads, what they run, and what these (host tids) do just now:
   // cheap enough to be asked for many times a second.
   bool want_loops = false;
@@ -138,7 +143,7 @@ struct ProcessRead {
   std::vector<ReferrersFound> referrers;
   std::optional<ProcessFacts> process;
   std::vector<MappedFile> mapped_files;  // those asked for that it does map
-  std::optional<PythonProcess> python;   // asked for, and it is one
+  std::optional<PythonProcess> python;   // asked for (one of the two), and it is one
   std::string python_error;              // it is one that is not known: why
   std::vector<pid_t> blocked;            // threads on which the reader had to be killed
   std::vector<Loss> losses;

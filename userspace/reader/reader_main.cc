@@ -232,8 +232,10 @@ class Server {
       to.set_language(facts.language);
       to.set_catches_signals(facts.catches_signals);
     }
-    if (request.want_python) {
-      if (Status status = AnswerPython(**target, message.id(), response); !status) return status;
+    if (request.want_python || request.want_forgotten) {
+      if (Status status = AnswerPython(**target, request, message.id(), response); !status) {
+        return status;
+      }
     }
     if (request.want_loops) {
       const auto process = ReadLoops(**target, request.loop_threads);
@@ -242,15 +244,26 @@ class Server {
     return Finish(response);
   }
 
+  // Once: it takes long, and it is about what lies there, not about what happens.
+  static Result<std::optional<PythonProcess>> ReadForgotten(Target& target) {
+    const ThreadSwitches before = ReadThreadSwitches(target.pid());
+    PythonOptions options;
+    options.tasks = false;
+    options.forgotten = true;
+    Result<std::optional<PythonProcess>> process = ReadPython(target, options);
+    if (process && *process) NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
+    return process;
+  }
+
   // A service that hangs still ticks: between two ticks its loop sleeps long enough to be read.
-  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target) {
+  static Result<std::optional<PythonProcess>> ReadPythonAtRest(Target& target,
+                                                               PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
     const TimeNs begin = MonotonicNow();
     std::optional<PythonProcess> last;
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
-      PythonOptions options;
       options.futexes = FutexCallsOf(before);
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
@@ -278,6 +291,20 @@ class Server {
     }
   }
 
+  // Who keeps `tid` waiting may have no CPU itself.
+  static void AddActivityOfGilHolder(pid_t pid, pid_t tid, PythonProcess& process) {
+    const auto waiter =
+        std::find_if(process.threads.begin(), process.threads.end(),
+                     [&](const PythonThread& thread) { return thread.host_tid == tid; });
+    if (waiter == process.threads.end()) return;
+    for (const PythonGil& gil : process.gils) {
+      if (!gil.held || gil.holder == 0 || gil.holder == waiter->native_id) continue;
+      // Ids inside of a pid namespace are others.
+      const bool same_ids = waiter->host_tid == waiter->native_id;
+      AddActivity(pid, same_ids ? gil.holder : ReadThreadSwitches(pid)[gil.holder].tid, process);
+    }
+  }
+
   // True only if the process used a CPU meanwhile: one that was not let run stands, too.
   static bool RunsAtOneInstruction(Target& target, const PythonThread& thread) {
     constexpr int kTries = 4;
@@ -301,7 +328,7 @@ class Server {
   static Result<std::optional<PythonProcess>> ReadLoops(Target& target,
                                                         const std::vector<pid_t>& threads) {
     Result<std::optional<PythonProcess>> process =
-        ReadPython(target, {.tasks = false, .futexes = {}});
+        ReadPython(target, {.tasks = false, .objects = false});
     if (!process || !*process) return process;
     for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
     for (PythonThread& thread : (*process)->threads) {
@@ -311,11 +338,16 @@ class Server {
           thread.activity->state == 'R' && RunsAtOneInstruction(target, thread);
       thread.activity->read_at = MonotonicNow();
     }
+    for (const pid_t tid : threads) AddActivityOfGilHolder(target.pid(), tid, **process);
     return process;
   }
 
-  Status AnswerPython(Target& target, std::uint64_t id, wire::ReadResponse& last) {
-    return SendPython(ReadPythonAtRest(target), id, last);
+  Status AnswerPython(Target& target, const ProcessToRead& request, std::uint64_t id,
+                      wire::ReadResponse& last) {
+    PythonOptions options;
+    options.exclusive_classes = request.exclusive_classes;
+    return SendPython(
+        request.want_python ? ReadPythonAtRest(target, options) : ReadForgotten(target), id, last);
   }
 
   Status SendPython(const Result<std::optional<PythonProcess>>& process, std::uint64_t id,

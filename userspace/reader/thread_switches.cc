@@ -119,6 +119,7 @@ void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
     const auto now = after.find(thread.native_id);
     if (then == before.end() || now == after.end()) continue;
     thread.host_tid = now->second.tid;
+    thread.switches = now->second.switches;
     thread.asleep = now->second.asleep && then->second == now->second;
   }
 }

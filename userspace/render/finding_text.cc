@@ -10,8 +10,10 @@
 
 #include "base/text.h"
 #include "model/names.h"
+#include "render/forgotten_text.h"
 #include "render/labels.h"
 #include "render/loop_text.h"
+#include "render/pool_text.h"
 #include "render/table.h"
 #include "render/words.h"
 
@@ -28,10 +30,17 @@ bool IsDeadlock(FindingKind kind) {
   return kind == FindingKind::kDeadlock || kind == FindingKind::kProbableDeadlock;
 }
 
+bool IsOfUses(FindingKind kind) {
+  return kind == FindingKind::kSharedObject || kind == FindingKind::kThreadLocalInTasks;
+}
+
 class Writer {
  public:
   Writer(TextContext& context, const Finding& finding)
-      : context_(context), finding_(finding), principals_(ct::Principals(context, finding)) {}
+      : context_(context),
+        finding_(finding),
+        principals_(ct::Principals(context, finding)),
+        pool_(PoolOf(context, finding)) {}
 
   std::string Write();
 
@@ -65,12 +74,13 @@ class Writer {
   void FindWanted();
   std::vector<std::string> WaitRow(ActorIndex actor);
   std::vector<std::string> HoldRow(ActorIndex actor, const Hold& hold);
+  void AddUseRows(ActorIndex actor, std::vector<std::vector<std::string>>& rows);
   std::vector<std::vector<std::string>> RowsOf(ActorIndex actor);
-  std::string NameOf(const std::vector<ActorIndex>& actors) const;
 
   TextContext& context_;
   const Finding& finding_;
   const std::vector<ActorIndex> principals_;
+  const ResourceIndex pool_;        // kNoIndex: it is not about one pool
   std::set<ResourceIndex> wanted_;  // somebody in this finding waits for it
   Labels labels_;
   bool under_ = false;  // a line says "under"
@@ -88,7 +98,12 @@ std::string Writer::Headline() const {
   } else if (!resources.empty()) {
     what += ", " + resources;
   }
+  if (pool_ != kNoIndex) what = PoolHeadline(context_, finding_, pool_);
   const char* color = finding_.kind == FindingKind::kDeadlock ? kRed : kYellow;
+  if (IsOfUses(finding_.kind)) {  // nothing waits, so nothing has to end
+    return fmt::format("{}  {}   {}\n", context_.Paint(ToString(finding_.kind), color), what,
+                       ToString(finding_.evidence));
+  }
   return fmt::format("{}  {}   {} · {} · {}\n", context_.Paint(ToString(finding_.kind), color),
                      what, ToString(finding_.evidence), EndingInShort(context_, finding_),
                      context_.Age(finding_.since));
@@ -209,7 +224,13 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   }
   if (context_.HasResource(hold.resource) &&
       context_.graph.resource(hold.resource).kind == ResourceKind::kFuture) {
-    return {fmt::format("{} awaits its end", labels_.Of(hold.resource)), "", doubt};
+    const char* const how =
+        who.kind == ActorKind::kTask ? "{} awaits its end" : "is to complete {}";
+    return {fmt::format(fmt::runtime(how), labels_.Of(hold.resource)), "", doubt};
+  }
+  if (context_.HasResource(hold.resource) &&
+      context_.graph.resource(hold.resource).kind == ResourceKind::kEventLoop) {
+    return {fmt::format("runs {}", labels_.Of(hold.resource)), "", doubt};
   }
   if (hold.acquired_at != kNoIndex) {
     const Place& place = context_.frames.Innermost(hold.acquired_at);
@@ -226,8 +247,29 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   return {what, "under " + place.function, place.location + doubt};
 }
 
+void Writer::AddUseRows(ActorIndex actor, std::vector<std::vector<std::string>>& rows) {
+  for (const Use& use : context_.observation.uses) {
+    if (use.actor != actor || !wanted_.contains(use.resource)) continue;
+    const Place& place = context_.frames.Innermost(use.at);
+    const std::string label = labels_.Of(use.resource);
+    const std::string doubt = DoubtOf(use.evidence);
+    if (use.kind == UseKind::kInside) {
+      rows.push_back({"is inside " + label, "in " + place.function, place.location + doubt});
+    } else {
+      rows.push_back(
+          {fmt::format("has stored {}.{}", label, CleanText(use.attribute, 64)),
+           "in " + place.function,
+           fmt::format("{}, reads it at line {}{}", place.location, use.read_line, doubt)});
+    }
+  }
+}
+
 std::vector<std::vector<std::string>> Writer::RowsOf(ActorIndex actor) {
   std::vector<std::vector<std::string>> rows;
+  if (IsOfUses(finding_.kind)) {
+    AddUseRows(actor, rows);
+    return rows;
+  }
   if (auto row = WaitRow(actor); !row.empty()) rows.push_back(std::move(row));
   std::set<ResourceIndex> told;
   for (const HoldIndex index : context_.graph.HoldsOf(actor)) {
@@ -239,23 +281,20 @@ std::vector<std::vector<std::string>> Writer::RowsOf(ActorIndex actor) {
   return rows;
 }
 
-std::string Writer::NameOf(const std::vector<ActorIndex>& actors) const {
-  return actors.size() == 1 ? context_.Who(actors.front()) : CountActors(context_, actors);
-}
-
 std::string Writer::PrincipalRows() {
   std::vector<Group> groups;
-  std::map<std::vector<std::vector<std::string>>, std::size_t> known;
+  std::map<std::pair<std::string, std::vector<std::vector<std::string>>>, std::size_t> known;
   for (const ActorIndex actor : principals_) {
     auto rows = RowsOf(actor);
     if (rows.empty()) continue;
-    const auto [entry, added] = known.try_emplace(rows, groups.size());
+    const std::string& request = context_.graph.actor(actor).request;
+    const auto [entry, added] = known.try_emplace({request, rows}, groups.size());
     if (added) groups.push_back({{}, std::move(rows)});
     groups[entry->second].actors.push_back(actor);
   }
   Table table(2);
   for (std::size_t i = 0; i < std::min(groups.size(), Limit()); ++i) {
-    std::string name = NameOf(groups[i].actors);
+    std::string name = NameActors(context_, groups[i].actors);
     for (auto& row : groups[i].rows) {
       row.insert(row.begin(), std::exchange(name, ""));
       table.Add(std::move(row));
@@ -296,7 +335,7 @@ std::string Writer::BehindRows() {
   Table table(2);
   const std::size_t shown = std::min(crowds.size(), Limit());
   for (const Crowd& crowd : std::span(crowds).first(shown)) {
-    std::string who = NameOf(crowd.actors);
+    std::string who = NameActors(context_, crowd.actors);
     if (crowd.actors.size() > 1) {
       who.insert(0, digits - std::to_string(crowd.actors.size()).size(), ' ');
     }
@@ -366,6 +405,7 @@ std::string Writer::Closing() const {
 std::string Writer::Write() {
   FindWanted();
   std::string text = Headline() + Processes() + RootLines();
+  if (pool_ != kNoIndex) return text + PoolRows(context_, finding_, pool_) + Closing();
   if (finding_.kind == FindingKind::kAbandonedLock) text += AbandonedLines();
   text += PrincipalRows();
   text += BehindRows();
@@ -387,7 +427,9 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
     }
   }
   add(finding.root);
-  if (IsDeadlock(finding.kind)) {
+  if (IsOfUses(finding.kind)) {
+    for (const ActorIndex member : finding.members) add(member);
+  } else if (IsDeadlock(finding.kind)) {
     for (const ActorIndex member : finding.members) {
       if (context.HasActor(member) && !context.graph.HoldsOf(member).empty()) add(member);
     }
@@ -403,6 +445,10 @@ std::vector<ActorIndex> Principals(const TextContext& context, const Finding& fi
 }
 
 std::string FindingText(TextContext& context, const Finding& finding) {
+  if (finding.kind == FindingKind::kSwallowedException ||
+      finding.kind == FindingKind::kNeverAwaited) {
+    return ForgottenText(context, finding);
+  }
   if (finding.kind == FindingKind::kEventLoopBlocked) return BlockedLoopText(context, finding);
   return Writer(context, finding).Write();
 }

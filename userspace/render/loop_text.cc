@@ -15,6 +15,7 @@ constexpr std::size_t kMaxLine = 400;  // bytes of a detail
 constexpr std::size_t kMaxLoops = 16;
 constexpr std::size_t kFullLoops = 1000;
 constexpr int kCallers = 4;
+constexpr DurationNs kToldShare = 5;  // a fifth
 
 const LoopBlock* BlockAt(const TextContext& context, LoopBlockIndex index) {
   const auto& blocks = context.observation.loops.blocks;
@@ -33,12 +34,18 @@ std::string HowLong(const TextContext& context, const Finding& finding, const Lo
     if (block->in_progress) going_on = block;
   }
   std::string text;
-  if (count > 1) text = fmt::format("{} times, worst ", count);
   if (going_on == &worst) {
-    return fmt::format("{}for {} so far", count > 1 ? fmt::format("{} times, now ", count) : "",
+    text = fmt::format("{}for {} so far", count > 1 ? fmt::format("{} times, now ", count) : "",
                        FormatDuration(worst.worst));
+  } else {
+    text = count > 1 ? fmt::format("{} times, worst ", count) : "";
+    text += FormatDuration(worst.worst);
   }
-  return text + FormatDuration(worst.worst);
+  // What is not the loop's doing.
+  if (worst.worst_queued >= worst.worst / kToldShare) {
+    text += fmt::format(" ({} of it without a CPU)", FormatDuration(worst.worst_queued));
+  }
+  return text;
 }
 
 std::string WhatRan(const LoopBlock& block) {
@@ -104,6 +111,10 @@ std::string LoopsText(const TextContext& context) {
                         FormatDuration(loop.total), FormatDuration(loop.max), loop.slow,
                         FormatDuration(activity.threshold));
     if (loop.slow > 0) text += fmt::format(", {} in all", FormatDuration(loop.slow_total));
+    if (loop.starved > 0) {
+      text += fmt::format("; {} more only because it had no CPU, {} in all", loop.starved,
+                          FormatDuration(loop.starved_total));
+    }
     text += '\n';
   }
   if (activity.loops.size() > limit) {

@@ -18,8 +18,11 @@ constexpr std::size_t kMaxName = 96;  // bytes of a function or file name in one
 constexpr auto kFrameworkModules = std::to_array<std::string_view>({
     "libc.so",  "libc-2.",  "libc.musl", "libpthread", "libstdc++", "libc++.so",  "libc++abi",
     "libgcc_s", "ld-linux", "ld-2.",     "ld-musl",    "libm.so",   "linux-vdso", "[vdso]",
-    "libasan",  "libtsan",  "libubsan",  "libjvm.so",  "libstd-",   "libpython",
+    "libasan",  "libtsan",  "libubsan",  "libjvm.so",  "libstd-",   "libpython",  "python3",
 });
+
+// Where Python keeps the C part of its standard library.
+constexpr std::string_view kPythonExtensions = "/lib-dynload/";
 
 // Functions, where framework code is linked into the program itself.
 constexpr auto kFrameworkPrefixes = std::to_array<std::string_view>({
@@ -105,11 +108,13 @@ std::string Unnamed(const Frame& frame, const Module* module) {
 Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
   if (frame.origin == FrameOrigin::kKernel || frame.function.empty()) return Ownership::kUnnamed;
   if (frame.origin == FrameOrigin::kPython) {
+    if (IsPythonPackage(frame.file)) return Ownership::kLibrary;
     return IsPythonLibrary(frame.file) ? Ownership::kFramework : Ownership::kOwn;
   }
   const Module* module = ModuleOf(frame, observation);
   const std::string_view path = module == nullptr ? std::string_view() : module->path;
-  if (StartsWithOneOf(BaseName(path), kFrameworkModules) || IsFrameworkFunction(frame.function)) {
+  if (StartsWithOneOf(BaseName(path), kFrameworkModules) || IsFrameworkFunction(frame.function) ||
+      path.find(kPythonExtensions) != std::string_view::npos) {
     return Ownership::kFramework;
   }
   const bool system = StartsWithOneOf(path, kSystemDirectories);

@@ -20,7 +20,7 @@ struct Place {
 enum class Ownership : std::uint8_t {
   kUnnamed,    // no function, or of the kernel
   kFramework,  // the C and C++ runtime, a lock's implementation, a language's own library
-  kLibrary,    // a library of the distribution, without source lines
+  kLibrary,    // a library of the distribution, without source lines; Python's installed packages
   kOwn,
 };
 Ownership OwnershipOf(const Frame& frame, const Observation& observation);

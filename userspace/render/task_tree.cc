@@ -137,6 +137,10 @@ std::string TaskNames(const TextContext& context, const std::vector<ActorIndex>&
   if (tasks.size() == 1) return context.Who(tasks.front());
   std::string names;
   std::set<std::string> told;
+  const auto has_request = [&](ActorIndex task) {
+    return !context.graph.actor(task).request.empty();
+  };
+  if (std::any_of(tasks.begin(), tasks.end(), has_request)) return NameActors(context, tasks);
   for (const ActorIndex task : tasks) {
     const std::string name = CleanText(context.graph.actor(task).name, kMaxName);
     if (!told.insert(name).second) continue;
@@ -155,7 +159,7 @@ std::string TaskAsides(const TaskWords& words, const std::vector<ActorIndex>& ta
     const std::string aside = words.Aside(task);
     if (!aside.empty()) ++counts[aside];
   }
-  std::string text;
+  std::string text = words.Age(tasks);
   for (const auto& [aside, count] : counts) {
     if (text.size() > 2 * kMaxName) return text + ", ...";
     const bool all = count == tasks.size();

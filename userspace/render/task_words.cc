@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxType = 96;    // bytes
 constexpr std::size_t kMaxLegend = 32;  // lines
 constexpr std::size_t kMaxNames = 3;
+constexpr DurationNs kLeastAge = kSecond;  // worth telling
 
 std::string TypeOf(const Resource& resource) {
   return CleanText(resource.type.empty() ? ToString(resource.kind) : resource.type, kMaxType);
@@ -47,7 +48,14 @@ std::string TaskWords::Doing(ActorIndex task) {
   const Resource& resource = context_.graph.resource(wait->resource);
   if (resource.kind == ResourceKind::kEventLoop) return TypeOf(resource);
   if (wait->purpose != WaitPurpose::kJoin) return "waits for " + Named(wait->resource);
-  const std::size_t tasks = context_.graph.HoldersOf(wait->resource).size();
+  const auto holds = context_.graph.HoldersOf(wait->resource);
+  const std::size_t tasks = holds.size();
+  if (tasks > 0 &&
+      context_.graph.actor(context_.graph.hold(holds.front()).actor).kind == ActorKind::kThread) {
+    const std::string who = tasks == 1 ? context_.Who(context_.graph.hold(holds.front()).actor)
+                                       : Plural(tasks, "thread");
+    return fmt::format("waits for {} of {}", TypeOf(resource), who);
+  }
   if (tasks == 0) return "waits for " + TypeOf(resource);
   if (resource.symbol.empty() || tasks != 1) {
     return fmt::format("waits for {} of {}", TypeOf(resource), Plural(tasks, "task"));
@@ -68,6 +76,34 @@ std::string TaskWords::Aside(ActorIndex task) const {
   return "ends in " + FormatDuration(left);
 }
 
+std::string TaskWords::Age(const std::vector<ActorIndex>& tasks) const {
+  const TimeNs end = context_.observation.end;
+  const auto ago = [end](TimeNs time) {
+    DurationNs age = 0;
+    return __builtin_sub_overflow(end, time, &age) || age < 0 ? 0 : age;
+  };
+  DurationNs at_least = 0;
+  DurationNs at_most = 0;  // 0: not known
+  for (const ActorIndex task : tasks) {
+    const Wait* wait = context_.WaitOf(task);
+    if (wait == nullptr) continue;
+    const DurationNs least = ago(wait->since);
+    const DurationNs most = wait->not_before ? ago(*wait->not_before) : 0;
+    // What is seen for the first time has waited for the time of the look at least.
+    if (least >= kLeastAge && least > at_least) {
+      at_least = least;
+      at_most = most;
+    } else if (at_least == 0) {
+      at_most = std::max(at_most, most);
+    }
+  }
+  if (std::max(at_least, at_most) < kLeastAge) return "";
+  const std::string oldest = tasks.size() > 1 ? "oldest " : "";
+  if (at_least == 0) return oldest + "<= " + FormatDuration(at_most);
+  const bool exact = at_most != 0 && at_most - at_least < kLeastAge;
+  return oldest + (exact ? "for " : ">= ") + FormatDuration(at_least);
+}
+
 std::vector<TaskWords::Held> TaskWords::Holds(ActorIndex task) {
   std::vector<Held> holds;
   for (const HoldIndex index : context_.graph.HoldsOf(task)) {
@@ -83,7 +119,8 @@ std::vector<ActorIndex> TaskWords::Awaited(ActorIndex task) const {
   const Wait* wait = context_.WaitOf(task);
   if (wait == nullptr || wait->purpose != WaitPurpose::kJoin) return awaited;
   for (const HoldIndex index : context_.graph.HoldersOf(wait->resource)) {
-    awaited.push_back(context_.graph.hold(index).actor);
+    const ActorIndex actor = context_.graph.hold(index).actor;
+    if (context_.graph.actor(actor).kind == ActorKind::kTask) awaited.push_back(actor);
   }
   return awaited;
 }

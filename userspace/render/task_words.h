@@ -20,6 +20,10 @@ class TaskWords {
   // "ends in 53.0 s" if a timeout ends its wait, "moving" if it did not do the same in both looks.
   std::string Aside(ActorIndex task) const;
 
+  // How long the one that has waited longest has, as far as that is known: "for 12 s", ">= 5.0 s",
+  // "<= 53 s", "oldest <= 53 s". Empty if it is not.
+  std::string Age(const std::vector<ActorIndex>& tasks) const;
+
   struct Held {
     std::string what;  // "holds asyncio.Lock L1"
     Place place;       // the frame that is in the with-block

@@ -21,6 +21,9 @@ namespace {
 
 constexpr std::size_t kMaxGroups = 60;  // with `full` more
 constexpr std::size_t kMaxFullGroups = 10'000;
+constexpr std::size_t kMaxChanged = 12;  // groups of each kind of change
+constexpr std::size_t kMaxEnded = 6;     // names
+constexpr std::size_t kMaxName = 64;     // bytes
 
 // Tasks that do the same at the same place and hold the like.
 struct Group {
@@ -60,17 +63,22 @@ std::vector<Group> GroupsOf(TextContext& context, TaskWords& words,
   return groups;
 }
 
-std::string TaskTable(TextContext& context, TaskWords& words,
-                      const std::vector<ActorIndex>& tasks) {
+// `what` stands in front of each row, where it is not empty.
+std::string TaskTable(TextContext& context, TaskWords& words, const std::vector<ActorIndex>& tasks,
+                      std::size_t max_groups, const std::string& what = "") {
   const std::vector<Group> groups = GroupsOf(context, words, tasks);
-  const std::size_t limit = context.options.full ? kMaxFullGroups : kMaxGroups;
+  const std::size_t limit = context.options.full ? kMaxFullGroups : max_groups;
   Table table(2);
+  const auto add = [&](std::string first, std::vector<std::string> row) {
+    if (!what.empty()) row.insert(row.begin(), std::move(first));
+    table.Add(std::move(row));
+  };
   for (std::size_t i = 0; i < std::min(groups.size(), limit); ++i) {
     const Group& group = groups[i];
-    table.Add({TaskNames(context, group.tasks), group.doing, group.place.function,
+    add(what, {TaskNames(context, group.tasks), group.doing, group.place.function,
                group.place.location, TaskAsides(words, group.tasks)});
     for (const auto& held : group.holds) {
-      table.Add({"", held.what, held.place.function, held.place.location});
+      add("", {"", held.what, held.place.function, held.place.location});
     }
   }
   std::string text = table.Print();
@@ -87,7 +95,7 @@ bool Matches(const TextContext& context, ActorIndex task, const TasksOptions& op
              std::map<StackIndex, bool>& stacks) {
   if (!options.match) return true;
   const ct::Actor& actor = context.graph.actor(task);
-  if (options.match(actor.name)) return true;
+  if (options.match(actor.name) || options.match(actor.request)) return true;
   const auto& all = context.observation.stacks;
   if (actor.user_stack < 0 || static_cast<std::size_t>(actor.user_stack) >= all.size()) {
     return false;
@@ -144,10 +152,52 @@ std::string RenderTasks(const Observation& observation, std::span<const Finding>
   for (const Finding& finding : findings) text += FindingText(context, finding) + '\n';
   text += Headline(context, all, shown.size());
   const std::string rows = tasks.tree ? TaskTree(context, words, shown, tasks.match != nullptr)
-                                      : TaskTable(context, words, shown);
+                                      : TaskTable(context, words, shown, kMaxGroups);
   if (!rows.empty()) text += '\n' + rows;
   const std::string legend = words.Legend();
   if (!legend.empty()) text += '\n' + legend;
+  return text + TailText(context);
+}
+
+std::string RenderTaskChanges(const Observation& observation, const TaskChanges& changes,
+                              const std::string& when, const TasksOptions& tasks,
+                              const RenderOptions& options) {
+  TextContext context(observation, options);
+  TaskWords words(context);
+  std::map<StackIndex, bool> stacks;
+  const auto matching = [&](const std::vector<ActorIndex>& from, bool locks_only) {
+    std::vector<ActorIndex> to;
+    for (const ActorIndex task : from) {
+      const Wait* wait = context.WaitOf(task);
+      const bool is_lock = wait != nullptr && wait->purpose == WaitPurpose::kAcquire;
+      if ((is_lock || !locks_only) && Matches(context, task, tasks, stacks)) to.push_back(task);
+    }
+    return to;
+  };
+  const std::size_t all = changes.appeared.size() + changes.moved.size() + changes.same.size();
+  std::string text = fmt::format("{}  {}: {} new, {} ended, {} moved on, {} as before\n", when,
+                                 Plural(all, "task"), changes.appeared.size(), changes.ended.size(),
+                                 changes.moved.size(), changes.same.size());
+  text += TaskTable(context, words, matching(changes.appeared, false), kMaxChanged, "new  ");
+  text += TaskTable(context, words, matching(changes.moved, false), kMaxChanged, "moved");
+  std::map<std::string, std::size_t> ended;
+  for (const std::string& name : changes.ended) {
+    if (!tasks.match || tasks.match(name)) ++ended[CleanText(name, kMaxName)];
+  }
+  std::string names;
+  std::size_t told = 0;
+  for (const auto& [name, count] : ended) {
+    if (told++ == kMaxEnded) {
+      names += fmt::format(" and {} more", ended.size() - kMaxEnded);
+      break;
+    }
+    names +=
+        (names.empty() ? "" : ", ") + (count == 1 ? name : fmt::format("{} x {}", count, name));
+  }
+  if (!names.empty()) text += "  ended  " + names + '\n';
+  text += TaskTable(context, words, matching(changes.same, true), kMaxChanged, "still");
+  const std::string legend = words.Legend();
+  if (!legend.empty()) text += legend;
   return text + TailText(context);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -13,6 +15,8 @@ namespace ct {
 namespace {
 
 constexpr std::size_t kMaxName = 64;
+constexpr std::size_t kMaxRequests = 1000;  // that are told apart
+constexpr std::size_t kMaxNamed = 3;        // of those, in a line
 
 // The timed wait that gives up first.
 const Wait* WaitThatEnds(const TextContext& context, const Finding& finding) {
@@ -45,6 +49,34 @@ std::string CountActors(const TextContext& context, const std::vector<ActorIndex
   if (tasks == 0) return Plural(actors.size(), "thread");
   if (tasks == actors.size()) return Plural(tasks, "task");
   return fmt::format("{} threads and tasks", actors.size());
+}
+
+std::string NameActors(const TextContext& context, const std::vector<ActorIndex>& actors) {
+  if (actors.size() == 1) return context.Who(actors.front());
+  std::map<std::string, std::size_t> requests;
+  std::vector<ActorIndex> others;
+  for (const ActorIndex actor : actors) {
+    const bool known = context.HasActor(actor) && !context.graph.actor(actor).request.empty();
+    if (known && requests.size() < kMaxRequests) {
+      ++requests[CleanText(context.graph.actor(actor).request, kMaxName)];
+    } else {
+      others.push_back(actor);
+    }
+  }
+  std::vector<std::pair<std::size_t, std::string>> counts;
+  for (const auto& [request, count] : requests) counts.emplace_back(count, request);
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::string text;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (i == kMaxNamed) {
+      text += fmt::format(" and {}", Plural(counts.size() - i, "other endpoint"));
+      break;
+    }
+    text += fmt::format("{}{} x {}", i == 0 ? "" : ", ", counts[i].first, counts[i].second);
+  }
+  if (!others.empty()) text += (text.empty() ? "" : ", ") + CountActors(context, others);
+  return text;
 }
 
 std::string CountResources(const TextContext& context,

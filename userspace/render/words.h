@@ -15,6 +15,10 @@ std::string Plural(std::uint64_t count, std::string_view noun);  // "1 mutex", "
 // "31 threads", "2 tasks", "5 threads and tasks".
 std::string CountActors(const TextContext& context, const std::vector<ActorIndex>& actors);
 
+// One by name; of several who work for requests "8 x GET /orders/{id}, 3 x POST /pay", the others
+// as CountActors() has them.
+std::string NameActors(const TextContext& context, const std::vector<ActorIndex>& actors);
+
 // "2 mutexes, 1 rwlock", each resource once.
 std::string CountResources(const TextContext& context, const std::vector<ResourceIndex>& resources);
 

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -25,8 +27,16 @@ struct FutexCall {
 using FutexCalls = std::unordered_map<pid_t, FutexCall>;  // by native id
 
 struct PythonOptions {
-  // Also asyncio's tasks, and what frames hold; without, only threads and what they run.
-  bool tasks = true;
+  bool tasks = true;  // also asyncio's tasks, not only threads
+  // Also what frames hold and use, pools, and who completes futures; without, only threads and what
+  // they run: cheap enough for many looks a second.
+  bool objects = true;
+  // Also exceptions that nobody has asked for and coroutines that nobody awaits: the whole heap is
+  // walked for them, some 0.1 s for a million objects.
+  bool forgotten = false;
+  // Classes, by their names with the module, whose objects only one may be inside of at a time;
+  // what derives from them, too.
+  std::vector<std::string> exclusive_classes;
   FutexCalls futexes;  // of threads that are not here it is not said what they wait for
 };
 

@@ -31,10 +31,23 @@ struct PythonHold {
   bool operator==(const PythonHold&) const = default;
 };
 
+// An object that a stack is in the middle of using, where others should not be.
+struct PythonUse {
+  std::string type;  // "sqlalchemy.orm.session.Session", "_thread._local"
+  std::uint64_t object = 0;
+  std::uint32_t frame = 0;  // the outermost frame inside of it; index in the stack's frames
+  // A threading.local: the attribute that was stored and is read after the wait, and the line that
+  // reads it. Else empty: a method of the object runs.
+  std::string attribute;
+  std::uint32_t read_line = 0;
+  bool operator==(const PythonUse&) const = default;
+};
+
 struct PythonFrame {
   std::uint32_t code = 0;     // index in PythonProcess::codes
   std::uint32_t line = 0;     // of the current instruction; 0 = unknown
   std::uint64_t address = 0;  // of the interpreter's frame
+  bool entry = false;         // called from C; of threads alone
   std::vector<PythonHold> holds;
   bool operator==(const PythonFrame&) const = default;
 };
@@ -78,6 +91,9 @@ struct PythonAwait {
   std::string type;
   std::uint64_t object = 0;
   std::string attribute;
+  // The pool of which it waits for a unit (PythonPool::object); what is above is what it waits on
+  // inside that. 0: none.
+  std::uint64_t pool = 0;
   bool operator==(const PythonAwait&) const = default;
 };
 
@@ -90,8 +106,9 @@ struct PythonThread {
   bool truncated = false;           // frames are missing at the outer end
   std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
   std::uint64_t running_task = 0;   // the task that it is in the middle of; 0: none
-  std::string task_name;            // of that task
-  std::uint64_t instruction = 0;    // of the innermost frame
+  std::vector<PythonUse> uses;
+  std::string task_name;          // of that task
+  std::uint64_t instruction = 0;  // of the innermost frame
   // That frame stood at it for all of some hundred microseconds: inside of what it called, or
   // without a CPU.
   bool at_one_instruction = false;
@@ -106,6 +123,7 @@ struct PythonThread {
   // what its loop's tasks do fits together.
   pid_t host_tid = 0;
   bool asleep = false;
+  std::uint64_t switches = 0;
   std::optional<ThreadActivity> activity;  // of threads with an event loop, where asked for
   bool operator==(const PythonThread&) const = default;
 };
@@ -117,6 +135,15 @@ struct PythonLock {
   bool keeps_owner = false;  // an RLock
   std::uint64_t owner = 0;   // ident of the thread that has it; 0: none
   bool operator==(const PythonLock&) const = default;
+};
+
+// Who completes a concurrent.futures.Future that somebody waits for: any one of them.
+struct PythonCompletion {
+  std::uint64_t future = 0;
+  bool queued = false;         // the threads are those of the executor that it is queued for
+  std::vector<pid_t> threads;  // native ids
+  std::vector<std::uint64_t> tasks;
+  bool operator==(const PythonCompletion&) const = default;
 };
 
 struct PythonGil {
@@ -146,11 +173,73 @@ struct PythonTask {
   pid_t thread = 0;                 // native id of the thread that runs the loop; 0: none does
   std::vector<PythonFrame> frames;  // innermost first
   bool truncated = false;           // frames are missing at the inner end
+  std::vector<PythonUse> uses;
   PythonAwait waits_for;
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
   std::optional<double> deadline;
   std::uint32_t deadline_frame = 0;  // the frame that set it; index in frames
+  // When the wait began, or the earliest moment at which it can have, by the loop's clock: a
+  // deadline less the delay that it was set with.
+  std::optional<double> not_before;
+  bool began_then = false;  // it did begin at that moment
+  std::string request;      // of a web service, for whom it works: "GET /orders/{id}"; else empty
+  std::string client;       // who asked for that: "10.0.4.17"
   bool operator==(const PythonTask&) const = default;
+};
+
+// A task or thread from whose stack a unit of a pool can be reached.
+struct PythonUnitHolder {
+  std::uint64_t task = 0;    // PythonTask::address, or
+  std::uint64_t thread = 0;  // PythonThread::address
+  std::uint32_t frame = 0;   // of its stack: the one that refers to the unit; index
+  std::uint32_t hops = 0;    // attributes between the frame's own objects and the unit
+  bool in_block = false;     // through an object whose with-block the frame is in
+  bool operator==(const PythonUnitHolder&) const = default;
+};
+
+// A unit of a pool that is in use.
+struct PythonUnit {
+  std::uint64_t object = 0;
+  std::string type;
+  std::vector<PythonUnitHolder> holders;  // the likeliest first
+  // Of one without holders: what still refers to it, "global shop.db.conn".
+  std::string referrer;
+  bool operator==(const PythonUnit&) const = default;
+};
+
+// A pool for a unit of which somebody waits.
+struct PythonPool {
+  std::uint64_t object = 0;
+  std::string type;
+  std::optional<std::uint32_t> capacity;  // unset: no limit, or not known
+  std::uint32_t idle = 0;
+  std::uint32_t in_use = 0;  // by its own account; `units` are those that were found
+  std::vector<PythonUnit> units;
+  bool complete = false;  // everybody's objects were looked through
+  bool operator==(const PythonPool&) const = default;
+};
+
+// A future or task that ended with an exception which nobody has asked for.
+struct PythonFailure {
+  std::uint64_t future = 0;
+  bool is_task = false;
+  std::string name;     // of a task
+  std::string type;     // of the exception: "ConnectionResetError", "shop.errors.PaymentFailed"
+  std::string message;  // from its arguments, cut
+  std::vector<PythonFrame> raised;   // its traceback, innermost first
+  std::vector<PythonFrame> created;  // where the future was; known in asyncio's debug mode alone
+  std::string referrer;              // who refers to it: "shop.jobs.running", "workers of main()"
+  bool may_be_asked_for = false;     // a frame that is not over has it
+  bool operator==(const PythonFailure&) const = default;
+};
+
+// A coroutine that was called and has not begun, and that no task, frame or queue has.
+struct PythonUnawaited {
+  std::uint64_t coroutine = 0;
+  std::uint32_t code = 0;
+  std::uint32_t line = 0;  // where its function begins
+  std::string referrer;    // who refers to it: "shop.jobs.pending", "_jobs of a shop.Runner"
+  bool operator==(const PythonUnawaited&) const = default;
 };
 
 // Something that was not read, by reason.
@@ -165,8 +254,12 @@ struct PythonProcess {
   std::vector<PythonCode> codes;
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
-  std::vector<PythonGil> gils;  // one an interpreter that has its own
+  std::vector<PythonPool> pools;
+  std::vector<PythonFailure> failures;     // of PythonOptions::forgotten
+  std::vector<PythonUnawaited> unawaited;  // the same
+  std::vector<PythonGil> gils;             // one an interpreter that has its own
   std::vector<PythonLock> locks;
+  std::vector<PythonCompletion> completions;
   std::vector<PythonSkip> skips;
 
   [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {

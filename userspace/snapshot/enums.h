@@ -84,6 +84,7 @@ inline constexpr auto kEnumTable<ResourceKind> =
         {ResourceKind::kGil, pb::RESOURCE_KIND_GIL},
         {ResourceKind::kPool, pb::RESOURCE_KIND_POOL},
         {ResourceKind::kEventLoop, pb::RESOURCE_KIND_EVENT_LOOP},
+        {ResourceKind::kObject, pb::RESOURCE_KIND_OBJECT},
     });
 
 template <>
@@ -148,6 +149,12 @@ inline constexpr auto kEnumTable<WaitPurpose> =
     });
 
 template <>
+inline constexpr auto kEnumTable<UseKind> = std::to_array<std::pair<UseKind, pb::UseKind>>({
+    {UseKind::kInside, pb::USE_KIND_INSIDE},
+    {UseKind::kThreadLocal, pb::USE_KIND_THREAD_LOCAL},
+});
+
+template <>
 inline constexpr auto kEnumTable<FindingKind> =
     std::to_array<std::pair<FindingKind, pb::FindingKind>>({
         {FindingKind::kDeadlock, pb::FINDING_KIND_DEADLOCK},
@@ -155,6 +162,12 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kAbandonedLock, pb::FINDING_KIND_ABANDONED_LOCK},
         {FindingKind::kLongWait, pb::FINDING_KIND_LONG_WAIT},
         {FindingKind::kHotLock, pb::FINDING_KIND_HOT_LOCK},
+        {FindingKind::kPoolLeak, pb::FINDING_KIND_POOL_LEAK},
+        {FindingKind::kPoolExhausted, pb::FINDING_KIND_POOL_EXHAUSTED},
+        {FindingKind::kSharedObject, pb::FINDING_KIND_SHARED_OBJECT},
+        {FindingKind::kThreadLocalInTasks, pb::FINDING_KIND_THREAD_LOCAL_IN_TASKS},
+        {FindingKind::kSwallowedException, pb::FINDING_KIND_SWALLOWED_EXCEPTION},
+        {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
         {FindingKind::kEventLoopBlocked, pb::FINDING_KIND_EVENT_LOOP_BLOCKED},
     });
 
@@ -168,7 +181,7 @@ inline constexpr auto kEnumTable<BlockCause> =
         {BlockCause::kLock, pb::BLOCK_CAUSE_LOCK},
         {BlockCause::kGil, pb::BLOCK_CAUSE_GIL},
         {BlockCause::kGarbage, pb::BLOCK_CAUSE_GARBAGE},
-        {BlockCause::kNoCpu, pb::BLOCK_CAUSE_NO_CPU},
+        {BlockCause::kStopped, pb::BLOCK_CAUSE_STOPPED},
     });
 
 template <>

@@ -29,7 +29,10 @@ class MessageBuilder {
   void Add(const Resource& resource);
   void Add(const Wait& wait);
   void Add(const Hold& hold);
+  void Add(const Use& use);
   void Add(const LockContention& lock);
+  void Add(const SwallowedException& exception);
+  void Add(const NeverAwaited& coroutines);
   void Add(const EventLoop& loop);
   void Add(const LoopBlock& block);
 
@@ -144,6 +147,8 @@ void MessageBuilder::Add(const Actor& actor) {
   SetId(*row.mutable_id(), actor.id);
   row.set_task(actor.task);
   row.set_name(Intern(actor.name));
+  row.set_request(Intern(actor.request));
+  row.set_client(Intern(actor.client));
   SetIndex(row, &pb::Actor::set_process, actor.process);
   row.set_ns_tid(actor.ns_tid);
   row.set_state(ToProto(actor.state));
@@ -180,6 +185,14 @@ void MessageBuilder::Add(const Resource& resource) {
   row.set_holders_known(resource.holders_known);
   row.set_changed_hands(resource.changed_hands);
   if (resource.capacity) row.set_capacity(*resource.capacity);
+  if (resource.in_use) row.set_in_use(*resource.in_use);
+  if (resource.idle) row.set_idle(*resource.idle);
+  for (const LostUnit& unit : resource.lost_units) {
+    pb::LostUnit& lost = *row.add_lost_units();
+    lost.set_address(unit.address);
+    lost.set_type(Intern(unit.type));
+    lost.set_referrer(Intern(unit.referrer));
+  }
   row.set_abandoned(ToProto(resource.abandoned));
   row.set_abandoned_by(resource.abandoned_by);
 }
@@ -194,6 +207,7 @@ void MessageBuilder::Add(const Wait& wait) {
   row.set_evidence_note(Intern(wait.evidence_note));
   row.set_continuity(ToProto(wait.continuity));
   row.set_since_ns(wait.since);
+  if (wait.not_before) row.set_not_before_ns(*wait.not_before);
   if (wait.deadline) row.set_deadline_ns(*wait.deadline);
   row.set_timed(wait.timed);
   row.set_private_futex(wait.private_futex);
@@ -208,6 +222,17 @@ void MessageBuilder::Add(const Hold& hold) {
   row.set_evidence_note(Intern(hold.evidence_note));
   if (hold.since) row.set_since_ns(*hold.since);
   SetIndex(row, &pb::Hold::set_acquired_at, hold.acquired_at);
+}
+
+void MessageBuilder::Add(const Use& use) {
+  pb::Use& row = *out_.add_uses();
+  row.set_actor(static_cast<std::uint32_t>(use.actor));
+  row.set_resource(static_cast<std::uint32_t>(use.resource));
+  row.set_kind(ToProto(use.kind));
+  row.set_evidence(ToProto(use.evidence));
+  SetIndex(row, &pb::Use::set_at, use.at);
+  row.set_attribute(Intern(use.attribute));
+  row.set_read_line(use.read_line);
 }
 
 void SetTotals(pb::WaitTotals& out, const WaitTotals& totals) {
@@ -258,6 +283,29 @@ void MessageBuilder::Add(const LockContention& lock) {
   for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
 }
 
+void MessageBuilder::Add(const SwallowedException& exception) {
+  pb::SwallowedException& row = *out_.add_swallowed_exceptions();
+  SetIndex(row, &pb::SwallowedException::set_process, exception.process);
+  row.set_future(exception.future);
+  row.set_is_task(exception.is_task);
+  row.set_name(Intern(exception.name));
+  row.set_type(Intern(exception.type));
+  row.set_message(Intern(exception.message));
+  SetIndex(row, &pb::SwallowedException::set_raised_at, exception.raised_at);
+  SetIndex(row, &pb::SwallowedException::set_created_at, exception.created_at);
+  row.set_referrer(Intern(exception.referrer));
+  row.set_evidence(ToProto(exception.evidence));
+}
+
+void MessageBuilder::Add(const NeverAwaited& coroutines) {
+  pb::NeverAwaited& row = *out_.add_never_awaited();
+  SetIndex(row, &pb::NeverAwaited::set_process, coroutines.process);
+  SetIndex(row, &pb::NeverAwaited::set_function, coroutines.function);
+  row.set_count(coroutines.count);
+  row.set_referrer(Intern(coroutines.referrer));
+  row.set_evidence(ToProto(coroutines.evidence));
+}
+
 void MessageBuilder::Add(const EventLoop& loop) {
   pb::EventLoop& row = *out_.add_event_loops();
   SetIndex(row, &pb::EventLoop::set_thread, loop.thread);
@@ -266,6 +314,8 @@ void MessageBuilder::Add(const EventLoop& loop) {
   row.set_max_duration_ns(loop.max);
   row.set_slow(loop.slow);
   row.set_slow_total_duration_ns(loop.slow_total);
+  row.set_starved(loop.starved);
+  row.set_starved_total_duration_ns(loop.starved_total);
 }
 
 void MessageBuilder::Add(const LoopBlock& block) {
@@ -282,6 +332,7 @@ void MessageBuilder::Add(const LoopBlock& block) {
   row.set_worst_duration_ns(block.worst);
   row.set_worst_begin_ns(block.worst_begin);
   row.set_first_begin_ns(block.first_begin);
+  row.set_worst_queued_duration_ns(block.worst_queued);
   row.set_in_progress(block.in_progress);
 }
 
@@ -298,6 +349,8 @@ void MessageBuilder::Add(const Finding& finding) {
   AddIndices(*row.mutable_blocked_behind(), finding.blocked_behind);
   for (const RingStep& step : finding.chain) SetStep(*row.add_chain(), step);
   SetIndex(row, &pb::Finding::set_root, finding.root);
+  AddIndices(*row.mutable_exceptions(), finding.exceptions);
+  AddIndices(*row.mutable_never_awaited(), finding.never_awaited);
   AddIndices(*row.mutable_loop_blocks(), finding.loop_blocks);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
@@ -366,7 +419,10 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Resource& resource : observation.resources) Add(resource);
   for (const Wait& wait : observation.waits) Add(wait);
   for (const Hold& hold : observation.holds) Add(hold);
+  for (const Use& use : observation.uses) Add(use);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
+  for (const SwallowedException& exception : observation.swallowed_exceptions) Add(exception);
+  for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
   for (const EventLoop& loop : observation.loops.loops) Add(loop);
   for (const LoopBlock& block : observation.loops.blocks) Add(block);
 }

@@ -148,8 +148,14 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::Wait>(payload);
     case Fields::kHoldsFieldNumber:
       return Parse<pb::Hold>(payload);
+    case Fields::kUsesFieldNumber:
+      return Parse<pb::Use>(payload);
     case Fields::kLockContentionFieldNumber:
       return Parse<pb::LockContention>(payload);
+    case Fields::kSwallowedExceptionsFieldNumber:
+      return Parse<pb::SwallowedException>(payload);
+    case Fields::kNeverAwaitedFieldNumber:
+      return Parse<pb::NeverAwaited>(payload);
     case Fields::kEventLoopsFieldNumber:
       return Parse<pb::EventLoop>(payload);
     case Fields::kLoopBlocksFieldNumber:
@@ -256,6 +262,8 @@ Status RowReader::Read(const pb::Actor& row) {
   out.id = Id(row.id());
   out.task = row.task();
   out.name = Text(row.name());
+  out.request = Text(row.request());
+  out.client = Text(row.client());
   if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
   out.ns_tid = row.ns_tid();
   out.state = Enum<RunState>(row.state());
@@ -277,7 +285,7 @@ Status RowReader::Read(const pb::Actor& row) {
 }
 
 Status RowReader::Read(const pb::Resource& row) {
-  Charge(sizeof(Resource));
+  Charge(sizeof(Resource) + static_cast<std::size_t>(row.lost_units_size()) * sizeof(LostUnit));
   if (!error_) return error_;
   Resource& out = contents_.observation.resources.emplace_back();
   out.kind = Enum<ResourceKind>(row.kind());
@@ -291,6 +299,11 @@ Status RowReader::Read(const pb::Resource& row) {
   out.holders_known = row.holders_known();
   out.changed_hands = row.changed_hands();
   if (row.has_capacity()) out.capacity = row.capacity();
+  if (row.has_in_use()) out.in_use = row.in_use();
+  if (row.has_idle()) out.idle = row.idle();
+  for (const pb::LostUnit& unit : row.lost_units()) {
+    out.lost_units.push_back({unit.address(), Text(unit.type()), Text(unit.referrer())});
+  }
   out.abandoned = Enum<Abandoned>(row.abandoned());
   out.abandoned_by = row.abandoned_by();
   return {};
@@ -309,6 +322,7 @@ Status RowReader::Read(const pb::Wait& row) {
   out.evidence_note = Text(row.evidence_note());
   out.continuity = Enum<Continuity>(row.continuity());
   out.since = Time(row.since_ns());
+  if (row.has_not_before_ns()) out.not_before = Time(row.not_before_ns());
   if (row.has_deadline_ns()) out.deadline = Time(row.deadline_ns());
   out.timed = row.timed();
   out.private_futex = row.private_futex();
@@ -328,6 +342,20 @@ Status RowReader::Read(const pb::Hold& row) {
   if (row.has_acquired_at()) {
     out.acquired_at = Index(row.acquired_at(), Fields::kStacksFieldNumber);
   }
+  return {};
+}
+
+Status RowReader::Read(const pb::Use& row) {
+  Charge(sizeof(Use));
+  if (!error_) return error_;
+  Use& out = contents_.observation.uses.emplace_back();
+  out.actor = Index(row.actor(), Fields::kActorsFieldNumber);
+  out.resource = Index(row.resource(), Fields::kResourcesFieldNumber);
+  out.kind = Enum<UseKind>(row.kind());
+  out.evidence = Enum<Evidence>(row.evidence());
+  if (row.has_at()) out.at = Index(row.at(), Fields::kStacksFieldNumber);
+  out.attribute = Text(row.attribute());
+  out.read_line = row.read_line();
   return {};
 }
 
@@ -384,6 +412,35 @@ Status RowReader::Read(const pb::LockContention& row) {
   return {};
 }
 
+Status RowReader::Read(const pb::SwallowedException& row) {
+  Charge(sizeof(SwallowedException));
+  if (!error_) return error_;
+  SwallowedException& out = contents_.observation.swallowed_exceptions.emplace_back();
+  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
+  out.future = row.future();
+  out.is_task = row.is_task();
+  out.name = Text(row.name());
+  out.type = Text(row.type());
+  out.message = Text(row.message());
+  if (row.has_raised_at()) out.raised_at = Index(row.raised_at(), Fields::kStacksFieldNumber);
+  if (row.has_created_at()) out.created_at = Index(row.created_at(), Fields::kStacksFieldNumber);
+  out.referrer = Text(row.referrer());
+  out.evidence = Enum<Evidence>(row.evidence());
+  return {};
+}
+
+Status RowReader::Read(const pb::NeverAwaited& row) {
+  Charge(sizeof(NeverAwaited));
+  if (!error_) return error_;
+  NeverAwaited& out = contents_.observation.never_awaited.emplace_back();
+  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
+  if (row.has_function()) out.function = Index(row.function(), Fields::kStacksFieldNumber);
+  out.count = row.count();
+  out.referrer = Text(row.referrer());
+  out.evidence = Enum<Evidence>(row.evidence());
+  return {};
+}
+
 Status RowReader::Read(const pb::EventLoop& row) {
   Charge(sizeof(EventLoop));
   if (!error_) return error_;
@@ -394,6 +451,8 @@ Status RowReader::Read(const pb::EventLoop& row) {
   out.max = Time(row.max_duration_ns());
   out.slow = row.slow();
   out.slow_total = Time(row.slow_total_duration_ns());
+  out.starved = row.starved();
+  out.starved_total = Time(row.starved_total_duration_ns());
   return {};
 }
 
@@ -413,6 +472,7 @@ Status RowReader::Read(const pb::LoopBlock& row) {
   out.worst = Time(row.worst_duration_ns());
   out.worst_begin = Time(row.worst_begin_ns());
   out.first_begin = Time(row.first_begin_ns());
+  out.worst_queued = Time(row.worst_queued_duration_ns());
   out.in_progress = row.in_progress();
   return {};
 }
@@ -437,6 +497,8 @@ Status RowReader::Read(const pb::Finding& row) {
   out.blocked_behind = Indices(row.blocked_behind(), Fields::kActorsFieldNumber);
   out.chain = Steps(row.chain());
   if (row.has_root()) out.root = Index(row.root(), Fields::kActorsFieldNumber);
+  out.exceptions = Indices(row.exceptions(), Fields::kSwallowedExceptionsFieldNumber);
+  out.never_awaited = Indices(row.never_awaited(), Fields::kNeverAwaitedFieldNumber);
   out.loop_blocks = Indices(row.loop_blocks(), Fields::kLoopBlocksFieldNumber);
   for (const std::string& line : row.proof()) {
     Charge(sizeof(std::string));

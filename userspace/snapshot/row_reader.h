@@ -49,7 +49,10 @@ class RowReader {
   Status Read(const pb::Resource& row);
   Status Read(const pb::Wait& row);
   Status Read(const pb::Hold& row);
+  Status Read(const pb::Use& row);
   Status Read(const pb::LockContention& row);
+  Status Read(const pb::SwallowedException& row);
+  Status Read(const pb::NeverAwaited& row);
   Status Read(const pb::EventLoop& row);
   Status Read(const pb::LoopBlock& row);
   Status ReadString(std::span<const std::byte> payload);

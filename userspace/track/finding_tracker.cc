@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "base/hash.h"
@@ -70,18 +71,6 @@ std::uint64_t PlaceOf(const LoopBlock& block, const Observation& observation) {
   return HashCombine(hash, std::hash<std::string>()(frame->file));
 }
 
-// How much there is of it: threads and tasks; of a blocked loop, iterations.
-std::size_t SizeOf(const Finding& finding, const Observation& observation) {
-  std::size_t size = finding.members.size() + finding.blocked_behind.size();
-  if (finding.kind != FindingKind::kEventLoopBlocked) return size;
-  size = 0;
-  for (const LoopBlockIndex index : finding.loop_blocks) {
-    const LoopBlock* block = At(observation.loops.blocks, index);
-    if (block != nullptr) size += block->count;
-  }
-  return size;
-}
-
 std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
   std::vector<WaitIndex> wait_of(observation.actors.size(), kNoIndex);
   for (std::size_t i = observation.waits.size(); i-- > 0;) {
@@ -90,6 +79,39 @@ std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
     wait_of[static_cast<std::size_t>(actor)] = static_cast<WaitIndex>(i);
   }
   return wait_of;
+}
+
+bool IsForgotten(FindingKind kind) {
+  return kind == FindingKind::kSwallowedException || kind == FindingKind::kNeverAwaited;
+}
+
+ActorId IdOfProcess(const Observation& observation, ProcessIndex index) {
+  const Process* process = At(observation.processes, index);
+  return process != nullptr ? ActorId{process->id, 0} : ActorId();
+}
+
+// Rows that are found anew in every observation are told apart by what they say.
+std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
+  std::size_t hash = std::hash<std::string>()(row.referrer);
+  const Stack* stack = At(observation.stacks, row.function);
+  if (stack == nullptr || stack->frames.empty()) return hash;
+  const Frame& frame = stack->frames.front();
+  hash = HashCombine(hash, std::hash<std::string>()(frame.function));
+  hash = HashCombine(hash, std::hash<std::string>()(frame.file));
+  return HashCombine(hash, frame.line);
+}
+
+// How many it is about, threads, tasks or iterations: a change of it is news.
+std::size_t ConcernedBy(const Finding& finding, const Observation& observation) {
+  std::size_t count =
+      finding.members.size() + finding.blocked_behind.size() + finding.exceptions.size();
+  for (const NeverAwaitedIndex index : finding.never_awaited) {
+    if (const NeverAwaited* row = At(observation.never_awaited, index)) count += row->count;
+  }
+  for (const LoopBlockIndex index : finding.loop_blocks) {
+    if (const LoopBlock* block = At(observation.loops.blocks, index)) count += block->count;
+  }
+  return count;
 }
 
 bool AnyRelevantLoss(const Observation& observation) {
@@ -126,6 +148,21 @@ std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
       if (actor != nullptr && resource != nullptr) {
         anchors.push_back({family, IdOf(*actor), resource->id});
       }
+    }
+  } else if (IsForgotten(family)) {
+    for (const SwallowedIndex index : finding.exceptions) {
+      const SwallowedException* row = At(observation.swallowed_exceptions, index);
+      if (row == nullptr) continue;
+      ActorId actor = IdOfProcess(observation, row->process);
+      actor.task = row->future;
+      anchors.push_back({family, actor, {}});
+    }
+    for (const NeverAwaitedIndex index : finding.never_awaited) {
+      const NeverAwaited* row = At(observation.never_awaited, index);
+      if (row == nullptr) continue;
+      ResourceId what;
+      what.address = HashOf(*row, observation);
+      anchors.push_back({family, IdOfProcess(observation, row->process), what});
     }
   } else if (family == FindingKind::kEventLoopBlocked) {
     for (const LoopBlockIndex index : finding.loop_blocks) {
@@ -193,7 +230,8 @@ bool FindingTracker::See(Finding& finding, std::vector<Anchor> anchors,
   tracked.last_update = update_;
   tracked.misses = 0;
   SetAnchors(finding.id, tracked, std::move(anchors));
-  const Told now = {finding.kind, finding.ending, finding.evidence, SizeOf(finding, observation)};
+  const Told now = {finding.kind, finding.ending, finding.evidence,
+                    ConcernedBy(finding, observation)};
   const bool news = is_new || IsNews(tracked.told, now);
   if (news) tracked.told = now;
   return news;
@@ -205,7 +243,7 @@ bool FindingTracker::IsNews(const Told& told, const Told& now) {
     return true;
   }
   const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait ||
-                     now.kind == FindingKind::kEventLoopBlocked;
+                     now.kind == FindingKind::kEventLoopBlocked || IsForgotten(now.kind);
   return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
 }
 
@@ -248,6 +286,7 @@ void FindingTracker::EndMissing(const Observation& observation, std::vector<Ende
     const auto which = next++;
     Tracked& tracked = which->second;
     if (tracked.last_update == update_) continue;
+    if (IsForgotten(tracked.summary.kind) && !observation.searched_for_forgotten) continue;
     ++tracked.misses;
     const auto& actors = tracked.summary.actors;
     const bool all_seen =

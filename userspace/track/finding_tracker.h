@@ -48,6 +48,8 @@ struct FindingChanges {
 //  - a deadlock: a member with what it waits for;
 //  - a long wait: the root with what is waited for;
 //  - an abandoned or hot lock: the lock;
+//  - a swallowed exception: the future;
+//  - coroutines that were never awaited: the function and who refers to them;
 //  - a blocked event loop: the loop's thread, where it stood and why.
 // A finding that is missing is over if everybody in it was observed, or nothing relevant was
 // lost (then who is not there has ended); else after a number of observations without it. Memory is

@@ -272,6 +272,35 @@ TEST(DeadlockCounted, AllHoldersWaitingIsAKnot) {
             "PROBABLE_DEADLOCK probable, never, for 10.0 s | a>pool | with b | behind c");
 }
 
+TEST(DeadlockCounted, APoolWhoseUnitsAreAllAccountedForIsCertain) {
+  EXPECT_EQ(Findings(R"(
+    lock pool: pool capacity=2 in_use=2
+    a: holds pool, waits pool
+    b: holds pool, waits pool
+    c: waits pool
+  )"),
+            "DEADLOCK certain, never, for 10.0 s | a>pool | with b | behind c");
+}
+
+TEST(DeadlockCounted, APoolWithAUnitThatIsHeldByNobodyKnownIsNot) {
+  EXPECT_EQ(Findings(R"(
+    lock pool: pool capacity=2 in_use=2
+    a: holds pool, waits pool 500ms
+    b: waits pool 500ms
+  )")
+                .find("DEADLOCK certain"),
+            std::string::npos);
+}
+
+TEST(DeadlockCounted, APoolMustBeSeenWhole) {
+  EXPECT_EQ(Findings(R"(
+    lock pool: pool capacity=2 in_use=2
+    a: holds pool, waits pool 500ms
+    b: holds pool, waits pool 500ms continued
+  )"),
+            "");
+}
+
 TEST(DeadlockCounted, MustBeAllStill) {
   EXPECT_EQ(Findings(R"(
     lock pool: pool capacity=2

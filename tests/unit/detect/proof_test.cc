@@ -77,6 +77,14 @@ TEST(Proof, OfAPool) {
             }));
 }
 
+TEST(Proof, OfAPoolWhoseUnitsAreAllAccountedFor) {
+  EXPECT_EQ(ProofOf("lock P: pool capacity=2 in_use=2\na: holds P, waits P\nb: holds P, waits P"),
+            (Lines{
+                "mutex P: 2 of 2 units in use, none by anybody who can go on",
+                "all 2 slept through both looks (switch counts equal)",
+            }));
+}
+
 TEST(Proof, NamesHeldBackMembersTimeoutsAndDoubtsBehind) {
   const Lines proof = ProofOf(R"(
     a: holds L, waits M timed=20s

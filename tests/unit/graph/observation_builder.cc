@@ -108,6 +108,10 @@ class Parser {
         lock.type = "pthread_mutex_t (robust)";
       } else if (word.starts_with("capacity=")) {
         lock.capacity = Number(std::string_view(word).substr(9), &rest);
+      } else if (word.starts_with("in_use=")) {
+        lock.in_use = Number(std::string_view(word).substr(7), &rest);
+      } else if (word.starts_with("lost=")) {
+        lock.lost_units.resize(Number(std::string_view(word).substr(5), &rest).value_or(0));
       } else {
         NotUnderstood(word);
       }

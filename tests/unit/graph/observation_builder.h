@@ -7,6 +7,7 @@
 //       all                   ReleaseRule::kAllHolders
 //       unknown               holders_known = false
 //       moves                 changed_hands = true
+//       in_use=3   lost=1         units of a pool; lost: in use by nobody
 //       capacity=3   exited, forked, reused (abandoned)   robust
 //   NAME: CLAUSE, CLAUSE...   a thread
 //       holds L WORDS         probable, doubtful (Evidence::kUnknown), shared

@@ -72,7 +72,10 @@ bool Oracle::IsKept(ActorIndex actor, Bits stuck, bool abandoned_keep) const {
   }
   if (resource.rule == ReleaseRule::kAllHolders) return keep > 0;
   const bool counted = holders.size() > 1 || resource.capacity.value_or(1) > 1;
-  if (counted && !rules_.counted) return false;
+  const bool accounted = resource.kind == ResourceKind::kPool && resource.capacity &&
+                         resource.in_use.value_or(0) >= *resource.capacity &&
+                         static_cast<std::uint32_t>(keep + let_go) >= *resource.in_use;
+  if (counted && !rules_.counted && !accounted) return false;
   return keep > 0 && let_go == 0;
 }
 

@@ -25,6 +25,11 @@ void AddRandomResource(Dice& dice, ObservationBuilder& builder, int number) {
   if (dice.Percent(30)) resource.rule = ReleaseRule::kAllHolders;
   if (dice.Percent(8)) resource.holders_known = false;
   if (dice.Percent(10)) resource.capacity = 1 + dice.Upto(3);
+  if (dice.Percent(15)) {
+    resource.kind = ResourceKind::kPool;
+    resource.capacity = 1 + dice.Upto(3);
+    resource.in_use = 1 + dice.Upto(3);
+  }
   if (dice.Percent(4)) resource.abandoned = Abandoned::kOwnerExited;
 }
 

@@ -88,13 +88,46 @@ TEST(LoopCause, CollectsGarbageItself) {
   EXPECT_EQ(Judge({process, process}).cause, BlockCause::kGarbage);
 }
 
-TEST(LoopCause, HasNoCpu) {
-  PythonProcess first = Process('R');
-  PythonProcess last = Process('R');
-  last.threads[0].activity->cpu = 5 * kMillisecond;
-  last.threads[0].activity->queued = 60 * kMillisecond;
-  EXPECT_EQ(Judge({first, last}).cause, BlockCause::kNoCpu);
-  EXPECT_EQ(Judge({Process('T')}).detail, "the thread is stopped");
+TEST(LoopCause, IsStopped) { EXPECT_EQ(Judge({Process('T')}).cause, BlockCause::kStopped); }
+
+// Who has the GIL, as of 0 and 100 ms.
+std::vector<PythonProcess> GilWait(DurationNs holder_queued, pid_t second_holder = 2) {
+  std::vector<PythonProcess> looks(2, Process('S', SYS_futex, kGil + 32));
+  for (PythonProcess& look : looks) {
+    look.gils[0].holder = 2;
+    look.threads[1].activity = ThreadActivity{.state = 'R'};
+  }
+  looks[1].threads[0].activity->read_at = 100 * kMillisecond;
+  looks[1].threads[1].activity->queued = holder_queued;
+  looks[1].threads[1].native_id = second_holder;
+  looks[1].gils[0].holder = second_holder;
+  return looks;
+}
+
+TEST(LoopCause, AHolderOfTheGilWithoutACpuIsNobodysBlock) {
+  EXPECT_EQ(Judge(GilWait(90 * kMillisecond)).cause, BlockCause::kGil);
+  EXPECT_TRUE(Judge(GilWait(90 * kMillisecond)).starved);
+  EXPECT_FALSE(Judge(GilWait(10 * kMillisecond)).starved) << "it ran, and kept the GIL";
+  EXPECT_FALSE(Judge(GilWait(90 * kMillisecond, 3)).starved) << "another had it before";
+  EXPECT_FALSE(Judge({GilWait(90 * kMillisecond)[1]}).starved) << "one look tells no time";
+}
+
+// Looks may be few; how much of the time its thread ran is measured.
+TEST(LoopCause, WhatTheThreadRanDecides) {
+  const PythonProcess runs = Process('R');
+  const PythonProcess sleeps = Process('S', SYS_read);
+  const auto judge = [](const std::vector<PythonProcess>& looks, double share) {
+    std::vector<LoopSample> samples;
+    for (const PythonProcess& look : looks) samples.push_back(SampleOf(look, look.threads[0]));
+    return JudgeBlock(samples, share);
+  };
+  EXPECT_EQ(judge({runs, runs, sleeps}, 0.1).cause, BlockCause::kSyscall);
+  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.9).cause, BlockCause::kPython);
+  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.9).shown, 0U);
+  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.5).cause, BlockCause::kSyscall);
+  EXPECT_EQ(judge({runs, runs}, 0.9).evidence, Evidence::kCertain);
+  EXPECT_EQ(judge({runs, runs}, 0.1).cause, BlockCause::kPython) << "nothing else was seen";
+  EXPECT_EQ(judge({runs, runs}, 0.1).evidence, Evidence::kProbable);
 }
 
 TEST(LoopCause, TheMostFrequentOneCounts) {

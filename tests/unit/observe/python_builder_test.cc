@@ -41,7 +41,8 @@ PythonTask Task(const std::string& name, std::uint64_t number, std::vector<Pytho
   task.name = name;
   task.state = PythonTaskState::kWaiting;
   task.thread = kLoopThread;
-  task.frames = {{0, static_cast<std::uint32_t>(number), number * 0x1000 + 8, std::move(holds)}};
+  task.frames = {
+      {0, static_cast<std::uint32_t>(number), number * 0x1000 + 8, false, std::move(holds)}};
   return task;
 }
 
@@ -68,7 +69,7 @@ Observation Build(const PythonLook& look) {
   PythonPlace place;
   place.process = 0;
   place.thread = [](const PythonThread& thread) {
-    return PythonLoopThread{{thread.host_tid, 5}, kNow - 10 * kSecond};
+    return PythonThreadInfo{{thread.host_tid, 5}, kNow - 10 * kSecond};
   };
   AddPython(look, place, observation);
   return observation;
@@ -136,6 +137,82 @@ TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {
   EXPECT_EQ(Findings(Twice(TwoLocks())), "DEADLOCK certain, never, for 10.0 s | a> b>");
 }
 
+constexpr std::uint64_t kPool = 0x77;
+
+PythonTask WaitsForUnit(PythonTask task) {
+  task.waits_for = Object("asyncio.queues.LifoQueue", 0x78);
+  task.waits_for.pool = kPool;
+  return task;
+}
+
+PythonUnit UnitOf(std::uint64_t object, std::vector<std::uint64_t> tasks, bool in_block = false) {
+  PythonUnit unit;
+  unit.object = object;
+  for (const std::uint64_t task : tasks) unit.holders.push_back({task * 0x1000, 0, 0, 1, false});
+  if (!unit.holders.empty()) unit.holders.front().in_block = in_block;
+  return unit;
+}
+
+PythonLook WithPool(std::vector<PythonTask> tasks, std::vector<PythonUnit> units) {
+  PythonLook look = Twice(std::move(tasks));
+  const auto in_use = static_cast<std::uint32_t>(units.size());
+  look.second.pools = {{kPool, "asyncpg.pool.Pool", 2, 0, in_use, std::move(units), true}};
+  look.first.pools = look.second.pools;
+  return look;
+}
+
+std::vector<PythonTask> TwoHolders() {
+  return {WaitsForUnit(Task("a", 1, {})), WaitsForUnit(Task("b", 2, {}))};
+}
+
+TEST(PythonBuilder, HoldersOfAPoolThatWaitForItAreADeadlock) {
+  const PythonLook look = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  EXPECT_EQ(Findings(look), "DEADLOCK certain, never, for 10.0 s | a> | with b");
+  const Observation observation = Build(look);
+  EXPECT_EQ(observation.resources[0].type, "asyncpg pool");
+  EXPECT_EQ(observation.resources[0].capacity, 2U);
+  EXPECT_EQ(observation.resources[0].in_use, 2U);
+}
+
+TEST(PythonBuilder, AUnitThatSeveralReferToIsProbablyOfTheNearest) {
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1, 2}), UnitOf(0x82, {2})})),
+            "PROBABLE_DEADLOCK probable, never, for 10.0 s | a> | with b");
+  // Unless one of them is in a with block of it.
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1, 2}, true), UnitOf(0x82, {2})})),
+            "DEADLOCK certain, never, for 10.0 s | a> | with b");
+}
+
+TEST(PythonBuilder, APoolThatMovesOrHasUnitsLeftAccusesNobody) {
+  PythonLook moves = WithPool(TwoHolders(), {UnitOf(0x81, {1}), UnitOf(0x82, {2})});
+  moves.first.pools[0].units[0].object = 0x83;
+  EXPECT_EQ(Findings(moves).find("DEADLOCK"), std::string::npos);
+  EXPECT_EQ(Findings(WithPool(TwoHolders(), {UnitOf(0x81, {1})})).find("DEADLOCK"),
+            std::string::npos);
+}
+
+// wait_for() of 3.11 makes a task of what it waits for: for the reader they are one.
+TEST(PythonBuilder, WhatWaitForRunsIsItsCaller) {
+  PythonTask caller = Waits(Task("caller", 1, {}), Tasks(PythonAwaitKind::kOne, {0x2000}));
+  caller.frames.front().code = 1;
+  caller.deadline = 12;
+  PythonLook look = WithPool({caller, WaitsForUnit(Task("Task-2", 2, {}))}, {});
+  for (PythonProcess* process : {&look.first, &look.second}) {
+    process->codes.push_back({"wait_for", "/usr/lib/python3.11/asyncio/tasks.py"});
+  }
+  const Observation observation = Build(look);
+  ASSERT_EQ(observation.actors.size(), 1U);
+  EXPECT_EQ(observation.actors[0].name, "caller");
+  EXPECT_TRUE(observation.actors[0].still);
+  const auto& frames =
+      observation.stacks[static_cast<std::size_t>(observation.actors[0].user_stack)].frames;
+  ASSERT_EQ(frames.size(), 2U);
+  EXPECT_EQ(frames[1].function, "wait_for");
+  ASSERT_EQ(observation.waits.size(), 1U);
+  EXPECT_TRUE(observation.waits[0].timed);
+  const auto pool = static_cast<std::size_t>(observation.waits[0].resource);
+  EXPECT_EQ(observation.resources[pool].kind, ResourceKind::kPool);
+}
+
 TEST(PythonBuilder, LooksThatDifferProveNothing) {
   PythonLook look = Twice(TwoLocks());
   for (PythonTask& task : look.first.tasks) task.frames[0].line += 1;
@@ -152,6 +229,30 @@ TEST(PythonBuilder, ALoopThatRanMeanwhileProvesNothing) {
   EXPECT_TRUE(IsRestless(look));
   EXPECT_FALSE(IsRestless(Twice(TwoLocks())));
   EXPECT_EQ(Build(look).waits[0].continuity, Continuity::kContinued);
+}
+
+// A slow host looked for three seconds at a queue that moved: tasks are made anew where others were.
+TEST(PythonBuilder, AWaitIsNotOldWhereItsLoopRanMeanwhile) {
+  PythonLook look = Twice({Waits(Task("a", 1, {}), Object(kSemaphore, 0x11))});
+  look.begin = kNow - 3 * kSecond;
+  EXPECT_EQ(Findings(look), "LONG_WAIT certain, may end, for 10.0 s | a wait | a>");
+  look.second.threads[0].switches = 1;
+  EXPECT_EQ(Findings(look), "");
+  EXPECT_EQ(Build(look).waits.at(0).continuity, Continuity::kStill);
+  look.first.tasks[0].name = "another";
+  EXPECT_EQ(Build(look).waits.at(0).continuity, Continuity::kSeenOnce);
+}
+
+TEST(PythonBuilder, AStartThatOnlyOneLookShowsMayHaveBeenReadWhileItChanged) {
+  PythonTask task = Waits(Task("a", 1, {}), Object(kSemaphore, 0x11));
+  task.not_before = 1e6 - 60;
+  task.began_then = true;
+  PythonLook look = Twice({task});
+  look.second.threads[0].switches = 1;
+  EXPECT_EQ(Build(look).waits.at(0).since, kNow - 60 * kSecond);
+  look.first.tasks[0].frames[0].line += 1;
+  EXPECT_EQ(Build(look).waits.at(0).since, kNow);
+  EXPECT_FALSE(Build(look).waits.at(0).not_before);
 }
 
 TEST(PythonBuilder, ALockThatIsEnteredIsNotHeld) {

@@ -36,8 +36,8 @@ ProcessRead Python(std::uint32_t version) {
 RawLook LookAt(ScriptedReader& reader) {
   RawLook look;
   for (const auto& [pid, answers] : reader.answers) look.selected.insert(pid);
-  BeginPython(reader, look);
-  EndPython(reader, look);
+  BeginPython(reader, {}, look);
+  EndPython(reader, {}, look);
   return look;
 }
 

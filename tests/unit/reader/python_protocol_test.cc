@@ -14,8 +14,11 @@ PythonProcess EveryFieldSet() {
   PythonProcess process;
   process.version = 0x030b02f0;
   process.codes = {{"Pool.acquire", "/srv/pool.py"}, {"main", "/srv/app.py"}};
-  const PythonFrame inner{0, 41, 0x1000, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
-  const PythonFrame outer{1, 17, 0x1100, {{"_thread.lock", 0x2100, false, false, 0}}};
+  const PythonFrame inner{
+      0, 41, 0x1000, true, {{"asyncio.locks.Lock", 0x2000, true, true, 0x3000}}};
+  const PythonFrame outer{1, 17, 0x1100, false, {{"_thread.lock", 0x2100, false, false, 0}}};
+  const PythonUse inside{"sqlite3.Connection", 0x2200, 1, "", 0};
+  const PythonUse stored{"_thread._local", 0x2300, 0, "user", 12};
   PythonThread thread;
   thread.native_id = 42;
   thread.task_name = "GET /thumb";
@@ -36,10 +39,13 @@ PythonProcess EveryFieldSet() {
   thread.waits_for = {PythonAwaitKind::kGil, 0x80, {0x81}, "queue.Queue", 0x82, "not_empty"};
   thread.timed = true;
   thread.deadline = 7.25;
+  thread.uses = {inside};
   thread.host_tid = 4242;
   thread.asleep = true;
+  thread.switches = 99;
   process.threads = {thread};
   process.locks = {{0x90, true, true, 0x20}};
+  process.completions = {{0xa0, true, {42, 43}, {0x40}}};
   process.gils = {{0x50, 208, true, 42, true}};
   process.skips = {{"task not readable", 3}};
   PythonTask task;
@@ -50,11 +56,26 @@ PythonProcess EveryFieldSet() {
   task.thread = 42;
   task.frames = {inner, outer};
   task.truncated = true;
+  task.uses = {inside, stored};
   task.waits_for = {PythonAwaitKind::kObject, 0x60,   {0x70, 0x71},
                     "asyncio.locks.Lock",     0x2000, "_waiters"};
   task.deadline = 12.5;
   task.deadline_frame = 1;
+  task.waits_for.pool = 0xa0;
+  task.request = "GET /orders/{id}";
+  task.client = "10.0.4.17";
+  task.not_before = 3.5;
+  task.began_then = true;
   process.tasks = {task};
+  PythonUnit unit;
+  unit.object = 0xb0;
+  unit.type = "asyncpg.connection.Connection";
+  unit.holders = {{0x40, 0, 1, 2, true}, {0, 0x10, 0, 3, false}};
+  unit.referrer = "global shop.conn";
+  process.pools = {{0xa0, "asyncpg.pool.Pool", 10, 3, 7, {unit}, true}};
+  process.failures = {
+      {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};
+  process.unawaited = {{0x90, 1, 12, "shop.pending"}};
   return process;
 }
 

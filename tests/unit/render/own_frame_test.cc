@@ -69,10 +69,15 @@ TEST(OwnFrames, TellsOwnPythonFromItsLibrary) {
   const StackIndex stack =
       story.Stack({"wait@/usr/lib/python3.11/threading.py:320",
                    "take@/usr/lib/python3/dist-packages/pool.py:8", "load@/srv/shop/orders.py:41"});
-  for (Frame& frame : story.observation.stacks[0].frames) frame.origin = FrameOrigin::kPython;
+  const StackIndex packages = story.Stack({"wait@/usr/lib/python3.11/threading.py:320",
+                                           "take@/usr/lib/python3/dist-packages/pool.py:8"});
+  for (Stack& each : story.observation.stacks) {
+    for (Frame& frame : each.frames) frame.origin = FrameOrigin::kPython;
+  }
   OwnFrames own(story.observation);
-  EXPECT_EQ(own.Innermost(stack), (Place{"take", "pool.py:8"}));
-  EXPECT_EQ(own.Around(stack), (Place{"load", "orders.py:41"}));
+  EXPECT_EQ(own.Innermost(stack), (Place{"load", "orders.py:41"}));
+  // Where there is nothing else, an installed package is more than the standard library.
+  EXPECT_EQ(own.Innermost(packages), (Place{"take", "pool.py:8"}));
 }
 
 }  // namespace

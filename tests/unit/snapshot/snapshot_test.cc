@@ -24,9 +24,13 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.resources, b.resources);
   EXPECT_EQ(a.waits, b.waits);
   EXPECT_EQ(a.holds, b.holds);
+  EXPECT_EQ(a.uses, b.uses);
   EXPECT_TRUE(a.stacks == b.stacks);
   EXPECT_TRUE(a.modules == b.modules);
   EXPECT_EQ(a.contention, b.contention);
+  EXPECT_EQ(a.swallowed_exceptions, b.swallowed_exceptions);
+  EXPECT_EQ(a.never_awaited, b.never_awaited);
+  EXPECT_EQ(a.loops, b.loops);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.degradations, b.degradations);
   EXPECT_EQ(a.cost, b.cost);
@@ -39,7 +43,7 @@ TEST(Snapshot, BringsEverythingBack) {
   const auto read = Decode(Encode(told.observation, told.findings));
   ASSERT_TRUE(read) << read.error().message;
   ExpectSame(told, *read);
-  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 1}));
+  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 2}));
   EXPECT_EQ(FormatNote(read->format), "");
 }
 
@@ -128,7 +132,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(Verdict::kIdle);
   ExpectAllValues(ActorKind::kTask);
   ExpectAllValues(RunState::kExited);
-  ExpectAllValues(ResourceKind::kEventLoop);
+  ExpectAllValues(ResourceKind::kObject);
   ExpectAllValues(Implementation::kCpython);
   ExpectAllValues(ReleaseRule::kAllHolders);
   ExpectAllValues(Abandoned::kTidReused);
@@ -136,7 +140,8 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kHotLock);
+  ExpectAllValues(FindingKind::kEventLoopBlocked);
+  ExpectAllValues(BlockCause::kStopped);
   ExpectAllValues(Ending::kMayEnd);
 }
 

@@ -504,11 +504,16 @@ Told Everything() {
   o.stacks[0].end = StackEnd::kTooDeep;
   o.actors[0].kind = ActorKind::kTask;
   o.actors[0].task = 0x7f00'0000'0001;
+  o.actors[0].request = "GET /orders/{id}";
+  o.actors[0].client = "10.0.4.17";
   o.actors[0].switches = 1'234'567;
   o.actors[0].signal_may_interrupt = true;
   o.actors[0].syscall.deadline = kEnd + 5;
   o.resources[0].rule = ReleaseRule::kAllHolders;
   o.resources[0].capacity = 10;
+  o.resources[0].in_use = 9;
+  o.resources[0].idle = 1;
+  o.resources[0].lost_units = {{0x7f00'0000'0002, "asyncpg.connection.Connection", "global conn"}};
   o.resources[0].abandoned = Abandoned::kTidReused;
   o.resources[0].abandoned_by = 4;
   o.resources[0].where = ".bss";
@@ -517,18 +522,25 @@ Told Everything() {
   o.waits[0].purpose = WaitPurpose::kJoin;
   o.waits[0].evidence = Evidence::kProbable;
   o.waits[0].continuity = Continuity::kContinued;
+  o.waits[0].not_before = 9;
   o.waits[0].deadline = kEnd + 1;
   o.waits[0].timed = true;
   o.holds[0].mode = AccessMode::kShared;
   o.holds[0].evidence = Evidence::kProbable;
   o.holds[0].since = 12;
   o.holds[0].acquired_at = 1;
+  o.swallowed_exceptions = {
+      {0, 0x7f10, true, "sync", "ValueError", "no price", 0, 1, "shop.running", Evidence::kCertain},
+      {kNoIndex, 0x7f20, false, "", "KeyError", "", kNoIndex, kNoIndex, "", Evidence::kProbable}};
+  o.never_awaited = {{0, 0, 3, "shop.pending", Evidence::kProbable}};
+  o.uses = {{0, 0, UseKind::kInside, Evidence::kCertain, 1, "", 0},
+            {1, 0, UseKind::kThreadLocal, Evidence::kProbable, kNoIndex, "user", 57}};
   o.loops.since = kEnd - 20 * kSecond;
   o.loops.threshold = 100 * kMillisecond;
-  o.loops.loops = {{0, 1000, 9 * kSecond, 3 * kSecond, 4, 4 * kSecond}, {}};
+  o.loops.loops = {{0, 1000, 9 * kSecond, 3 * kSecond, 4, 4 * kSecond, 2, kSecond}, {}};
   o.loops.blocks = {
       {0, BlockCause::kSyscall, Evidence::kCertain, "read on pipe", "GET /thumb", true, 0, 3,
-       2 * kSecond, kSecond, kEnd - 5 * kSecond, kEnd - 9 * kSecond, false},
+       2 * kSecond, kSecond, kEnd - 5 * kSecond, kEnd - 9 * kSecond, 7, false},
       {}};
   o.loops.blocks[1].in_progress = true;
   o.contention.since = kEnd - 30 * kSecond;
@@ -546,6 +558,9 @@ Told Everything() {
   f.ends_at = kEnd + 9;
   f.ring = {{1, 0}, {kNoIndex, kNoIndex}};
   f.blocked_behind = {3, 2};
+  f.exceptions = {1, 0};
+  f.never_awaited = {0};
+  f.loop_blocks = {1, 0};
   f.proof = {"one", "two"};
   f.advice = "none";
   f.id = 0xfeed'beef'0000'0001;

@@ -37,7 +37,7 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   std::string file = message.SerializeAsString();
   // A table, and a field of a known one, that version 1.3 may have added.
   pb::Snapshot more;
-  more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(39,
+  more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(31,
                                                                         "a row of another table");
   auto* module = more.add_modules();
   module->GetReflection()->MutableUnknownFields(module)->AddVarint(1000, 5);

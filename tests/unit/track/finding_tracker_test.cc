@@ -197,5 +197,31 @@ TEST(FindingTracker, ToleratesFindingsThatPointNowhere) {
   EXPECT_THAT(tracker.Update(findings, Observation{}).ended.size(), 1U);
 }
 
+// A trace does not search whole heaps in every look.
+TEST(FindingTracker, WhatWasNotLookedForHasNotEnded) {
+  Observation with = testing::Observe("a: runs");
+  with.searched_for_forgotten = true;
+  SwallowedException exception;
+  exception.process = 0;
+  exception.future = 0x100;
+  exception.type = "ValueError";
+  exception.evidence = Evidence::kCertain;
+  with.swallowed_exceptions = {exception};
+  NeverAwaited coroutines;
+  coroutines.process = 0;
+  coroutines.count = 3;
+  coroutines.referrer = "shop.pending";
+  with.never_awaited = {coroutines};
+  Observation searched = testing::Observe("a: runs");
+  searched.searched_for_forgotten = true;
+  Watch watch;
+  EXPECT_EQ(watch.See(with), "appeared 1, appeared 2");
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(watch.See(std::string_view("a: runs")), "");
+  EXPECT_EQ(watch.See(with), "continuing 1, continuing 2");
+  with.never_awaited[0].count = 6;
+  EXPECT_EQ(watch.See(with), "changed 2, continuing 1");
+  EXPECT_EQ(watch.See(searched), "ended 1, ended 2");
+}
+
 }  // namespace
 }  // namespace ct

@@ -22,7 +22,10 @@ constexpr std::uint64_t kValid = 3;
 constexpr std::uint64_t kInlineHeader = 8;
 
 constexpr std::uint64_t kDescriptorMember = 40;  // PyMemberDescrObject.d_member
+constexpr std::uint64_t kMemberType = 8;         // PyMemberDef.type
 constexpr std::uint64_t kMemberOffset = 16;      // PyMemberDef.offset
+constexpr std::int32_t kObjectMember = 16;       // Py_T_OBJECT_EX: what __slots__ makes
+constexpr std::size_t kMaxSlots = 256;
 
 }  // namespace
 
@@ -105,16 +108,58 @@ Address Heap::Attribute(Address object, std::string_view name) {
   return offset != kNone ? Word(object + offset) : 0;
 }
 
-void Heap::ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit) {
+const std::vector<std::uint64_t>& Heap::SlotsOf(const Type& type) {
+  const auto [entry, is_new] = all_slots_.try_emplace(type.address);
+  std::vector<std::uint64_t>& slots = entry->second;
+  if (!is_new) return slots;
+  const Type* owner = &type;
+  for (int i = 0; i < kMaxBases && owner != nullptr; ++i) {
+    ForEachItem(owner->dict, kMaxKeys, [&](Address /*name*/, Address descriptor) {
+      if (KindOf(descriptor) != Kind::kMemberDescriptor) return true;
+      const Address member = Word(descriptor + kDescriptorMember);
+      const auto offset = Value<std::uint64_t>(member + kMemberOffset).value_or(kNone);
+      if (Value<std::int32_t>(member + kMemberType) != kObjectMember) return true;
+      if (offset < type.basic_size) slots.push_back(offset);
+      return slots.size() < kMaxSlots;
+    });
+    owner = owner->base != 0 ? TypeAt(owner->base) : nullptr;
+  }
+  return slots;
+}
+
+std::vector<Address> Heap::AttributeValues(Address object, std::size_t limit) {
+  std::vector<Address> values;
+  const Type* type = TypeOf(object);
+  if (type == nullptr) return values;
+  const auto table = OpenInstance(object, *type);
+  for (std::uint64_t i = 0; table && i < table->entries && values.size() < limit; ++i) {
+    const Address entry = table->first_entry + i * table->entry_size + table->key_at;
+    const Address value = table->values != 0 ? Word(table->values + i * 8) : Word(entry + 8);
+    if (value != 0) values.push_back(value);
+  }
+  for (const std::uint64_t offset : SlotsOf(*type)) {
+    if (values.size() >= limit) break;
+    if (const Address value = Word(object + offset)) values.push_back(value);
+  }
+  return values;
+}
+
+void Heap::ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit) {
   const Type* type = TypeOf(object);
   const auto table = type != nullptr ? OpenInstance(object, *type) : std::nullopt;
   if (!table) return;
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(table->entries, limit); ++i) {
     const Address entry = table->first_entry + i * table->entry_size + table->key_at;
     const Address value = table->values != 0 ? Word(table->values + i * 8) : Word(entry + 8);
-    const auto name = value != 0 ? Str(Word(entry), kMaxName) : std::nullopt;
-    if (name && !visit(*name, value)) return;
+    if (value != 0 && !visit(Word(entry), value)) return;
   }
+}
+
+void Heap::ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit) {
+  ForEachAttributeValue(object, limit, [&](Address key, Address value) {
+    const auto name = Str(key, kMaxName);
+    return !name || visit(*name, value);
+  });
 }
 
 }  // namespace ct::cpython

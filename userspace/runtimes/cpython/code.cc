@@ -8,6 +8,8 @@ namespace ct::cpython {
 namespace {
 
 // PyCodeObject, the same from 3.11 to 3.15.
+constexpr std::uint64_t kSize = 16;  // ob_size: code units
+constexpr std::uint64_t kNames = 32;
 constexpr std::uint64_t kExceptionTable = 40;
 constexpr std::uint64_t kLocalNames = 96;
 constexpr std::uint64_t kFileName = 112;
@@ -20,6 +22,8 @@ constexpr std::size_t kMaxFileName = 4096;
 constexpr std::size_t kMaxTable = 1 << 20;
 constexpr std::size_t kMaxLocals = 4096;  // with names; functions of generated code have hundreds
 constexpr std::uint32_t kMaxSlots = 1 << 16;
+constexpr std::size_t kMaxNames = 4096;
+constexpr std::size_t kUnit = 2;  // _Py_CODEUNIT
 
 }  // namespace
 
@@ -33,6 +37,7 @@ bool CodeCache::Load(Address address, Code& code, PythonCode& name) {
   auto file = heap_.Str(heap_.Word(address + kFileName), kMaxFileName);
   if (!locals || !stack_size || !first_line || !function || !file) return false;
   if (*locals < 0 || *stack_size < 0) return false;
+  code.address = address;
   code.locals = std::min(static_cast<std::uint32_t>(*locals), kMaxSlots);
   code.stack_size = std::min(static_cast<std::uint32_t>(*stack_size), kMaxSlots);
   code.first_line = *first_line > 0 ? static_cast<std::uint32_t>(*first_line) : 0;
@@ -80,6 +85,20 @@ Code* CodeCache::At(Address address) {
   return &code;
 }
 
+std::optional<std::uint32_t> CodeCache::Named(const PythonCode& code) {
+  const std::pair key(code.function, code.file);
+  const auto known = named_.find(key);
+  if (known != named_.end()) return known->second;
+  if (named_.size() >= kMaxCodes ||
+      !Spend(bytes_left_, 2 * (code.function.size() + code.file.size() + sizeof(PythonCode)))) {
+    return std::nullopt;
+  }
+  const auto index = static_cast<std::uint32_t>(names_.size());
+  named_.emplace(key, index);
+  names_.push_back(code);
+  return index;
+}
+
 std::uint32_t CodeCache::LineOf(Code& code, Address instruction) {
   // A frame that has not begun, or 3.11's before its first instruction, is at the function's line.
   if (instruction < code.bytecode) return code.first_line;
@@ -99,6 +118,30 @@ std::uint32_t CodeCache::DepthAt(Code& code, Address instruction) {
     found->second = HandlerDepthAt(code.exception_table, offset).value_or(0);
   }
   return found->second;
+}
+
+const NameAccesses& CodeCache::AccessesOf(Code& code) {
+  if (code.accesses) return *code.accesses;
+  code.accesses.emplace();
+  const auto units = heap_.Value<std::int64_t>(code.address + kSize).value_or(0);
+  const auto size =
+      static_cast<std::size_t>(std::clamp<std::int64_t>(units, 0, std::int64_t{kMaxInstructions})) *
+      kUnit;
+  if (!Spend(scans_left_, size)) return *code.accesses;
+  std::vector<std::byte> bytecode(size);
+  if (!heap_.Read(code.bytecode, bytecode)) return *code.accesses;
+  NameAccesses found =
+      FindNameAccesses(Disassemble(bytecode, heap_.offsets().minor), heap_.offsets().minor);
+  std::uint64_t kept = found.accesses.size() * sizeof(NameAccess) + found.yields.size() * 4;
+  std::vector<std::string> names;
+  for (const Address name : heap_.Elements(heap_.Word(code.address + kNames), kMaxNames)) {
+    names.push_back(heap_.Str(name, kMaxName).value_or(""));
+    kept += sizeof(std::string) + names.back().size();
+  }
+  if (!Spend(bytes_left_, kept)) return *code.accesses;
+  code.names = std::move(names);
+  code.accesses = std::move(found);
+  return *code.accesses;
 }
 
 }  // namespace ct::cpython

@@ -2,15 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "runtimes/cpython/bytecode.h"
 #include "runtimes/cpython/objects.h"
 
 namespace ct::cpython {
 
 struct Code {
+  Address address = 0;
   std::uint32_t index = 0;  // in PythonProcess::codes
   std::string function;
   std::uint32_t first_line = 0;
@@ -20,6 +25,9 @@ struct Code {
   std::string line_table;
   std::string exception_table;
   std::vector<std::string> local_names;  // co_localsplusnames
+  // What it does with dotted names, once somebody has asked.
+  std::optional<NameAccesses> accesses;
+  std::vector<std::string> names;  // co_names
   // Lines and depths are asked for again and again at the same few instructions.
   std::unordered_map<std::uint64_t, std::uint32_t> lines;
   std::unordered_map<std::uint64_t, std::uint32_t> depths;
@@ -35,6 +43,10 @@ class CodeCache {
   // How many operands are live whatever happens to the instruction at this address; 0 if no handler
   // covers it.
   std::uint32_t DepthAt(Code& code, Address instruction);
+  // The index of a function that is known by its name alone; nullopt beyond the limit.
+  std::optional<std::uint32_t> Named(const PythonCode& code);
+  // Of its bytecode, as it is now. The names that its indices mean are code.names then.
+  const NameAccesses& AccessesOf(Code& code);
   [[nodiscard]] const std::string& FileOf(const Code& code) const {
     return names_[code.index].file;
   }
@@ -46,6 +58,7 @@ class CodeCache {
 
   Heap& heap_;
   std::unordered_map<Address, Code> codes_;
+  std::map<std::pair<std::string, std::string>, std::uint32_t> named_;
   std::vector<PythonCode> names_;
   std::uint64_t bytes_left_ = 128 << 20;   // of tables and names that are kept
   std::uint64_t scans_left_ = 1ULL << 30;  // bytes of tables looked at

@@ -53,8 +53,20 @@ constexpr std::uint64_t kValuesHeader = 8;
 
 }  // namespace
 
+void Heap::CountLeftOut(std::uint64_t size, std::size_t limit) {
+  if (size <= limit || some_are_enough_) return;
+  skips_.Add("elements of a container beyond the limit", size - limit);
+}
+
+std::vector<Address> Heap::SomeElements(Address container, std::size_t limit) {
+  some_are_enough_ = true;
+  auto elements = Elements(container, limit);
+  some_are_enough_ = false;
+  return elements;
+}
+
 std::vector<Address> Heap::Pointers(Address first, std::uint64_t count, std::size_t limit) {
-  if (count > limit) skips_.Add("elements of a container beyond the limit", count - limit);
+  CountLeftOut(count, limit);
   std::vector<Address> pointers;
   std::uint64_t left = std::min<std::uint64_t>(count, limit);
   while (left > 0) {
@@ -90,9 +102,7 @@ std::vector<Address> Heap::SetElements(Address set, std::size_t limit) {
     }
     at += count;
   }
-  if (image->used > limit) {
-    skips_.Add("elements of a container beyond the limit", image->used - limit);
-  }
+  CountLeftOut(image->used, limit);
   return keys;
 }
 
@@ -112,13 +122,11 @@ std::vector<Address> Heap::DequeElements(Address deque, std::size_t limit) {
     index = 0;
     at = block->right;
   }
-  if (image->size > limit) {
-    skips_.Add("elements of a container beyond the limit", image->size - limit);
-  }
+  CountLeftOut(image->size, limit);
   return elements;
 }
 
-std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
+std::vector<Address> Heap::RawElements(Address container, std::size_t limit) {
   std::vector<Address> elements;
   switch (KindOf(container)) {
     case Kind::kList:
@@ -140,8 +148,13 @@ std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
       });
       break;
     default:
-      return elements;
+      break;
   }
+  return elements;
+}
+
+std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
+  std::vector<Address> elements = RawElements(container, limit);
   for (Address& element : elements) {
     if (KindOf(element) == Kind::kWeakref) element = Word(element + kWeakrefObject);
   }
@@ -177,9 +190,7 @@ std::optional<Heap::KeysTable> Heap::OpenDict(Address dict) {
 void Heap::ForEachItem(Address dict, std::size_t limit, const VisitItem& visit) {
   const auto table = OpenDict(dict);
   if (!table) return;
-  if (table->entries > limit) {
-    skips_.Add("elements of a container beyond the limit", table->entries - limit);
-  }
+  CountLeftOut(table->entries, limit);
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(table->entries, limit); ++i) {
     const Address entry = table->first_entry + i * table->entry_size + table->key_at;
     const auto pair = Value<std::array<Address, 2>>(entry);

@@ -56,6 +56,10 @@ class FrameReader {
   Address LocalAt(const FrameView& frame, std::uint32_t index);
 
   PythonFrame Describe(const FrameView& frame);
+  // The line of the instruction at an offset in bytes.
+  std::uint32_t LineAt(const FrameView& frame, std::uint32_t offset) {
+    return codes_.LineOf(*frame.code, frame.code->bytecode + offset);
+  }
 
  private:
   Heap& heap_;

@@ -66,6 +66,7 @@ constexpr auto kNamedKinds = std::to_array<NamedKind>({
     {"frozenset", Kind::kSet},
     {"function", Kind::kFunction},
     {"generator", Kind::kGenerator},
+    {"greenlet.greenlet", Kind::kGreenlet},
     {"member_descriptor", Kind::kMemberDescriptor},
     {"method", Kind::kMethod},
     {"method-wrapper", Kind::kMethodWrapper},
@@ -122,6 +123,15 @@ std::size_t Heap::AttributeHash::operator()(const AttributeKey& key) const {
 const Type* Heap::TypeOf(Address object) {
   if (!IsObjectAddress(object)) return nullptr;
   return TypeAt(Word(object + kObjectType));
+}
+
+bool Heap::DerivesFrom(const Type& type, std::string_view name) {
+  const Type* at = &type;
+  for (int i = 0; i < kMaxBases && at != nullptr; ++i) {
+    if (at->name == name) return true;
+    at = at->base != 0 ? TypeAt(at->base) : nullptr;
+  }
+  return false;
 }
 
 Kind Heap::KindOf(Address object) {

@@ -48,6 +48,7 @@ enum class Kind : std::uint8_t {
   kDeque,
   kWeakref,
   kCell,
+  kGreenlet,
 };
 
 struct Type {
@@ -97,6 +98,8 @@ class Heap {
   // nullptr if there is no object at this address. Valid as long as the heap.
   const Type* TypeOf(Address object);
   Kind KindOf(Address object);
+  // It, or a type that it derives from (by first bases), has this name with its module.
+  bool DerivesFrom(const Type& type, std::string_view name);
 
   std::optional<std::string> Str(Address object, std::size_t limit);  // UTF-8, cut at `limit`
   std::optional<std::string> Bytes(Address object, std::size_t limit);
@@ -106,6 +109,10 @@ class Heap {
   // The elements, at most `limit` of them: of a list, tuple, set, deque or dict (its values); of
   // weak references what they refer to.
   std::vector<Address> Elements(Address container, std::size_t limit);
+  // The same, where those beyond the limit are no loss.
+  std::vector<Address> SomeElements(Address container, std::size_t limit);
+  // The same as they are there: also nothing, None and weak references themselves.
+  std::vector<Address> RawElements(Address container, std::size_t limit);
   // The pairs of a dict, at most `limit`; stops when `visit` returns false.
   using VisitItem = std::function<bool(Address key, Address value)>;
   void ForEachItem(Address dict, std::size_t limit, const VisitItem& visit);
@@ -118,6 +125,10 @@ class Heap {
   // Values of all attributes in the instance's dict or inline, not those in slots.
   using VisitAttribute = std::function<bool(const std::string& name, Address value)>;
   void ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit);
+  // Values of all attributes of an instance, also those in slots; at most `limit`.
+  std::vector<Address> AttributeValues(Address object, std::size_t limit);
+  // The same with the names as objects: for those who look at many and want to know few.
+  void ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit);
 
  private:
   struct KeysTable {
@@ -146,19 +157,24 @@ class Heap {
   std::optional<KeysTable> OpenInstance(Address object, const Type& type);
   Address DictOfInstance(Address object, const Type& type);
   std::uint64_t SlotOffset(const Type& type, std::string_view name);
+  // Of all slots that hold an object, also those of its bases.
+  const std::vector<std::uint64_t>& SlotsOf(const Type& type);
   Address Lookup(const KeysTable& table, std::string_view key);
   std::vector<Address> Pointers(Address first, std::uint64_t count, std::size_t limit);
   std::vector<Address> SetElements(Address set, std::size_t limit);
   std::vector<Address> DequeElements(Address deque, std::size_t limit);
+  void CountLeftOut(std::uint64_t size, std::size_t limit);
 
   Memory& memory_;
   const Offsets& offsets_;
   Skips skips_;
   std::unordered_map<Address, Type> types_;
   int type_depth_ = 0;
+  bool some_are_enough_ = false;  // elements beyond a limit are no loss
   // Index in a keys table that instances share, and offset of a slot in a type; ~0: none.
   std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> shared_index_;
   std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> slots_;
+  std::unordered_map<Address, std::vector<std::uint64_t>> all_slots_;  // by type
 };
 
 }  // namespace ct::cpython

@@ -23,6 +23,8 @@ struct Offsets {
   std::uint32_t interp_modules = 0;     // sys.modules
   std::uint32_t interp_gil = 0;         // ceval.gil, a pointer
   std::uint32_t interp_tasks = 0;       // asyncio_tasks_head: of threads that are gone
+  std::uint32_t interp_gc = 0;          // gc.generations: three heads of lists, 24 bytes each
+  std::uint32_t interp_frozen = 0;      // gc.permanent_generation
   std::uint32_t interp_collecting = 0;  // gc.collecting
   // PyThreadState; `next` is at 8 and `interp` at 16 in all versions
   std::uint32_t thread_id = 0;         // pthread_self()
@@ -37,6 +39,7 @@ struct Offsets {
   // _PyInterpreterFrame; instr_ptr (prev_instr up to 3.12) is at 56 in all versions
   std::uint32_t frame_code = 0;
   std::uint32_t frame_previous = 0;
+  std::uint32_t frame_globals = 0;
   std::uint32_t frame_owner = 0;
   std::uint32_t frame_locals = 0;  // localsplus
   // PyGenObject, PyCoroObject and PyAsyncGenObject
@@ -53,6 +56,8 @@ struct Offsets {
   std::uint32_t task_coroutine = 0;
   std::uint32_t task_name = 0;
   std::uint32_t task_node = 0;  // in the lists of 3.14 and later
+  std::uint32_t future_log_tb =
+      0;  // fut_log_tb, the lowest bit: nobody has asked for its exception
   // the rest
   std::uint32_t type_cached_keys = 0;  // PyHeapTypeObject.ht_cached_keys
   std::uint32_t tuple_items = 0;

@@ -2,12 +2,16 @@
 
 #include <time.h>
 
+#include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
+#include "runtimes/cpython/forgotten.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
+#include "runtimes/cpython/pools.h"
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
+#include "runtimes/cpython/uses.h"
 
 namespace ct {
 
@@ -38,21 +42,40 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
-  cpython::TaskReader tasks(heap, frames, holds);
+  cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
+  cpython::TaskReader tasks(heap, frames, holds, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
+  cpython::GcWalk walk(heap, target.memory());
+  cpython::ForgottenReader forgotten(heap, frames, codes, walk);
   for (auto& view : interpreters) {
     if (options.tasks) {
       tasks.Read(view, process.tasks);
     } else {
       tasks.NameRunning(view);
     }
+    if (options.forgotten) forgotten.Read(view, process);
     waits.Read(options.futexes, process.gils, view);
+    if (!options.objects) continue;
     for (auto& thread : view.threads) {
-      if (options.tasks) holds.Fill(thread.frames, false, thread.thread.frames);
-      process.threads.push_back(std::move(thread.thread));
+      holds.Fill(thread.frames, false, thread.thread.frames);
+      thread.thread.uses = uses.OfThread(thread.frames);
     }
   }
+  if (options.objects) {
+    process.completions =
+        cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);
+  }
+  for (auto& view : interpreters) {
+    for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
+  }
   process.locks = waits.TakeLocks();
+  if (options.objects) {
+    std::vector<cpython::Address> modules;
+    for (const auto& view : interpreters) {
+      modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
+    }
+    cpython::PoolReader(heap, frames, codes).Read(modules, process);
+  }
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

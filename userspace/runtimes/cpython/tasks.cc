@@ -1,9 +1,11 @@
 #include "runtimes/cpython/tasks.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 #include "runtimes/cpython/awaits.h"
+#include "runtimes/cpython/greenlets.h"
 
 namespace ct::cpython {
 namespace {
@@ -22,6 +24,13 @@ constexpr std::int32_t kCancelled = 1;
 bool HasLists(const Offsets& offsets) { return offsets.interp_tasks != 0; }
 
 }  // namespace
+
+std::string TaskName(Heap& heap, Address task) {
+  const Address name = heap.Word(task + heap.offsets().task_name);
+  if (auto text = heap.Str(name, kMaxName)) return *text;
+  const auto number = heap.Int(name);
+  return number ? "Task-" + std::to_string(*number) : "";
+}
 
 // A ring of struct llist_node {next, prev} (pycore_llist.h), which begins and ends at its head.
 void TaskReader::ListLinked(Address head, std::vector<Address>& tasks) {
@@ -85,12 +94,37 @@ void TaskReader::FindRunning(InterpreterView& interpreter, Address module_dict) 
   }
 }
 
-// A name that nobody has asked for is still a number from 3.12 on.
-std::string TaskReader::NameOf(Address task) {
-  const Address name = heap_.Word(task + heap_.offsets().task_name);
-  if (auto text = heap_.Str(name, kMaxName)) return *text;
-  const auto number = heap_.Int(name);
-  return number ? "Task-" + std::to_string(*number) : "";
+void TaskReader::AddFrames(const std::vector<FrameView>& frames, bool suspended, PythonTask& task) {
+  std::vector<PythonFrame> described;
+  described.reserve(frames.size());
+  for (const FrameView& frame : frames) described.push_back(frames_.Describe(frame));
+  holds_.Fill(frames, suspended, described);
+  std::move(described.begin(), described.end(), std::back_inserter(task.frames));
+}
+
+// SQLAlchemy runs a function that is no coroutine in a greenlet, and awaits for it what it would
+// wait for: its frames lie between those of greenlet_spawn() and what that awaits.
+void TaskReader::AddGreenlets(std::vector<FrameView>& stack, PythonTask& task) {
+  std::vector<FrameView> whole;
+  std::size_t told = 0;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    if (stack[i].code->function != "greenlet_spawn") continue;
+    const auto inside = FramesOfGreenlet(heap_, frames_, frames_.Local(stack[i], "context"),
+                                         std::min<std::uint64_t>(kMaxFrames, frames_left_));
+    if (inside.empty()) continue;
+    frames_left_ -= std::min<std::uint64_t>(inside.size(), frames_left_);
+    const std::vector<FrameView> before(stack.begin() + static_cast<std::ptrdiff_t>(told),
+                                        stack.begin() + static_cast<std::ptrdiff_t>(i));
+    AddFrames(before, true, task);
+    AddFrames(inside, false, task);  // it is in a call of greenlet's
+    whole.insert(whole.end(), before.begin(), before.end());
+    whole.insert(whole.end(), inside.begin(), inside.end());
+    told = i;
+  }
+  const std::vector<FrameView> rest(stack.begin() + static_cast<std::ptrdiff_t>(told), stack.end());
+  AddFrames(rest, true, task);
+  whole.insert(whole.end(), rest.begin(), rest.end());
+  stack = std::move(whole);
 }
 
 void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonTask& task) {
@@ -115,8 +149,14 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   }
   frames_left_ -= std::min<std::uint64_t>(stack.size(), frames_left_);
   task.frames.reserve(stack.size());
-  for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
-  holds_.Fill(stack, suspended, task.frames);
+  if (suspended) {
+    AddGreenlets(stack, task);
+    task.uses = uses_.OfTask(stack);
+  } else {
+    for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
+    holds_.Fill(stack, false, task.frames);
+  }
+  requests_.Describe(stack, task);
   if (task.state == PythonTaskState::kWaiting) {
     waits_.Describe(task.waits_for.future, stack, task);
   }
@@ -126,7 +166,7 @@ PythonTask TaskReader::ReadTask(Address address, const InterpreterView& interpre
   const Offsets& offsets = heap_.offsets();
   PythonTask task;
   task.address = address;
-  task.name = NameOf(address);
+  task.name = TaskName(heap_, address);
   task.loop = heap_.Word(address + kFutureLoop);
   const auto loop = thread_of_loop_.find(task.loop);
   if (loop != thread_of_loop_.end()) {

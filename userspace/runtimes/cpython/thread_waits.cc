@@ -130,7 +130,10 @@ void ThreadWaitReader::SetObject(Address object, std::string_view attribute, Pyt
 
 std::vector<Address> ThreadWaitReader::Pending(Address futures) {
   std::vector<Address> pending;
-  for (const Address future : heap_.Elements(futures, kMaxFutures)) {
+  const auto all = heap_.Elements(futures, std::min<std::uint64_t>(kMaxFutures, futures_left_));
+  futures_left_ -= all.size();
+  if (futures_left_ == 0) heap_.skips().Add("futures beyond the limit");
+  for (const Address future : all) {
     const auto state = heap_.Str(heap_.Attribute(future, "_state"), kMaxName);
     if (state == "PENDING" || state == "RUNNING") pending.push_back(future);
   }

@@ -53,6 +53,7 @@ class ThreadWaitReader {
   std::vector<ThreadObject> threads_;
   std::unordered_map<Address, PythonLock> locks_;
   std::uint64_t values_left_ = 1 << 20;  // slots and attributes in which locks are looked for
+  std::uint64_t futures_left_ = 1 << 20;
 };
 
 }  // namespace ct::cpython

@@ -10,6 +10,9 @@ namespace {
 constexpr std::uint64_t kThreadNext = 8;
 constexpr std::uint64_t kThreadInterp = 16;
 
+// _PyInterpreterFrame.is_entry of 3.11.
+constexpr std::uint64_t kIsEntry = 68;
+
 constexpr std::size_t kMaxInterpreters = 256;
 constexpr std::size_t kMaxThreads = 4096;
 constexpr std::size_t kMaxFrames = 512;  // of one thread
@@ -27,6 +30,9 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_fram
   std::size_t hidden = 0;
   while (at != 0) {
     const auto frame = frames.At(at);
+    // From 3.12 on what enters the loop has a frame of its own outside of those that it runs.
+    const bool is_shim = frame && frame->code == nullptr;
+    if (is_shim && !view.thread.frames.empty()) view.thread.frames.back().entry = true;
     if (!frame || (frame->code == nullptr && ++hidden > kMaxHidden)) {
       heap.skips().Add("frame of a thread not readable");
       view.thread.truncated = true;
@@ -39,6 +45,9 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_fram
         return;
       }
       view.thread.frames.push_back(frames.Describe(*frame));
+      if (!heap.IsAtLeast(12)) {
+        view.thread.frames.back().entry = heap.Value<std::uint8_t>(at + kIsEntry) == 1;
+      }
       view.frames.push_back(*frame);
     }
     at = frame->previous;

@@ -168,12 +168,31 @@ void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task
   task.deadline_frame = static_cast<std::uint32_t>(frame);
 }
 
+void WaitReader::NoteBegin(Address when, const std::vector<FrameView>& frames, std::size_t frame,
+                           PythonTask& task) {
+  if (frame >= frames.size()) return;
+  const std::string& function = frames[frame].code->function;
+  const bool sleeps = function == "sleep";
+  if (!sleeps && function != "wait_for" && function != "_wait") return;
+  const auto until = heap_.Float(when);
+  const auto delay = heap_.Float(frames_.Local(frames[frame], sleeps ? "delay" : "timeout"));
+  if (!until || !delay) return;
+  const double began = *until - *delay;
+  if (task.not_before && *task.not_before >= began) return;
+  task.not_before = began;
+  // Others that it calls may have waited for something else first.
+  task.began_then = frame == 0;
+}
+
 void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& task) {
   for (std::size_t i = 0; i < task.frames.size(); ++i) {
     for (const PythonHold& hold : task.frames[i].holds) {
-      if (hold.type == "asyncio.timeouts.Timeout" && !hold.entering) {
-        LowerDeadline(heap_.Attribute(hold.object, "_when"), i, task);
-      }
+      if (hold.entering) continue;
+      const bool is_own = hold.type == "asyncio.timeouts.Timeout";
+      if (!is_own && hold.type != "async_timeout.Timeout") continue;  // of redis and aiopg
+      const Address when = heap_.Attribute(hold.object, is_own ? "_when" : "_deadline");
+      LowerDeadline(when, i, task);
+      NoteBegin(when, frames, i, task);
     }
   }
   // The timers of sleep(), wait() and 3.11's wait_for().
@@ -184,7 +203,9 @@ void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& 
       const Type* type = heap_.TypeOf(local);
       if (type == nullptr || type->name != "asyncio.events.TimerHandle") continue;
       if (heap_.Int(heap_.Attribute(local, "_cancelled")) != 0) continue;
-      LowerDeadline(heap_.Attribute(local, "_when"), i, task);
+      const Address when = heap_.Attribute(local, "_when");
+      LowerDeadline(when, i, task);
+      NoteBegin(when, frames, i, task);
     }
   }
 }

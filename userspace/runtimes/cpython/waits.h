@@ -27,6 +27,9 @@ class WaitReader {
   };
 
   void FindDeadline(const std::vector<FrameView>& frames, PythonTask& task);
+  // If the function was given a delay: when it began to wait until `when`.
+  void NoteBegin(Address when, const std::vector<FrameView>& frames, std::size_t frame,
+                 PythonTask& task);
   void LowerDeadline(Address when, std::size_t frame, PythonTask& task);
   bool IsGroup(Address future, PythonAwait& wait);
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);

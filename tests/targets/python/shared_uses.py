@@ -1,0 +1,105 @@
+"""Two in the middle of using what only one may use at a time, one way for each option; --healthy does
+the same with a lock, or with one object each."""
+import asyncio
+import contextvars
+import sys
+import threading
+
+healthy = "--healthy" in sys.argv
+lock = asyncio.Lock()
+request = threading.local()
+user = contextvars.ContextVar("user")
+
+
+class Session:
+    async def execute(self, seconds):
+        await asyncio.sleep(seconds)  # LINE: uses the session
+
+    async def close(self):
+        await asyncio.sleep(1000)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *error):  # as SQLAlchemy's AsyncSession
+        await asyncio.shield(asyncio.create_task(self.close(), name="closing"))
+
+
+class Audited(Session):
+    pass
+
+
+session = Audited()
+
+
+async def load(seconds):
+    mine = Audited() if healthy else session
+    await mine.execute(seconds)  # LINE: shares
+
+
+async def guarded():
+    async with lock:
+        await session.execute(1000)
+
+
+async def leave():
+    async with Audited():
+        pass
+
+
+async def handle(name):
+    if healthy:
+        user.set(name)
+        await asyncio.sleep(1000)
+        return user.get()
+    request.user = name
+    await asyncio.sleep(1000)  # LINE: loses its user
+    return request.user  # LINE: reads its user
+
+
+async def one_alone():
+    request.trace = 1
+    await asyncio.sleep(1000)
+    return request.trace
+
+
+async def main():
+    tasks = []
+    if "--session" in sys.argv:
+        tasks = [asyncio.create_task(load(1000), name=f"load {i}") for i in range(2)]
+        tasks += [asyncio.create_task(leave(), name="leave")]
+        if healthy:
+            tasks += [asyncio.create_task(guarded(), name=f"guarded {i}") for i in range(2)]
+    if "--local" in sys.argv:
+        tasks = [asyncio.create_task(handle(f"user {i}"), name=f"handle {i}") for i in range(3)]
+        tasks += [asyncio.create_task(one_alone())]
+    await asyncio.sleep(0.2)
+    print("READY", flush=True)
+    await asyncio.gather(*tasks)
+
+
+class Ledger:
+    """Of threads, by --exclusive-class."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+
+    def post(self):
+        self.gate.wait()  # LINE: posts
+
+
+def threads():
+    shared = Ledger()
+    ledgers = [Ledger(), Ledger()] if healthy else [shared, shared]
+    started = [threading.Thread(target=lambda l=ledger: l.post(), name=f"poster-{i}") for i, ledger in enumerate(ledgers)]
+    for thread in started:
+        thread.start()
+    print("READY", flush=True)
+    for thread in started:
+        thread.join()
+
+
+if "--threads" in sys.argv:
+    threads()
+else:
+    asyncio.run(main())

@@ -1,0 +1,89 @@
+// What nobody takes care of, from two looks to findings.
+#include "observe/python_forgotten.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "detect/detect.h"
+
+namespace ct {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+PythonFailure Failure(std::uint64_t future, const std::string& name) {
+  PythonFailure failure;
+  failure.future = future;
+  failure.is_task = true;
+  failure.name = name;
+  failure.type = "ValueError";
+  failure.message = "no price";
+  failure.raised = {PythonFrame{0, 12, 0x10, false, {}}};
+  failure.referrer = "shop.running";
+  return failure;
+}
+
+PythonProcess Shop() {
+  PythonProcess process;
+  process.codes = {{"refresh", "/srv/shop.py"}, {"send_mail", "/srv/mail.py"}};
+  process.failures = {Failure(0x100, "b"), Failure(0x200, "a")};
+  process.unawaited = {{0x300, 1, 7, "shop.pending"}, {0x400, 1, 7, "shop.pending"}};
+  return process;
+}
+
+Observation Build(const PythonProcess& first, const PythonProcess& second) {
+  Observation observation;
+  Process process;
+  process.id.tid = 42;
+  observation.processes.push_back(process);
+  AddForgotten({first, second, 1, 2}, 0, observation);
+  return observation;
+}
+
+TEST(PythonForgotten, ThoseOfOnePlaceAreOneFinding) {
+  const Observation observation = Build(Shop(), Shop());
+  const std::vector<Finding> findings = Detect(observation);
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].kind, FindingKind::kSwallowedException);
+  EXPECT_EQ(findings[0].evidence, Evidence::kCertain);
+  EXPECT_EQ(findings[0].ending, Ending::kMayEnd);
+  EXPECT_THAT(findings[0].exceptions, ElementsAre(0, 1));
+  EXPECT_EQ(observation.swallowed_exceptions[0].name, "a");
+  EXPECT_EQ(findings[1].kind, FindingKind::kNeverAwaited);
+  EXPECT_EQ(findings[1].evidence, Evidence::kProbable);
+  ASSERT_EQ(observation.never_awaited.size(), 1U);
+  EXPECT_EQ(observation.never_awaited[0].count, 2U);
+  EXPECT_EQ(observation.never_awaited[0].referrer, "shop.pending");
+  EXPECT_TRUE(observation.searched_for_forgotten);
+}
+
+TEST(PythonForgotten, WhatIsInOneLookAloneIsTakenCareOf) {
+  PythonProcess other = Shop();
+  other.failures = {Failure(0x100, "b")};
+  other.failures[0].type = "KeyError";  // another one where the first was
+  other.unawaited = {{0x300, 1, 8, "shop.pending"}, {0x500, 1, 7, "shop.pending"}};
+  for (const Observation& observation : {Build(Shop(), other), Build(other, Shop())}) {
+    EXPECT_THAT(observation.swallowed_exceptions, IsEmpty());
+    EXPECT_THAT(observation.never_awaited, IsEmpty());
+  }
+}
+
+TEST(PythonForgotten, WhoMayStillAskMakesItProbable) {
+  PythonProcess other = Shop();
+  other.failures[0].may_be_asked_for = true;
+  EXPECT_EQ(Build(other, Shop()).swallowed_exceptions[1].evidence, Evidence::kProbable);
+  EXPECT_EQ(Build(Shop(), other).swallowed_exceptions[1].evidence, Evidence::kProbable);
+}
+
+TEST(PythonForgotten, OnlyThoseOfSelectedProcessesAreTold) {
+  Observation observation = Build(Shop(), Shop());
+  observation.filter = "pid 42";
+  EXPECT_THAT(Detect(observation), IsEmpty());
+  observation.processes[0].selected = true;
+  EXPECT_EQ(Detect(observation).size(), 2U);
+  EXPECT_TRUE(Concerns(Detect(observation)[0], observation, 0));
+}
+
+}  // namespace
+}  // namespace ct

@@ -1,0 +1,138 @@
+#include "observe/python_forgotten.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace ct {
+namespace {
+
+// Between the two readings: a loop that runs goes around many times meanwhile.
+constexpr DurationNs kPause = 9 * kMillisecond;
+
+class Builder {
+ public:
+  Builder(const PythonLook& look, ProcessIndex process, Observation& out)
+      : look_(look), process_(process), out_(out) {}
+
+  void Build() {
+    AddFailures();
+    AddUnawaited();
+    SortRows();
+    AddPythonLosses(look_, out_);
+  }
+
+ private:
+  void AddFailures() {
+    std::unordered_map<std::uint64_t, const PythonFailure*> before;
+    for (const PythonFailure& failure : look_.first.failures) {
+      before.emplace(failure.future, &failure);
+    }
+    for (const PythonFailure& failure : look_.second.failures) {
+      const auto found = before.find(failure.future);
+      if (found == before.end() || found->second->type != failure.type ||
+          found->second->message != failure.message) {
+        continue;
+      }
+      SwallowedException row;
+      row.process = process_;
+      row.future = failure.future;
+      row.is_task = failure.is_task;
+      row.name = failure.name;
+      row.type = failure.type;
+      row.message = failure.message;
+      row.raised_at = AddStack(failure.raised);
+      row.created_at = AddStack(failure.created);
+      row.referrer = failure.referrer;
+      const bool may_be = failure.may_be_asked_for || found->second->may_be_asked_for;
+      row.evidence = may_be ? Evidence::kProbable : Evidence::kCertain;
+      out_.swallowed_exceptions.push_back(std::move(row));
+    }
+  }
+
+  void AddUnawaited() {
+    std::set<std::pair<std::uint64_t, std::uint32_t>> before;  // coroutine, line
+    for (const PythonUnawaited& row : look_.first.unawaited) {
+      before.emplace(row.coroutine, row.line);
+    }
+    std::map<std::pair<StackIndex, std::string>, std::size_t> known;
+    for (const PythonUnawaited& coroutine : look_.second.unawaited) {
+      if (!before.contains({coroutine.coroutine, coroutine.line})) continue;
+      PythonFrame begin;
+      begin.code = coroutine.code;
+      begin.line = coroutine.line;
+      const StackIndex function = AddStack({begin});
+      const auto [entry, is_new] =
+          known.try_emplace({function, coroutine.referrer}, out_.never_awaited.size());
+      if (is_new) {
+        // Whoever has them could await them one day; nobody who runs or waits does so now.
+        out_.never_awaited.push_back(
+            {process_, function, 0, coroutine.referrer, Evidence::kProbable});
+      }
+      ++out_.never_awaited[entry->second].count;
+    }
+  }
+
+  // Addresses are no order that a reader could follow, nor one that is the same in the next run.
+  void SortRows() {
+    std::stable_sort(out_.swallowed_exceptions.begin(), out_.swallowed_exceptions.end(),
+                     [](const SwallowedException& a, const SwallowedException& b) {
+                       return std::tie(a.type, a.name) < std::tie(b.type, b.name);
+                     });
+    const auto key = [this](const NeverAwaited& row) {
+      const Frame& frame = out_.stacks[static_cast<std::size_t>(row.function)].frames.front();
+      return std::tie(frame.function, frame.line, row.referrer);
+    };
+    std::stable_sort(out_.never_awaited.begin(), out_.never_awaited.end(),
+                     [&](const NeverAwaited& a, const NeverAwaited& b) { return key(a) < key(b); });
+  }
+
+  StackIndex AddStack(const std::vector<PythonFrame>& frames) {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> key;
+    for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line);
+    if (key.empty()) return kNoIndex;
+    const auto [entry, is_new] =
+        stacks_.try_emplace(std::move(key), static_cast<StackIndex>(out_.stacks.size()));
+    if (!is_new) return entry->second;
+    Stack& stack = out_.stacks.emplace_back();
+    stack.end = StackEnd::kComplete;
+    for (const PythonFrame& from : frames) stack.frames.push_back(FrameOf(look_.second, from));
+    return entry->second;
+  }
+
+  const PythonLook& look_;
+  ProcessIndex process_;
+  Observation& out_;
+  std::map<std::vector<std::pair<std::uint32_t, std::uint32_t>>, StackIndex> stacks_;
+};
+
+}  // namespace
+
+std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, std::vector<Loss>& losses) {
+  ProcessToRead request;
+  request.pid = pid;
+  request.want_forgotten = true;
+  ProcessRead first = reader.Read(request);
+  losses.insert(losses.end(), first.losses.begin(), first.losses.end());
+  if (!first.python) return std::nullopt;
+  const TimeNs begin = MonotonicNow();
+  const timespec pause{0, kPause};
+  nanosleep(&pause, nullptr);
+  ProcessRead second = reader.Read(request);
+  losses.insert(losses.end(), second.losses.begin(), second.losses.end());
+  if (!second.python) return std::nullopt;
+  return PythonLook{std::move(*first.python), std::move(*second.python), begin, MonotonicNow()};
+}
+
+void AddForgotten(const PythonLook& look, ProcessIndex process, Observation& observation) {
+  Builder(look, process, observation).Build();
+  observation.searched_for_forgotten = true;
+}
+
+}  // namespace ct

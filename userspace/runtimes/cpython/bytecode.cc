@@ -1,0 +1,165 @@
+#include "runtimes/cpython/bytecode.h"
+
+#include <algorithm>
+
+namespace ct::cpython {
+namespace {
+
+constexpr std::size_t kUnit = 2;  // _Py_CODEUNIT: opcode, argument
+constexpr std::size_t kMaxAttributes = 8;
+constexpr std::size_t kMaxArguments = 64;  // instructions between a method and its call
+constexpr std::size_t kAwaitStarts = 4;    // GET_AWAITABLE, LOAD_CONST, SEND; 3.15 has one more
+// RESUME, JUMP_BACKWARD_NO_INTERRUPT, END_SEND and what 3.13 puts between.
+constexpr std::size_t kAwaitEnds = 6;
+
+// The first instruction of this kind in [begin, end).
+std::size_t Find(const std::vector<Instruction>& code, std::size_t begin, std::size_t end, Op op) {
+  end = std::min(end, code.size());
+  for (std::size_t i = begin; i < end; ++i) {
+    if (code[i].op == op) return i;
+  }
+  return code.size();
+}
+
+class Scanner {
+ public:
+  Scanner(const std::vector<Instruction>& code, std::uint32_t minor) : code_(code), minor_(minor) {}
+
+  NameAccesses Run() {
+    for (std::size_t i = 0; i < code_.size(); ++i) {
+      if (code_[i].op == Op::kYield) out_.yields.push_back(code_[i].offset);
+      if (code_[i].op == Op::kLoadGlobal || code_[i].op == Op::kLoadLocal) Follow(i);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  // 3.12 gave the lowest bit of LOAD_ATTR's argument to "a method that is called".
+  [[nodiscard]] std::uint32_t NameOf(const Instruction& at) const {
+    const bool shifted = at.op == Op::kLoadGlobal || (at.op == Op::kLoadAttribute && minor_ >= 12);
+    return shifted ? at.argument >> 1 : at.argument;
+  }
+  [[nodiscard]] bool IsCalled(const Instruction& at) const {
+    return at.op == Op::kLoadMethod ||
+           (at.op == Op::kLoadAttribute && minor_ >= 12 && (at.argument & 1) != 0);
+  }
+
+  void Follow(std::size_t root) {
+    NameAccess access;
+    access.root_is_global = code_[root].op == Op::kLoadGlobal;
+    access.root = NameOf(code_[root]);
+    for (std::size_t i = root + 1; i < code_.size(); ++i) {
+      const Instruction& at = code_[i];
+      const bool loads = at.op == Op::kLoadAttribute || at.op == Op::kLoadMethod;
+      if (!loads && at.op != Op::kStoreAttribute) return;
+      if (access.attributes.size() == kMaxAttributes) return;
+      access.attributes.push_back(NameOf(at));
+      access.offset = at.offset;
+      access.use = NameUse::kLoad;
+      if (at.op == Op::kStoreAttribute) access.use = NameUse::kStore;
+      if (IsCalled(at)) {
+        access.use = NameUse::kCall;
+        FindReturn(i, access);
+      }
+      out_.accesses.push_back(access);
+      if (access.use != NameUse::kLoad) return;
+    }
+  }
+
+  // Its call is the one that those of its arguments have left over. A function in a local that is
+  // called in an argument is not counted.
+  [[nodiscard]] std::size_t CallOf(std::size_t method) const {
+    const std::size_t end = std::min(method + kMaxArguments, code_.size());
+    int open = 1;
+    for (std::size_t i = method + 1; i < end; ++i) {
+      const Instruction& at = code_[i];
+      const bool opens = at.op == Op::kLoadGlobal && (at.argument & 1) != 0;
+      if (opens || IsCalled(at)) ++open;
+      if (at.op == Op::kCall && --open == 0) return i;
+    }
+    return code_.size();
+  }
+
+  void FindReturn(std::size_t method, NameAccess& access) const {
+    const std::size_t call = CallOf(method);
+    if (call == code_.size()) {
+      access.done = ~0U;
+      return;
+    }
+    access.done = code_[call].end - kUnit;
+    std::size_t next = call + 1;
+    const std::size_t send = Find(code_, next, next + kAwaitStarts, Op::kSend);
+    if (send != code_.size()) {
+      const std::size_t yield = Find(code_, send, send + kAwaitEnds, Op::kYield);
+      if (yield == code_.size()) return;
+      // While it is suspended there, the next instruction is the RESUME behind.
+      access.done = code_[yield].end + kUnit;
+      next = yield + 1;
+    }
+    const std::size_t end = std::min(next + (send != code_.size() ? kAwaitEnds : 1), code_.size());
+    for (std::size_t i = next; i < end; ++i) {
+      if (code_[i].op == Op::kOther) continue;
+      if (code_[i].op == Op::kStoreLocal) access.result = code_[i].argument;
+      return;
+    }
+  }
+
+  const std::vector<Instruction>& code_;
+  std::uint32_t minor_;
+  NameAccesses out_;
+};
+
+}  // namespace
+
+bool NameAccess::SameObject(const NameAccess& other) const {
+  return root_is_global == other.root_is_global && root == other.root &&
+         std::equal(attributes.begin(), attributes.end() - 1, other.attributes.begin(),
+                    other.attributes.end() - 1);
+}
+
+std::vector<Instruction> Disassemble(std::span<const std::byte> bytecode, std::uint32_t minor) {
+  std::vector<Instruction> code;
+  const auto* const table = OpcodesOf(minor);
+  if (table == nullptr) return code;
+  std::uint32_t extended = 0;
+  const std::size_t units = std::min(bytecode.size() / kUnit, kMaxInstructions);
+  for (std::size_t unit = 0; unit < units; ++unit) {
+    const Opcode opcode = (*table)[static_cast<std::uint8_t>(bytecode[unit * kUnit])];
+    const std::uint32_t argument =
+        extended << 8 | static_cast<std::uint8_t>(bytecode[unit * kUnit + 1]);
+    extended = opcode.op == Op::kExtendedArgument ? argument : 0;
+    if (opcode.op == Op::kExtendedArgument) continue;
+    Instruction at;
+    at.offset = static_cast<std::uint32_t>(unit * kUnit);
+    unit += opcode.caches;
+    at.end = static_cast<std::uint32_t>((unit + 1) * kUnit);
+    const auto add = [&](Op op, std::uint32_t value) {
+      at.op = op;
+      at.argument = value;
+      code.push_back(at);
+    };
+    switch (opcode.op) {
+      case Op::kLoadTwoLocals:
+        add(Op::kLoadLocal, argument >> 4);
+        add(Op::kLoadLocal, argument & 15);
+        break;
+      case Op::kStoreTwoLocals:
+        add(Op::kStoreLocal, argument >> 4);
+        add(Op::kStoreLocal, argument & 15);
+        break;
+      case Op::kStoreLoadLocal:
+        add(Op::kStoreLocal, argument >> 4);
+        add(Op::kLoadLocal, argument & 15);
+        break;
+      default:
+        add(opcode.op, argument);
+    }
+  }
+  return code;
+}
+
+NameAccesses FindNameAccesses(const std::vector<Instruction>& code, std::uint32_t minor) {
+  return Scanner(code, minor).Run();
+}
+
+}  // namespace ct::cpython

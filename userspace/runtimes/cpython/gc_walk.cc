@@ -1,0 +1,88 @@
+#include "runtimes/cpython/gc_walk.h"
+
+#include <fmt/format.h>
+
+namespace ct::cpython {
+namespace {
+
+// PyGC_Head (pycore_gc.h): two pointers whose lowest bits are flags.
+constexpr Address kFlags = 3;
+constexpr Address kHeadSize = 16;
+// struct gc_generation: a head, threshold and count. Three of them: generations[3] up to 3.13,
+// young and old[2] of 3.14.
+constexpr std::uint64_t kGenerationSize = 24;
+constexpr std::uint64_t kGenerations = 3;
+constexpr std::uint64_t kClockEvery = 4096;  // objects
+
+}  // namespace
+
+bool GcWalk::Spend() {
+  if (exhausted_) return false;
+  const bool look = ++visited_ % kClockEvery == 0;
+  if (objects_left_ == 0) {
+    heap_.skips().Add("objects of the heap beyond the limit");
+    exhausted_ = true;
+  } else if (look && IsLate()) {
+    heap_.skips().Add(
+        fmt::format("objects of the heap beyond the limit of {}", FormatDuration(time_)));
+    exhausted_ = true;
+  } else {
+    --objects_left_;
+  }
+  return !exhausted_;
+}
+
+Address GcWalk::LookAgain(Address head, Address at, Way way, Node& node) {
+  if (repairs_left_ == 0) return 0;
+  --repairs_left_;
+  const auto link = [&](const Node& of, bool onward) {
+    return (onward == (way == Way::kForward) ? of.next : of.previous) & ~kFlags;
+  };
+  const auto here = fresh_.ReadValue<Node>(at);
+  if (!here) return 0;
+  const Address next = link(*here, true);
+  if (next == head) return head;
+  const auto there = next != 0 ? fresh_.ReadValue<Node>(next) : std::nullopt;
+  if (!there || link(*there, false) != at) return 0;
+  node = *there;
+  return next;
+}
+
+Address GcWalk::WalkList(Address head, Address end, Way way, const Visit& visit) {
+  const bool forward = way == Way::kForward;
+  const Address first = heap_.Word(head + (forward ? 0 : sizeof(Address)));
+  Address last = head;
+  for (Address at = first & ~kFlags; at != head && at != end;) {
+    auto node = heap_.Value<Node>(at);
+    if (!node || ((forward ? node->previous : node->next) & ~kFlags) != last) {
+      node.emplace();
+      at = LookAgain(head, last, way, *node);
+      if (at == 0) return last;
+      if (at == head || at == end) return 0;
+    }
+    if (!Spend()) return last;
+    visit(at + kHeadSize, node->type);
+    last = at;
+    at = (forward ? node->next : node->previous) & ~kFlags;
+  }
+  return 0;
+}
+
+bool GcWalk::Walk(Address interpreter, const Visit& visit) {
+  const Offsets& offsets = heap_.offsets();
+  bool complete = true;
+  for (std::uint64_t i = 0; i <= kGenerations && !exhausted_; ++i) {
+    const Address head = interpreter + (i < kGenerations ? offsets.interp_gc + i * kGenerationSize
+                                                         : offsets.interp_frozen);
+    const Address lost = WalkList(head, 0, Way::kForward, visit);
+    if (lost == 0 || exhausted_) continue;
+    // From the other end as far as here, or to its neighbour.
+    const Address met = WalkList(head, lost, Way::kBackward, visit);
+    if (met == 0 || (heap_.Word(lost) & ~kFlags) == met || exhausted_) continue;
+    heap_.skips().Add("objects of the heap whose lists changed while they were read");
+    complete = false;
+  }
+  return complete && !exhausted_;
+}
+
+}  // namespace ct::cpython

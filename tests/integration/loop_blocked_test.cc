@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <optional>
 #include <regex>
+#include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 
@@ -139,6 +143,43 @@ TEST(LoopBlocked, ShortCallbacksAreSilent) {
     EXPECT_EQ(seen.answer.run.status, kNothing) << seen.answer.run.error;
     ASSERT_EQ(seen.answer.snapshot.event_loops_size(), 1) << kind;
     EXPECT_GE(seen.answer.snapshot.event_loops(0).iterations(), 45U);
+  }
+}
+
+// More who want a CPU than there are CPUs, for as long as it lives.
+class BusyMachine {
+ public:
+  BusyMachine() {
+    for (unsigned i = 0; i < 3 * std::thread::hardware_concurrency(); ++i) {
+      hogs_.push_back(std::make_unique<Child>(
+          Strings{CT_PYTHON, "-c", "print('READY', flush=True)\nwhile 1: pass"}));
+      hogs_.back()->ReadUntil("READY", std::chrono::seconds(30));
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<Child>> hogs_;
+};
+
+// An iteration that is long only because its thread has no CPU is none that is blocked.
+TEST(LoopBlocked, AServiceIsSilentOnABusyMachine) {
+  for (const bool busy : {false, true}) {
+    const Target target(PythonProgram(CT_PYTHON, "short_handlers.py"));
+    std::optional<BusyMachine> machine;
+    if (busy) machine.emplace();
+    const TempDir directory;
+    const Outcome trace = RunTracer(
+        {"-p", std::to_string(target.pid()), "--duration", "6s", "-o", directory.File("last.pb")});
+    const Answer answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
+    EXPECT_EQ(answer.findings, "") << trace.output;
+    EXPECT_EQ(answer.snapshot.loop_blocks_size(), 0) << trace.output;
+    EXPECT_EQ(trace.status, kNothing) << trace.output << trace.error;
+    ASSERT_EQ(answer.snapshot.event_loops_size(), 1) << trace.output;
+    EXPECT_GE(answer.snapshot.event_loops(0).iterations(), 50U);
+    for (int look = 0; look < 5; ++look) {
+      const Answer now = LookAt(target.pid());
+      EXPECT_EQ(now.snapshot.loop_blocks_size(), 0) << now.run.output;
+    }
   }
 }
 

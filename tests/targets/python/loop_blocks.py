@@ -1,6 +1,9 @@
 """Callbacks that block their event loop for 120 ms (--healthy: 20 ms), one for each cause, in a task or
 (--handle) as a call_later handle. They begin at SIGUSR1, with the loop at rest in between, and DONE
-says that all of them have run. --forever: one blocks until the end."""
+says that all of them have run. --forever: one blocks until the end.
+
+However busy the machine is: what computes uses that much CPU time, and who keeps another waiting does so
+from when that one is about to wait."""
 import asyncio
 import ctypes
 import gc
@@ -14,8 +17,8 @@ import time
 
 BLOCK = 0.02 if "--healthy" in sys.argv else 0.12
 ROUNDS = 5
-CHUNK = 10_000  # objects made or freed in one turn of the loop
-held, let_go, go = threading.Event(), threading.Event(), threading.Event()
+CHUNK = 2_000  # objects made or freed in one turn of the loop
+held, go, kept = threading.Event(), threading.Event(), threading.Event()
 lock = threading.Lock()
 ours, theirs = socket.socketpair()
 holds_gil = ctypes.PyDLL(None)  # its functions keep the GIL while they run
@@ -23,8 +26,8 @@ heap = []
 
 
 def calibrated(run, prepare=lambda size: size):
-    """The size for which run(prepare(size)) uses as much CPU time as a callback is to block: who
-    shares the machine makes it longer, never shorter."""
+    """The size for which run(prepare(size)) uses as much CPU time as a callback is to block, and half as
+    much again: a CPU is not always as fast."""
     size, took = 1000, 0.0
     while took < BLOCK / 4:
         size *= 2
@@ -32,13 +35,13 @@ def calibrated(run, prepare=lambda size: size):
         begin = time.thread_time()
         run(prepared)
         took = time.thread_time() - begin
-    return int(size * BLOCK / took * 1.1)
+    return int(size * BLOCK / took * 1.5)
 
 
 def compute():
-    end = time.monotonic() + BLOCK
+    end = time.thread_time() + BLOCK
     number = 0
-    while time.monotonic() < end:  # LINE: compute
+    while time.thread_time() < end:  # LINE: compute
         number += 1
 
 
@@ -55,15 +58,15 @@ def doze():
 
 
 def take_lock():
+    go.set()
     with lock:  # LINE: take lock
         pass
 
 
 def need_gil():
     go.set()
-    end = time.monotonic() + BLOCK
-    while time.monotonic() < end:  # LINE: need gil
-        pass
+    while not kept.is_set():
+        time.sleep(0)  # LINE: need gil
 
 
 def collect():
@@ -71,6 +74,7 @@ def collect():
 
 
 def receive():
+    go.set()
     ours.recv(1)  # LINE: receive
 
 
@@ -81,17 +85,21 @@ def run_program():
 def hold_lock():
     with lock:
         held.set()
-        time.sleep(BLOCK)
+        go.wait()
+        time.sleep(BLOCK + 0.02)
 
 
 def keep_gil():
+    held.set()
     go.wait()
-    go.clear()
     holds_gil.usleep(int(BLOCK * 1e6))  # LINE: keep gil
+    kept.set()
 
 
 def send_late():
-    time.sleep(BLOCK)
+    held.set()
+    go.wait()
+    time.sleep(BLOCK + 0.02)
     theirs.send(b"x")
 
 
@@ -100,14 +108,14 @@ CAUSES = [compute, digest, add_up, doze, take_lock, need_gil, collect, receive, 
 
 
 async def prepare(cause):
-    gc.collect()
     await asyncio.sleep(0.05)
     if cause not in HELPERS:
         return None
-    held.clear()
+    for event in (held, go, kept):
+        event.clear()
     thread = threading.Thread(target=HELPERS[cause])
     thread.start()
-    while cause is take_lock and not held.is_set():
+    while not held.is_set():
         await asyncio.sleep(0.001)
     return thread
 
@@ -118,10 +126,9 @@ async def block(cause):
 
 async def once(loop, cause):
     thread = await prepare(cause)
-    if cause is collect:
-        while len(heap) < heap_size:
-            heap.extend([i] for i in range(CHUNK))
-            await asyncio.sleep(0)
+    while cause is collect and len(heap) < heap_size:
+        heap.extend([i] for i in range(CHUNK))
+        await asyncio.sleep(0)
     if "--handle" in sys.argv:
         done = asyncio.Event()
         loop.call_later(0.001, cause)
@@ -132,9 +139,8 @@ async def once(loop, cause):
     while heap:
         del heap[-CHUNK:]
         await asyncio.sleep(0)
-    if thread:
-        while thread.is_alive():
-            await asyncio.sleep(0.001)
+    while thread and thread.is_alive():
+        await asyncio.sleep(0.001)
 
 
 async def main():

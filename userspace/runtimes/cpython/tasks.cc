@@ -90,7 +90,7 @@ void TaskReader::FindRunning(InterpreterView& interpreter, Address module_dict) 
     PythonThread& thread = interpreter.threads[i].thread;
     if (thread.running_task == 0) continue;
     thread_of_task_[thread.running_task] = i;
-    thread.task_name = NameOf(thread.running_task);
+    thread.task_name = TaskName(heap_, thread.running_task);
   }
 }
 

@@ -12,9 +12,13 @@ bool IsPythonLibrary(std::string_view file) {
 }
 
 const Frame* OwnPythonFrame(const Stack& stack) {
+  const Frame* packaged = nullptr;
   for (const Frame& frame : stack.frames) {
-    if (frame.origin == FrameOrigin::kPython && !IsPythonLibrary(frame.file)) return &frame;
+    if (frame.origin != FrameOrigin::kPython || IsPythonLibrary(frame.file)) continue;
+    if (!IsPythonPackage(frame.file)) return &frame;
+    if (packaged == nullptr) packaged = &frame;
   }
+  if (packaged != nullptr) return packaged;
   return stack.frames.empty() ? nullptr : &stack.frames.front();
 }
 

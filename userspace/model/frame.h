@@ -69,8 +69,8 @@ struct Stack {
   auto operator<=>(const Stack&) const = default;
 };
 
-// The innermost frame of Python code that is none of its library; the innermost of all if there is
-// none such; nullptr of an empty stack.
+// The innermost frame of Python code that is the program's own; else of an installed package; else
+// the innermost of all; nullptr of an empty stack.
 const Frame* OwnPythonFrame(const Stack& stack);
 
 }  // namespace ct

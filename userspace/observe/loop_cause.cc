@@ -26,6 +26,22 @@ bool IsFutexWait(const ThreadActivity& activity) {
          activity.syscall == kFutexWaitv;
 }
 
+// What runs callbacks, not what a callback does: asyncio's, and what stands below uvloop's C code.
+bool RunsTheLoop(const PythonCode& code) {
+  return code.function == kRunHandle || code.function == kRunOnce ||
+         code.file.ends_with("/asyncio/runners.py") || code.file.ends_with("/uvloop/__init__.py");
+}
+
+// Of a callback: who started the loop is not who blocks it.
+void CutAtTheLoop(const PythonProcess& process, const PythonThread& thread, Stack& stack) {
+  for (std::size_t i = 1; i < stack.frames.size(); ++i) {
+    if (!RunsTheLoop(process.CodeOf(thread.frames[i]))) continue;
+    stack.frames.resize(i);
+    stack.end = StackEnd::kComplete;
+    return;
+  }
+}
+
 Stack StackOf(const PythonProcess& process, const PythonThread& thread) {
   Stack stack;
   stack.end = thread.truncated || thread.frames.size() > kMaxFrames ? StackEnd::kTooDeep
@@ -152,6 +168,7 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   sample.at_one_instruction = thread.at_one_instruction;
   sample.stack = StackOf(process, thread);
   sample.callback = CallbackOf(sample.stack);
+  CutAtTheLoop(process, thread, sample.stack);
   for (const PythonGil& gil : process.gils) {
     const std::uint64_t word = sample.activity.arguments[0];
     const bool waits = IsFutexWait(sample.activity) && word - gil.address < gil.size;

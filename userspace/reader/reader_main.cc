@@ -327,8 +327,10 @@ class Server {
   // What its loops are in the middle of.
   static Result<std::optional<PythonProcess>> ReadLoops(Target& target,
                                                         const std::vector<pid_t>& threads) {
-    Result<std::optional<PythonProcess>> process =
-        ReadPython(target, {.tasks = false, .objects = false});
+    PythonOptions options;
+    options.tasks = false;
+    options.objects = false;
+    Result<std::optional<PythonProcess>> process = ReadPython(target, options);
     if (!process || !*process) return process;
     for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
     for (PythonThread& thread : (*process)->threads) {

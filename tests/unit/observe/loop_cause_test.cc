@@ -20,12 +20,14 @@ PythonProcess Process(char state, std::int64_t syscall = -1, std::uint64_t word 
   loop.running_loop = 0x10;
   loop.running_task = 0x20;
   loop.task_name = "GET /thumb";
-  loop.frames = {{0, 88, 0x100, {}}, {1, 80, 0x200, {}}, {2, 1922, 0x300, {}}};
-  loop.activity = ThreadActivity{.state = state, .syscall = syscall};
+  loop.frames = {{0, 88, 0x100, false, {}}, {1, 80, 0x200, false, {}}, {2, 1922, 0x300, false, {}}};
+  loop.activity.emplace();
+  loop.activity->state = state;
+  loop.activity->syscall = syscall;
   loop.activity->arguments[0] = word;
   PythonThread& other = process.threads.emplace_back();
   other.native_id = 2;
-  other.frames = {{3, 12, 0x400, {}}};
+  other.frames = {{3, 12, 0x400, false, {}}};
   process.gils.push_back({.address = kGil, .size = 208, .held = true, .holder = 1});
   return process;
 }
@@ -95,7 +97,7 @@ std::vector<PythonProcess> GilWait(DurationNs holder_queued, pid_t second_holder
   std::vector<PythonProcess> looks(2, Process('S', SYS_futex, kGil + 32));
   for (PythonProcess& look : looks) {
     look.gils[0].holder = 2;
-    look.threads[1].activity = ThreadActivity{.state = 'R'};
+    look.threads[1].activity.emplace();
   }
   looks[1].threads[0].activity->read_at = 100 * kMillisecond;
   looks[1].threads[1].activity->queued = holder_queued;

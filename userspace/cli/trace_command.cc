@@ -240,6 +240,9 @@ class Trace {
   }
 
   int Finish() {
+    if (session_->loops() != nullptr) {
+      if (Status status = session_->loops()->Step(); !status) return PrintError(status.error());
+    }
     // The last state, so that the file and the summary speak of the end and not of the last change.
     if (Status status = Look(); status) {
       if (Status printed = PrintChanges(); !printed) return PrintError(printed.error());

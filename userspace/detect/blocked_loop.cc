@@ -92,6 +92,8 @@ std::vector<Finding> DetectBlockedLoops(DetectContext& context) {
     if (block.thread < 0 || static_cast<std::size_t>(block.thread) >= observation.actors.size()) {
       continue;
     }
+    // It may have been somebody's want of a CPU: nobody is accused.
+    if (block.cause == BlockCause::kUnknown) continue;
     // A hang that has been told says why its loop stands now.
     if (block.in_progress && context.IsExplained(block.thread)) continue;
     spots[SpotOf(observation, block)].push_back(static_cast<LoopBlockIndex>(i));

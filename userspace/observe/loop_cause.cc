@@ -81,6 +81,7 @@ BlockCause CauseOf(const LoopSample& sample) {
   if (sample.waits_for_gil) return BlockCause::kGil;
   if (activity.state == 'R') {
     if (sample.gil == GilOwner::kItself && sample.collecting) return BlockCause::kGarbage;
+    // Also where it had no CPU while it was looked at: then it may be C code that it called.
     if (sample.gil == GilOwner::kItself && !sample.at_one_instruction) return BlockCause::kPython;
     return BlockCause::kNative;
   }
@@ -121,19 +122,20 @@ bool CanBe(BlockCause cause, std::optional<double> cpu_share) {
   return Runs(cause) ? *cpu_share >= kHardly : *cpu_share <= kNearlyAll;
 }
 
-// Who had the GIL between the first and the last look at it was ready to run, and had no CPU for
-// most of the time.
-bool HadHolderNoCpu(std::span<const LoopSample> samples) {
+// Who has what it waits for was not without a CPU for most of the time between the first look and
+// the last that saw it wait; or slept, and needed none.
+bool IsSomebodysDoing(BlockCause cause, std::span<const LoopSample> samples) {
   const LoopSample* first = nullptr;
   const LoopSample* last = nullptr;
   for (const LoopSample& sample : samples) {
-    if (!sample.waits_for_gil || !sample.gil_holder_activity) continue;
+    if (CauseOf(sample) != cause || !sample.others_queued) continue;
+    if (cause == BlockCause::kGil && sample.gil_holder_sleeps) return true;
     if (first == nullptr) first = &sample;
-    if (sample.gil_holder_id == first->gil_holder_id) last = &sample;
+    last = &sample;
   }
-  if (first == nullptr || last == first) return false;
-  const DurationNs queued = last->gil_holder_activity->queued - first->gil_holder_activity->queued;
-  return queued > (last->activity.read_at - first->activity.read_at) / 2;
+  if (first == last) return false;
+  return *last->others_queued - *first->others_queued <=
+         (last->activity.read_at - first->activity.read_at) / 2;
 }
 
 bool SawSeveral(std::span<const LoopSample> samples) {
@@ -160,12 +162,24 @@ bool IsInSelector(const PythonProcess& process, const PythonThread& thread) {
   return false;
 }
 
+std::optional<DurationNs> OthersQueued(const PythonProcess& process, const PythonThread& thread) {
+  DurationNs sum = 0;
+  for (const PythonThread& other : process.threads) {
+    if (&other == &thread) continue;
+    if (!other.activity) return std::nullopt;
+    sum += other.activity->queued;
+  }
+  return sum;
+}
+
 LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   LoopSample sample;
   sample.activity = thread.activity.value_or(ThreadActivity{});
   sample.task = thread.running_task;
   sample.task_name = thread.task_name;
   sample.at_one_instruction = thread.at_one_instruction;
+  sample.moved = thread.moved;
+  sample.others_queued = OthersQueued(process, thread);
   sample.stack = StackOf(process, thread);
   sample.callback = CallbackOf(sample.stack);
   CutAtTheLoop(process, thread, sample.stack);
@@ -178,10 +192,10 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
     sample.collecting = gil.collecting;
     if (!gil.held) continue;
     sample.gil = gil.holder == thread.native_id ? GilOwner::kItself : GilOwner::kOther;
-    sample.gil_holder_id = gil.holder;
     for (const PythonThread& other : process.threads) {
       if (sample.gil != GilOwner::kOther || other.native_id != gil.holder) continue;
-      sample.gil_holder_activity = other.activity;
+      const char state = other.activity ? other.activity->state : 'R';
+      sample.gil_holder_sleeps = state == 'S' || state == 'D';
       const std::string place = PlaceOf(StackOf(process, other));
       sample.gil_holder =
           fmt::format("thread {}{}{}{}", other.native_id, place.empty() ? "" : " in ", place,
@@ -202,32 +216,53 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<dou
   if (contradicted) {
     for (const LoopSample& sample : samples) ++votes[CauseOf(sample)];
   }
-  // A line of C code is one instruction in all looks that saw it run; a look of half a millisecond
-  // may find Python code without a CPU, at one instruction, too.
-  if (votes.contains(BlockCause::kPython) && votes.contains(BlockCause::kNative)) {
-    const auto native = votes.extract(BlockCause::kNative);
-    votes[BlockCause::kPython] += native.mapped();
+  // A line of C code is one instruction in all looks that saw it run; Python code was seen to move
+  // in one of them, though another may have found it in a short call of C code.
+  const bool moved = std::any_of(samples.begin(), samples.end(), [](const LoopSample& sample) {
+    return CauseOf(sample) == BlockCause::kPython && sample.moved;
+  });
+  const bool both = votes.contains(BlockCause::kPython) && votes.contains(BlockCause::kNative);
+  const BlockCause runs = both && !moved ? BlockCause::kNative : BlockCause::kPython;
+  if (both) {
+    const auto other = votes.extract(moved ? BlockCause::kNative : BlockCause::kPython);
+    votes[runs] += other.mapped();
   }
   const auto most = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   judgement.cause = most->first;
-  judgement.starved = judgement.cause == BlockCause::kGil && HadHolderNoCpu(samples);
-  const bool all_agree = most->second == samples.size() && samples.size() > 1 && !contradicted;
-  judgement.evidence = all_agree ? Evidence::kCertain : Evidence::kProbable;
+  const bool decided = judgement.cause != BlockCause::kPython || moved;
+  const bool all_agree = most->second == samples.size() && samples.size() > 1;
+  judgement.evidence =
+      all_agree && decided && !contradicted ? Evidence::kCertain : Evidence::kProbable;
   judgement.several = SawSeveral(samples);
   // Where it was seen most often, of those looks that saw this cause.
+  const auto saw = [&](const LoopSample& sample) {
+    const BlockCause cause = CauseOf(sample);
+    const bool ran = cause == BlockCause::kPython || cause == BlockCause::kNative;
+    return cause == judgement.cause || (both && ran && judgement.cause == runs);
+  };
   std::map<std::string, std::size_t> places;
   std::size_t best = 0;
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    const BlockCause cause = CauseOf(samples[i]);
-    const bool running = judgement.cause == BlockCause::kPython && cause == BlockCause::kNative;
-    if (cause != judgement.cause && !running) continue;
+    if (!saw(samples[i])) continue;
     const std::size_t seen = ++places[PlaceOf(samples[i].stack)];
     if (seen <= best) continue;
     best = seen;
     judgement.shown = i;
   }
   judgement.detail = DetailOf(judgement.cause, samples[judgement.shown]);
+  return judgement;
+}
+
+BlockJudgement JudgeIteration(std::span<const LoopSample> samples,
+                              std::optional<double> cpu_share) {
+  BlockJudgement judgement = JudgeBlock(samples, cpu_share);
+  const bool waited = judgement.cause == BlockCause::kLock || judgement.cause == BlockCause::kGil;
+  if (waited && !IsSomebodysDoing(judgement.cause, samples)) {
+    judgement.cause = BlockCause::kUnknown;
+    judgement.evidence = Evidence::kUnknown;
+    judgement.detail.clear();
+  }
   return judgement;
 }
 

@@ -23,13 +23,15 @@ struct LoopSample {
   std::string task_name;
   std::string callback;  // what the loop called, by its function and file; empty: not known
   bool at_one_instruction = false;  // see PythonThread
+  bool moved = false;
   Stack stack;
   GilOwner gil = GilOwner::kNobody;
   bool waits_for_gil = false;
   bool collecting = false;  // who has the GIL collects garbage
   std::string gil_holder;   // kOther: "thread 4243 in crunch images.py:12"
-  pid_t gil_holder_id = 0;  // its native id
-  std::optional<ThreadActivity> gil_holder_activity;
+  bool gil_holder_sleeps = false;
+  // How long the other threads of Python have waited for a CPU, all together; unset: not known.
+  std::optional<DurationNs> others_queued;
 };
 
 // What `process` says of one of its threads; thread.activity is set.
@@ -45,12 +47,14 @@ struct BlockJudgement {
   std::string detail;
   bool several = false;   // not one callback or task in all looks
   std::size_t shown = 0;  // the sample that shows it best
-  // It waited for the GIL, and who had that had no CPU: nobody's block, as if it had had none.
-  bool starved = false;
 };
-// Of one iteration, samples in their order; `cpu_share`, from 0 to 1, is how much of the time its
-// thread ran, where that was measured, of that in which it had a CPU or slept.
+// Of samples in their order; `cpu_share`, from 0 to 1, is how much of the time its thread ran,
+// where that was measured, of that in which it had a CPU or slept.
 BlockJudgement JudgeBlock(std::span<const LoopSample> samples,
                           std::optional<double> cpu_share = std::nullopt);
+// The same of one iteration of any length. Who keeps it waiting for a lock, or the GIL, may have
+// had no CPU: where that cannot be ruled out the cause is not known.
+BlockJudgement JudgeIteration(std::span<const LoopSample> samples,
+                              std::optional<double> cpu_share = std::nullopt);
 
 }  // namespace ct

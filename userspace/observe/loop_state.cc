@@ -10,6 +10,9 @@
 namespace ct {
 namespace {
 
+// Times the threshold.
+constexpr DurationNs kLong = 10;
+
 const PythonThread* Find(const PythonProcess& process, const PythonThread& thread) {
   const auto found =
       std::find_if(process.threads.begin(), process.threads.end(), [&](const PythonThread& other) {
@@ -39,21 +42,19 @@ std::optional<TimeNs> Began(const PythonThread& before, const PythonThread& now,
 // Time in which the thread could run and had no CPU is not the loop's, and only that between the
 // sweeps can be told: it slept for as long as the threshold, or used as much CPU in this iteration
 // between them; or a quarter of that, and by the share of the CPU that it got it would have used
-// several times as much since the iteration began.
+// many times as much since the iteration began.
 bool IsItsOwn(const PythonLook& look, const LoopStatePlace& place, TimeNs began,
               const LoopStatePlace::Thread& thread) {
   constexpr DurationNs kQuarter = 4;
-  constexpr double kSeveral = 5;
   if (thread.slept_since) return look.second_begin - *thread.slept_since >= place.threshold;
   const DurationNs before = began > place.begin ? look.begin - place.begin : 0;
   const DurationNs after = place.end - look.second_begin;
-  const DurationNs ran = thread.ran - before - after;
-  if (ran >= place.threshold) return true;
+  if (thread.ran - before - after >= place.threshold) return true;
   const double share = static_cast<double>(thread.ran) /
                        static_cast<double>(std::max<DurationNs>(1, place.end - place.begin));
-  return ran >= place.threshold / kQuarter &&
+  return thread.ran >= place.threshold / kQuarter &&
          share * static_cast<double>(look.second_begin - began) >=
-             kSeveral * static_cast<double>(place.threshold);
+             static_cast<double>(kLong * place.threshold);
 }
 
 }  // namespace
@@ -87,6 +88,7 @@ void AddLoopStates(const PythonLook& look, const LoopStatePlace& place, Observat
       PythonThread seen = i == 0 ? *before : now;
       seen.activity = thread.activity;
       seen.at_one_instruction = !moved;
+      seen.moved = moved;
       samples[i] = SampleOf(i == 0 ? look.first : look.second, seen);
     }
     LoopBlock row;
@@ -97,7 +99,11 @@ void AddLoopStates(const PythonLook& look, const LoopStatePlace& place, Observat
     row.worst = look.second_begin - *began;
     row.total = row.worst;
     row.in_progress = true;
-    AddBlock(samples, JudgeBlock(samples), std::move(row), observation);
+    const BlockJudgement judgement = JudgeBlock(samples);
+    // Who keeps it waiting may have had no CPU; not for so long.
+    const bool waits = judgement.cause == BlockCause::kLock || judgement.cause == BlockCause::kGil;
+    if (waits && row.worst < kLong * place.threshold) continue;
+    AddBlock(samples, judgement, std::move(row), observation);
   }
 }
 

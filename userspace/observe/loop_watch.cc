@@ -173,13 +173,7 @@ void LoopWatch::Keep(const Iteration& iteration, const std::vector<LoopSample>& 
   const DurationNs duration = iteration.end - iteration.begin;
   const DurationNs own = std::max<DurationNs>(1, duration - iteration.queued);
   const BlockJudgement judgement =
-      JudgeBlock(samples, static_cast<double>(iteration.cpu) / static_cast<double>(own));
-  if (judgement.starved) {
-    Thread& thread = threads_[tid];
-    ++thread.starved;
-    thread.starved_total += duration;
-    return;
-  }
+      JudgeIteration(samples, static_cast<double>(iteration.cpu) / static_cast<double>(own));
   Observation one;
   AddBlock(samples, judgement, Single(iteration.begin, duration, iteration.queued), one);
   LoopBlock& block = one.loops.blocks.front();
@@ -245,17 +239,16 @@ Status LoopWatch::AddTo(Observation& observation, TimeNs now) const {
             .iterations = count.iterations,
             .total = count.total,
             .max = count.max,
-            .slow = count.slow - std::min(count.slow, thread->second.starved),
-            .slow_total = std::max<DurationNs>(0, count.slow_total - thread->second.starved_total),
-            .starved = count.starved + thread->second.starved,
-            .starved_total = count.starved_total + thread->second.starved_total};
+            .slow = count.slow,
+            .slow_total = count.slow_total,
+            .starved = count.starved,
+            .starved_total = count.starved_total};
     const bool told = std::any_of(
         loops.blocks.begin(), loops.blocks.end(),
         [&](const LoopBlock& block) { return block.in_progress && block.thread == actor->second; });
     if (told || !Lasts(count, thread->second)) continue;
     const std::vector<LoopSample>& samples = thread->second.now.samples;
-    const BlockJudgement judgement = JudgeBlock(samples);
-    if (judgement.starved) continue;
+    const BlockJudgement judgement = JudgeIteration(samples);
     const DurationNs so_far = now - count.begin;
     LoopBlock block = Single(count.begin, so_far, samples.back().activity.queued - count.queued);
     block.thread = actor->second;

@@ -55,9 +55,6 @@ class LoopWatch {
     bool told = false;     // that `now` lasts
     bool is_loop = false;  // an event loop ran in it when it was looked at last
     TimeNs asked_at = 0;   // when that was; 0: never
-    // Iterations that were slow only because who had the GIL had no CPU.
-    std::uint64_t starved = 0;
-    DurationNs starved_total = 0;
   };
   // What rows of one place have in common: thread, cause, own frame.
   using Spot = std::tuple<pid_t, BlockCause, std::string, std::string, std::uint32_t>;

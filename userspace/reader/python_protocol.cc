@@ -174,6 +174,7 @@ class Splitter {
     to.set_task_name(thread.task_name);
     to.set_instruction(thread.instruction);
     to.set_at_one_instruction(thread.at_one_instruction);
+    to.set_moved(thread.moved);
     if (thread.iteration_began) to.set_iteration_began(*thread.iteration_began);
     if (thread.activity) Add(*thread.activity, *to.mutable_activity());
     to.set_name(thread.name);
@@ -338,6 +339,7 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
   thread.task_name = Text(from.task_name());
   thread.instruction = from.instruction();
   thread.at_one_instruction = from.at_one_instruction();
+  thread.moved = from.moved();
   if (from.has_iteration_began()) thread.iteration_began = from.iteration_began();
   if (from.has_activity()) {
     const wire::ThreadActivity& row = from.activity();

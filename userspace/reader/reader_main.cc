@@ -19,10 +19,10 @@
 #include <sys/stat.h>
 
 #include "locks/guard_scan.h"
+#include "reader/loop_reading.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
-#include "reader/thread_activity.h"
 #include "reader/thread_switches.h"
 #include "runtimes/python.h"
 #include "target/overlay_memory.h"
@@ -274,74 +274,6 @@ class Server {
       }
       last = std::move(*process);
     }
-  }
-
-  // Who waits for the GIL wakes every 5 ms (DEFAULT_SWITCH_INTERVAL): one that runs without it may
-  // be asleep again at the next look.
-  static void AwaitGilWait(pid_t pid, pid_t tid, const PythonThread& thread,
-                           PythonProcess& process) {
-    constexpr int kTries = 3;
-    constexpr useconds_t kPause = 300;
-    const bool others_hold = std::any_of(
-        process.gils.begin(), process.gils.end(),
-        [&](const PythonGil& gil) { return gil.held && gil.holder != thread.native_id; });
-    for (int i = 0; i < kTries && others_hold && thread.activity->state == 'R'; ++i) {
-      usleep(kPause);
-      AddActivity(pid, tid, process);
-    }
-  }
-
-  // Who keeps `tid` waiting may have no CPU itself.
-  static void AddActivityOfGilHolder(pid_t pid, pid_t tid, PythonProcess& process) {
-    const auto waiter =
-        std::find_if(process.threads.begin(), process.threads.end(),
-                     [&](const PythonThread& thread) { return thread.host_tid == tid; });
-    if (waiter == process.threads.end()) return;
-    for (const PythonGil& gil : process.gils) {
-      if (!gil.held || gil.holder == 0 || gil.holder == waiter->native_id) continue;
-      // Ids inside of a pid namespace are others.
-      const bool same_ids = waiter->host_tid == waiter->native_id;
-      AddActivity(pid, same_ids ? gil.holder : ReadThreadSwitches(pid)[gil.holder].tid, process);
-    }
-  }
-
-  // True only if the process used a CPU meanwhile: one that was not let run stands, too.
-  static bool RunsAtOneInstruction(Target& target, const PythonThread& thread) {
-    constexpr int kTries = 4;
-    // include/linux/posix-timers.h: the CPU clock of another process, CPUCLOCK_SCHED.
-    const auto clock = static_cast<clockid_t>(~static_cast<unsigned>(target.pid()) << 3 | 2);
-    const auto used = [&] {
-      timespec time{};
-      clock_gettime(clock, &time);
-      return time.tv_sec * kSecond + time.tv_nsec;
-    };
-    for (int i = 0; i < kTries; ++i) {
-      const DurationNs cpu = used();
-      const TimeNs begin = MonotonicNow();
-      if (!StandsAtOneInstruction(target, thread)) return false;
-      if (used() - cpu > (MonotonicNow() - begin) / 2) return true;
-    }
-    return false;
-  }
-
-  // What its loops are in the middle of.
-  static Result<std::optional<PythonProcess>> ReadLoops(Target& target,
-                                                        const std::vector<pid_t>& threads) {
-    PythonOptions options;
-    options.tasks = false;
-    options.objects = false;
-    Result<std::optional<PythonProcess>> process = ReadPython(target, options);
-    if (!process || !*process) return process;
-    for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
-    for (PythonThread& thread : (*process)->threads) {
-      if (!thread.activity) continue;
-      AwaitGilWait(target.pid(), thread.host_tid, thread, **process);
-      thread.at_one_instruction =
-          thread.activity->state == 'R' && RunsAtOneInstruction(target, thread);
-      thread.activity->read_at = MonotonicNow();
-    }
-    for (const pid_t tid : threads) AddActivityOfGilHolder(target.pid(), tid, **process);
-    return process;
   }
 
   Status AnswerPython(Target& target, const ProcessToRead& request, std::uint64_t id,

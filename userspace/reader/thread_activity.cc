@@ -47,6 +47,13 @@ void ParseSchedstat(const std::string& line, ThreadActivity& activity) {
   activity.queued = queued;
 }
 
+ThreadActivity ReadCpuUse(pid_t pid, pid_t tid) {
+  ThreadActivity activity;
+  ParseStat(ReadLine(pid, tid, "stat"), activity);
+  ParseSchedstat(ReadLine(pid, tid, "schedstat"), activity);
+  return activity;
+}
+
 void AddActivity(pid_t pid, pid_t tid, PythonProcess& process) {
   ThreadActivity activity;
   const std::string call = ReadLine(pid, tid, "syscall");

@@ -17,6 +17,9 @@ void ParseStat(const std::string& line, ThreadActivity& activity);
 void ParseSyscall(const std::string& line, ThreadActivity& activity);
 void ParseSchedstat(const std::string& line, ThreadActivity& activity);
 
+// Of what a thread does only its state and its CPU time; as of now.
+ThreadActivity ReadCpuUse(pid_t pid, pid_t tid);
+
 // Fills in PythonThread::host_tid and activity of the one that is `tid` outside.
 void AddActivity(pid_t pid, pid_t tid, PythonProcess& process);
 

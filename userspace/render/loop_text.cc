@@ -70,6 +70,15 @@ std::string Callers(const TextContext& context, const LoopBlock& block) {
   return shown > 1 ? fmt::format("  stack: {}\n", line) : std::string();
 }
 
+// Iterations of which nobody can be accused.
+std::uint64_t Unseen(const LoopActivity& activity, const EventLoop& loop) {
+  std::uint64_t count = 0;
+  for (const LoopBlock& block : activity.blocks) {
+    if (block.thread == loop.thread && block.cause == BlockCause::kUnknown) count += block.count;
+  }
+  return count;
+}
+
 }  // namespace
 
 std::string BlockedLoopText(TextContext& context, const Finding& finding) {
@@ -111,6 +120,9 @@ std::string LoopsText(const TextContext& context) {
                         FormatDuration(loop.total), FormatDuration(loop.max), loop.slow,
                         FormatDuration(activity.threshold));
     if (loop.slow > 0) text += fmt::format(", {} in all", FormatDuration(loop.slow_total));
+    if (const std::uint64_t unseen = Unseen(activity, loop); unseen > 0) {
+      text += fmt::format(", of {} of them the cause was not seen", unseen);
+    }
     if (loop.starved > 0) {
       text += fmt::format("; {} more only because it had no CPU, {} in all", loop.starved,
                           FormatDuration(loop.starved_total));

@@ -112,6 +112,7 @@ struct PythonThread {
   // That frame stood at it for all of some hundred microseconds: inside of what it called, or
   // without a CPU.
   bool at_one_instruction = false;
+  bool moved = false;  // or it was at another one within that time
   // When the loop came out of its selector: the loop's clock, seconds. Unset: it is inside, or the
   // loop is none of asyncio's own.
   std::optional<double> iteration_began;

@@ -71,6 +71,13 @@ TEST(BlockedLoop, WhatADeadlockSaysIsNotSaidAgain) {
   EXPECT_EQ(Detect(observation).size(), 2U) << "it ended, and was another";
 }
 
+TEST(BlockedLoop, WhatNobodySawAccusesNobody) {
+  Observation observation = testing::Observe("loop: runs\n");
+  observation.loops.blocks.push_back(
+      Block(observation, BlockCause::kUnknown, "resize", 120 * kMillisecond));
+  EXPECT_TRUE(Detect(observation).empty());
+}
+
 TEST(BlockedLoop, ToleratesRowsOfNobody) {
   Observation observation = testing::Observe("loop: runs\n");
   LoopBlock block = Block(observation, BlockCause::kLock, "resize", kSecond);

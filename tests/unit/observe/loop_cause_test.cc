@@ -38,6 +38,12 @@ BlockJudgement Judge(const std::vector<PythonProcess>& looks) {
   return JudgeBlock(samples);
 }
 
+PythonProcess Moving() {
+  PythonProcess process = Process('R');
+  process.threads[0].moved = true;
+  return process;
+}
+
 PythonProcess AtOneInstruction() {
   PythonProcess process = Process('R');
   process.threads[0].at_one_instruction = true;
@@ -50,13 +56,16 @@ TEST(LoopCause, NothingWasSeen) {
 }
 
 TEST(LoopCause, PythonCodeMovesAndCCodeDoesNot) {
+  EXPECT_EQ(Judge({Moving(), Process('R')}).cause, BlockCause::kPython);
+  EXPECT_EQ(Judge({Moving(), Process('R')}).evidence, Evidence::kCertain);
+  EXPECT_EQ(Judge({Moving()}).evidence, Evidence::kProbable);
   EXPECT_EQ(Judge({Process('R'), Process('R')}).cause, BlockCause::kPython);
-  EXPECT_EQ(Judge({Process('R'), Process('R')}).evidence, Evidence::kCertain);
-  EXPECT_EQ(Judge({Process('R')}).evidence, Evidence::kProbable);
+  EXPECT_EQ(Judge({Process('R'), Process('R')}).evidence, Evidence::kProbable) << "or C code";
   const BlockJudgement native = Judge({AtOneInstruction(), AtOneInstruction()});
   EXPECT_EQ(native.cause, BlockCause::kNative);
   EXPECT_EQ(native.detail, "holding the GIL");
-  EXPECT_EQ(Judge({AtOneInstruction(), Process('R')}).cause, BlockCause::kPython);
+  EXPECT_EQ(Judge({AtOneInstruction(), Process('R')}).cause, BlockCause::kNative);
+  EXPECT_EQ(Judge({AtOneInstruction(), AtOneInstruction(), Moving()}).cause, BlockCause::kPython);
   PythonProcess released = AtOneInstruction();
   released.gils[0] = {.address = kGil, .size = 208};
   EXPECT_EQ(Judge({released, released}).detail, "not holding the GIL");
@@ -92,31 +101,42 @@ TEST(LoopCause, CollectsGarbageItself) {
 
 TEST(LoopCause, IsStopped) { EXPECT_EQ(Judge({Process('T')}).cause, BlockCause::kStopped); }
 
-// Who has the GIL, as of 0 and 100 ms.
-std::vector<PythonProcess> GilWait(DurationNs holder_queued, pid_t second_holder = 2) {
-  std::vector<PythonProcess> looks(2, Process('S', SYS_futex, kGil + 32));
-  for (PythonProcess& look : looks) {
+// Looks at 0 and at 100 ms that find the thread in a futex, and another in `state`, which has had
+// no CPU for so long meanwhile.
+std::vector<LoopSample> Waits(std::uint64_t word, char state, DurationNs queued) {
+  std::vector<LoopSample> samples;
+  for (const bool last : {false, true}) {
+    PythonProcess look = Process('S', SYS_futex, word);
     look.gils[0].holder = 2;
+    look.threads[0].activity->read_at = last ? 100 * kMillisecond : 0;
     look.threads[1].activity.emplace();
+    look.threads[1].activity->state = state;
+    look.threads[1].activity->queued = last ? kSecond + queued : kSecond;
+    samples.push_back(SampleOf(look, look.threads[0]));
   }
-  looks[1].threads[0].activity->read_at = 100 * kMillisecond;
-  looks[1].threads[1].activity->queued = holder_queued;
-  looks[1].threads[1].native_id = second_holder;
-  looks[1].gils[0].holder = second_holder;
-  return looks;
+  return samples;
 }
 
-TEST(LoopCause, AHolderOfTheGilWithoutACpuIsNobodysBlock) {
-  EXPECT_EQ(Judge(GilWait(90 * kMillisecond)).cause, BlockCause::kGil);
-  EXPECT_TRUE(Judge(GilWait(90 * kMillisecond)).starved);
-  EXPECT_FALSE(Judge(GilWait(10 * kMillisecond)).starved) << "it ran, and kept the GIL";
-  EXPECT_FALSE(Judge(GilWait(90 * kMillisecond, 3)).starved) << "another had it before";
-  EXPECT_FALSE(Judge({GilWait(90 * kMillisecond)[1]}).starved) << "one look tells no time";
+TEST(LoopCause, WhoKeepsItWaitingMayHaveNoCpu) {
+  for (const auto& [word, cause] :
+       {std::pair{kGil + 32, BlockCause::kGil}, std::pair{kGil + 0x7000, BlockCause::kLock}}) {
+    EXPECT_EQ(JudgeIteration(Waits(word, 'R', 10 * kMillisecond)).cause, cause);
+    const std::vector<LoopSample> starved = Waits(word, 'R', 90 * kMillisecond);
+    EXPECT_EQ(JudgeBlock(starved).cause, cause);
+    EXPECT_EQ(JudgeIteration(starved).cause, BlockCause::kUnknown);
+    EXPECT_EQ(JudgeIteration(starved).evidence, Evidence::kUnknown);
+    EXPECT_EQ(JudgeIteration({{starved[0]}}).cause, BlockCause::kUnknown) << "no time is known";
+  }
+  EXPECT_EQ(JudgeIteration({{Waits(kGil + 32, 'S', 0)[0]}}).cause, BlockCause::kGil)
+      << "it sleeps with it";
+  std::vector<LoopSample> unknown = Waits(kGil + 32, 'R', 0);
+  for (LoopSample& sample : unknown) sample.others_queued.reset();
+  EXPECT_EQ(JudgeIteration(unknown).cause, BlockCause::kUnknown);
 }
 
 // Looks may be few; how much of the time its thread ran is measured.
 TEST(LoopCause, WhatTheThreadRanDecides) {
-  const PythonProcess runs = Process('R');
+  const PythonProcess runs = Moving();
   const PythonProcess sleeps = Process('S', SYS_read);
   const auto judge = [](const std::vector<PythonProcess>& looks, double share) {
     std::vector<LoopSample> samples;
@@ -137,7 +157,7 @@ TEST(LoopCause, TheMostFrequentOneCounts) {
       Judge({Process('R'), Process('S', SYS_read), Process('S', SYS_read)});
   EXPECT_EQ(judgement.cause, BlockCause::kSyscall);
   EXPECT_EQ(judgement.evidence, Evidence::kProbable);
-  EXPECT_EQ(judgement.shown, 1U);
+  EXPECT_NE(judgement.shown, 0U);
 }
 
 TEST(LoopCause, ManyShortCallbacksAreSeveral) {

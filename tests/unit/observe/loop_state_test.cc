@@ -14,6 +14,7 @@ PythonProcess Process(char instruction = 1) {
   process.codes = {{"resize", "/srv/images.py"},
                    {"Handle._run", "/usr/lib/python3.11/asyncio/events.py"},
                    {"main", "/srv/app.py"}};
+  process.gils = {{0x50, 208, true, 1, false}};
   PythonThread& thread = process.threads.emplace_back();
   thread.native_id = 1;
   thread.running_loop = 0x10;
@@ -76,7 +77,7 @@ TEST(LoopState, OneThatHadNoCpuIsNotBlocked) {
   it.age = 300 * kMillisecond;
   EXPECT_TRUE(it.Add().loops.blocks.empty());
   it.age = 10 * kSecond;
-  it.thread.ran = 30 * kMillisecond;
+  it.thread.ran = 20 * kMillisecond;
   EXPECT_TRUE(it.Add().loops.blocks.empty());
 }
 
@@ -85,7 +86,7 @@ TEST(LoopState, OneThatHasLastedSeveralTimesAsLong) {
   Case it;
   it.thread.ran = 70 * kMillisecond;
   EXPECT_TRUE(it.Add().loops.blocks.empty());
-  it.age = 2 * kSecond;
+  it.age = 3 * kSecond;
   EXPECT_EQ(it.Add().loops.blocks.size(), 1U);
 }
 

@@ -24,6 +24,7 @@ PythonProcess EveryFieldSet() {
   thread.task_name = "GET /thumb";
   thread.instruction = 0x60;
   thread.at_one_instruction = true;
+  thread.moved = true;
   thread.iteration_began = 4711.5;
   thread.activity = ThreadActivity{.state = 'S', .syscall = 45, .object = "pipe", .cpu = 3};
   thread.activity->arguments[5] = 9;

@@ -122,17 +122,21 @@ bool CanBe(BlockCause cause, std::optional<double> cpu_share) {
   return Runs(cause) ? *cpu_share >= kHardly : *cpu_share <= kNearlyAll;
 }
 
-// Who has what it waits for was not without a CPU for most of the time between the first look and
-// the last that saw it wait; or slept, and needed none.
+// Who has what it waits for slept, and needed no CPU; or was not without one for most of the time
+// between the first look and the last that saw it wait.
 bool IsSomebodysDoing(BlockCause cause, std::span<const LoopSample> samples) {
   const LoopSample* first = nullptr;
   const LoopSample* last = nullptr;
+  bool slept = true;
   for (const LoopSample& sample : samples) {
     if (CauseOf(sample) != cause || !sample.others_queued) continue;
     if (cause == BlockCause::kGil && sample.gil_holder_sleeps) return true;
     if (first == nullptr) first = &sample;
     last = &sample;
+    slept = slept && sample.others_sleep;
   }
+  if (first == nullptr) return false;
+  if (slept) return true;
   if (first == last) return false;
   return *last->others_queued - *first->others_queued <=
          (last->activity.read_at - first->activity.read_at) / 2;
@@ -162,6 +166,10 @@ bool IsInSelector(const PythonProcess& process, const PythonThread& thread) {
   return false;
 }
 
+bool Sleeps(const PythonThread& thread) {
+  return thread.activity && (thread.activity->state == 'S' || thread.activity->state == 'D');
+}
+
 std::optional<DurationNs> OthersQueued(const PythonProcess& process, const PythonThread& thread) {
   DurationNs sum = 0;
   for (const PythonThread& other : process.threads) {
@@ -180,6 +188,9 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   sample.at_one_instruction = thread.at_one_instruction;
   sample.moved = thread.moved;
   sample.others_queued = OthersQueued(process, thread);
+  sample.others_sleep =
+      std::all_of(process.threads.begin(), process.threads.end(),
+                  [&](const PythonThread& other) { return &other == &thread || Sleeps(other); });
   sample.stack = StackOf(process, thread);
   sample.callback = CallbackOf(sample.stack);
   CutAtTheLoop(process, thread, sample.stack);
@@ -194,8 +205,7 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
     sample.gil = gil.holder == thread.native_id ? GilOwner::kItself : GilOwner::kOther;
     for (const PythonThread& other : process.threads) {
       if (sample.gil != GilOwner::kOther || other.native_id != gil.holder) continue;
-      const char state = other.activity ? other.activity->state : 'R';
-      sample.gil_holder_sleeps = state == 'S' || state == 'D';
+      sample.gil_holder_sleeps = Sleeps(other);
       const std::string place = PlaceOf(StackOf(process, other));
       sample.gil_holder =
           fmt::format("thread {}{}{}{}", other.native_id, place.empty() ? "" : " in ", place,

@@ -30,6 +30,7 @@ struct LoopSample {
   bool collecting = false;  // who has the GIL collects garbage
   std::string gil_holder;   // kOther: "thread 4243 in crunch images.py:12"
   bool gil_holder_sleeps = false;
+  bool others_sleep = false;  // all other threads of Python
   // How long the other threads of Python have waited for a CPU, all together; unset: not known.
   std::optional<DurationNs> others_queued;
 };

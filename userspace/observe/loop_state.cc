@@ -87,8 +87,8 @@ void AddLoopStates(const PythonLook& look, const LoopStatePlace& place, Observat
     for (std::size_t i = 0; i < samples.size(); ++i) {
       PythonThread seen = i == 0 ? *before : now;
       seen.activity = thread.activity;
-      seen.at_one_instruction = !moved;
-      seen.moved = moved;
+      seen.moved = seen.moved || moved;
+      seen.at_one_instruction = seen.at_one_instruction && !moved;
       samples[i] = SampleOf(i == 0 ? look.first : look.second, seen);
     }
     LoopBlock row;

@@ -18,7 +18,7 @@ constexpr DurationNs kMaxStep = 100 * kMillisecond;
 constexpr std::size_t kDenseSamples = 5;
 constexpr std::size_t kMaxSamples = 16;
 // What looking takes of the reader's CPU time is at most one part of so many of the time.
-constexpr DurationNs kIdleParts = 10;
+constexpr DurationNs kIdleParts = 4;
 // A thread without a loop is asked again whether it has one.
 constexpr DurationNs kAskAgain = 2 * kSecond;
 constexpr std::size_t kMaxRows = 1024;

@@ -45,6 +45,8 @@ void AddCpuUseOfOthers(pid_t pid, pid_t tid, PythonProcess& process) {
   }
 }
 
+}  // namespace
+
 // At one instruction only if the process used a CPU meanwhile: one that was not let run stands,
 // too. On a busy machine that takes some tries, and may not be found out.
 void SeeWhetherItMoves(Target& target, PythonThread& thread) {
@@ -68,8 +70,6 @@ void SeeWhetherItMoves(Target& target, PythonThread& thread) {
     }
   }
 }
-
-}  // namespace
 
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads) {
   PythonOptions options;

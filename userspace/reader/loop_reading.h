@@ -13,6 +13,9 @@
 
 namespace ct {
 
+// Sets PythonThread::moved or at_one_instruction, if it runs.
+void SeeWhetherItMoves(Target& target, PythonThread& thread);
+
 // Threads, what they run, and what those of `threads` (host tids) do just now.
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads);
 

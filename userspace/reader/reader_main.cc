@@ -268,11 +268,16 @@ class Server {
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
-      if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough ||
-          (last && AreInOneIteration(*last, **process))) {
-        return process;
+      const bool blocked = last && AreInOneIteration(*last, **process);
+      if (!blocked && !HaveLoopsSlept(**process) && i < kTries &&
+          MonotonicNow() - begin <= kEnough) {
+        last = std::move(*process);
+        continue;
       }
-      last = std::move(*process);
+      for (PythonThread& thread : (*process)->threads) {
+        if (thread.running_loop != 0 && !thread.asleep) SeeWhetherItMoves(target, thread);
+      }
+      return process;
     }
   }
 

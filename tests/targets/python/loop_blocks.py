@@ -26,16 +26,18 @@ heap = []
 
 
 def calibrated(run, prepare=lambda size: size):
-    """The size for which run(prepare(size)) uses as much CPU time as a callback is to block, and half as
-    much again: a CPU is not always as fast."""
+    """The size for which run(prepare(size)) uses as much CPU time as a callback is to block, and more: a
+    CPU is not always as fast, and what another virtual machine took of it counts as used."""
     size, took = 1000, 0.0
     while took < BLOCK / 4:
         size *= 2
         prepared = prepare(size)
-        begin = time.thread_time()
-        run(prepared)
-        took = time.thread_time() - begin
-    return int(size * BLOCK / took * 1.5)
+        took = 1.0
+        for _ in range(3):
+            begin = time.thread_time()
+            run(prepared)
+            took = min(took, time.thread_time() - begin)
+    return int(size * BLOCK / took * (1 if "--healthy" in sys.argv else 2))
 
 
 def compute():

@@ -2,7 +2,10 @@
 // the sweep; and that the same program going on is never accused.
 #include <unistd.h>
 
+#include <fstream>
+
 #include <gmock/gmock.h>
+#include <sys/ptrace.h>
 
 #include "tests/integration/expect.h"
 #include "tests/integration/python_programs.h"
@@ -49,11 +52,58 @@ TEST(PythonTasks, TwoLocksInOppositeOrder) {
                       "  ring: hold_left, hold_right", "  behind: Task-1"}));
 }
 
+TEST(PythonTasks, LocksTakenWithoutABlock) {
+  ExpectOfBoth(
+      {"--bare"}, kHang,
+      Lines({"PROBABLE_DEADLOCK probable, never ends",
+             Waits({"bare_left", "mutex", "probably bare_right", Line("bare left waits")}),
+             Waits({"bare_right", "mutex", "probably bare_left", Line("bare right waits")}),
+             "  ring: bare_left, bare_right", "  behind: Task-1"}));
+}
+
 TEST(PythonTasks, SemaphoreTakenTwice) {
   ExpectOfBoth({"--semaphore"}, kHang,
                Lines({"PROBABLE_DEADLOCK probable, never ends",
                       Waits({"taker", "semaphore", "probably taker", Line("unit waits")}),
                       "  ring: taker", "  behind: Task-1"}));
+}
+
+// Of a loop that never sleeps nothing that two tasks show need have been so at one moment.
+TEST(PythonTasks, ALoopThatNeverSleepsIsReadWhileItIsStopped) {
+  const Target target(Program({"--locks", "--busy"}));
+  EXPECT_EQ(TasksOf(target.pid()).findings, "");
+  const auto stopped = [&] {
+    return AnswerOf(
+        RunTracer({"tasks", "-p", std::to_string(target.pid()), "--may-stop", "--json"}));
+  };
+  const Answer answer = stopped();
+  ExpectAnswer(answer, kHang,
+               Lines({"DEADLOCK certain, never ends",
+                      Waits({"hold_left", "mutex", "hold_right", Line("left waits")}),
+                      Waits({"hold_right", "mutex", "hold_left", Line("right waits")}),
+                      "  ring: hold_left, hold_right", "  behind: Task-1"}));
+  EXPECT_THAT(answer.snapshot.observations(0).degradations(),
+              testing::Contains(testing::MatchesRegex("stopped to be read, for .* and .*")));
+  // It goes on afterwards, and can be stopped again.
+  const auto ran = [&] {
+    std::ifstream stat("/proc/" + std::to_string(target.pid()) + "/schedstat");
+    std::uint64_t time = 0;
+    stat >> time;
+    return time;
+  };
+  const std::uint64_t before = ran();
+  while (ran() < before + 10'000'000) SleepFor(Milliseconds(1));
+  EXPECT_EQ(stopped().findings, answer.findings);
+}
+
+TEST(PythonTasks, WhatADebuggerHasIsNotStopped) {
+  const Target target(Program({"--locks", "--busy"}));
+  ASSERT_EQ(ptrace(PTRACE_SEIZE, target.pid(), nullptr, nullptr), 0);
+  const Answer answer =
+      AnswerOf(RunTracer({"tasks", "-p", std::to_string(target.pid()), "--may-stop", "--json"}));
+  EXPECT_EQ(answer.findings, "");
+  EXPECT_THAT(answer.snapshot.observations(0).degradations(),
+              testing::Contains(testing::StartsWith("not stopped: process")));
 }
 
 TEST(PythonTasks, ParentHoldsTheLockThatItsChildNeeds) {
@@ -75,7 +125,7 @@ TEST(PythonTasks, ATimeoutOfTheParentEndsIt) {
 }
 
 TEST(PythonTasks, TheSameGoingOnIsSilent) {
-  const Target target(Program({"--locks", "--semaphore", "--gather", "--healthy"}));
+  const Target target(Program({"--locks", "--bare", "--semaphore", "--gather", "--healthy"}));
   for (int look = 0; look < 40; ++look) {
     const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
     EXPECT_EQ(answer.findings, "");

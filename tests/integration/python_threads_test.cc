@@ -82,6 +82,29 @@ TEST(PythonThreads, AnRLockNamesItsOwner) {
                         "bare_owner, block_owner"));
 }
 
+// Nothing on a stack says who has called acquire(): the code does, and not which branch it took.
+TEST(PythonThreads, LocksTakenWithoutABlock) {
+  ExpectOfBoth(
+      kThreads, {"--bare"}, kHang,
+      Lines({"PROBABLE_DEADLOCK probable, never ends",
+             Waits({"bare_left", "mutex", "probably bare_right", InThreads("bare left waits")}),
+             Waits({"bare_right", "mutex", "probably bare_left", InThreads("bare right waits")}),
+             "  ring: bare_left, bare_right"}));
+}
+
+TEST(PythonThreads, ALockThatAHelperTookBeforeItReturned) {
+  for (const std::string& python : Interpreters()) {
+    SCOPED_TRACE(python);
+    const Target target(Program(python, kThreads, {"--helper"}));
+    ExpectAnswer(
+        LookAt(target.pid(), {"--long-wait", "200ms"}), kFindings,
+        Lines({"LONG_WAIT certain, may end",
+               "  lock_of_a_helper waits for mutex at " + InThreads("helper waits"),
+               Waits({"wants_lock", "mutex", "lock_of_a_helper", InThreads("behind a helper")}),
+               "  chain: lock_of_a_helper"}));
+  }
+}
+
 TEST(PythonThreads, ASemaphoreTakenTwice) {
   ExpectOfBoth(
       kThreads, {"--semaphore"}, kHang,
@@ -113,7 +136,7 @@ TEST(PythonThreads, WhoIsIdleOrWaitsForNewsIsNotStuck) {
 TEST(PythonThreads, TheSameGoingOnIsSilent) {
   ExpectSilence(kThreads,
                 {"--locks", "--rlocks", "--twice", "--owner", "--semaphore", "--join", "--executor",
-                 "--condition", "--idle", "--healthy"},
+                 "--condition", "--idle", "--bare", "--healthy"},
                 30);
 }
 

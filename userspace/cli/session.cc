@@ -168,9 +168,10 @@ Result<Answer> Session::Look() {
   if (!observation) return Fail(observation.error());
   observation->host = host_;
   observation->tool_version = ToolVersion();
-  observation->degradations = degradations_;
+  auto& degradations = observation->degradations;
+  degradations.insert(degradations.begin(), degradations_.begin(), degradations_.end());
   const std::vector<std::string> since = sweeper_->degradations();
-  observation->degradations.insert(observation->degradations.end(), since.begin(), since.end());
+  degradations.insert(degradations.end(), since.begin(), since.end());
   if (loops_) last_look_ = *observation;
   return Conclude(std::move(*observation));
 }

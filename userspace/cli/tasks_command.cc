@@ -34,6 +34,7 @@ struct CommandOptions {
   std::string match;
   DurationNs every = 0;  // 0: once
   std::vector<std::string> exclusive_classes;
+  bool may_stop = false;
   OutputOptions output;
 };
 
@@ -61,9 +62,13 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, bool search) 
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
-  std::vector<std::string> classes = DefaultExclusiveClasses();
-  classes.insert(classes.end(), options.exclusive_classes.begin(), options.exclusive_classes.end());
-  Result<Observation> observation = LookAtPython(reader, options.pid, classes, search);
+  PythonLookOptions look;
+  look.exclusive_classes = DefaultExclusiveClasses();
+  look.exclusive_classes.insert(look.exclusive_classes.end(), options.exclusive_classes.begin(),
+                                options.exclusive_classes.end());
+  look.search = search;
+  look.may_stop = options.may_stop;
+  Result<Observation> observation = LookAtPython(reader, options.pid, look);
   if (!observation) return Fail(observation.error());
   Answer answer;
   answer.observation = std::move(*observation);
@@ -207,6 +212,10 @@ Command AddTasksCommand(CLI::App& app) {
   AddDuration(*command, "--every", options->every,
               "Look again so often, and print what has changed, until the process ends or Ctrl-C");
   AddExclusiveClasses(*command, options->exclusive_classes);
+  command->add_flag(
+      "--may-stop", options->may_stop,
+      "Stop the process, twice for a few milliseconds, if its event loop never rests\n"
+      "while it is read (a blocking call of it may return EINTR)");
   AddFormatOptions(*command, options->output);
   command->add_flag("--full", options->output.full, "All rows");
   command->footer("Exit status: as that of snapshot.");

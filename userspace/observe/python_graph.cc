@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <span>
+#include <unordered_set>
 
 namespace ct {
 
@@ -120,9 +121,31 @@ void PythonGraph::AddHoldsOf(const std::vector<PythonFrame>& frames, std::size_t
     auto held = HeldResource(hold);
     if (!held) continue;
     const ResourceIndex what = ResourceAt(held->resource);
+    if (hold.bare) {
+      Hold& later = bare_.emplace_back();
+      later.actor = actor;
+      later.resource = what;
+      later.evidence = held->evidence;
+      later.evidence_note = std::move(held->note);
+      later.acquired_at = AddStack(frames, index, truncated);
+      continue;
+    }
     AddHold(actor, what, held->evidence, std::move(held->note), AddStack(frames, index, truncated));
     resource(what).holders_known = true;
   }
+}
+
+void PythonGraph::AddBareHolds() {
+  std::unordered_set<ResourceIndex> known;
+  for (const auto& [resource, holder] : held_) known.insert(resource);
+  for (Hold& hold : bare_) {
+    Resource& what = resource(hold.resource);
+    if (what.kind == ResourceKind::kMutex && known.contains(hold.resource)) continue;
+    what.holders_known = true;
+    AddHold(hold.actor, hold.resource, hold.evidence, std::move(hold.evidence_note),
+            hold.acquired_at);
+  }
+  bare_.clear();
 }
 
 }  // namespace ct

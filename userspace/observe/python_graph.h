@@ -59,9 +59,12 @@ class PythonGraph {
   void SetWait(Wait wait);
   void AddHold(ActorIndex actor, ResourceIndex resource, Evidence evidence, std::string note,
                StackIndex acquired_at = kNoIndex);
-  // Of with-blocks: everything that a frame of these holds and others may wait for.
+  // Of with-blocks: everything that a frame of these holds and others may wait for. Those of bare
+  // acquire() calls only once AddBareHolds() is called.
   void AddHoldsOf(const std::vector<PythonFrame>& frames, std::size_t index, bool truncated,
                   ActorIndex actor);
+  // Where nothing more certain is known of who has the lock.
+  void AddBareHolds();
   [[nodiscard]] bool IsHeld(ResourceIndex resource) const { return held_.contains(resource); }
 
  private:
@@ -76,6 +79,7 @@ class PythonGraph {
   std::unordered_map<std::uint64_t, ActorIndex> idents_;
   std::unordered_map<ActorIndex, std::size_t> waits_;
   std::unordered_map<ResourceIndex, ActorIndex> held_;  // by one of its holders
+  std::vector<Hold> bare_;
   std::map<std::pair<bool, std::vector<std::pair<std::uint32_t, std::uint32_t>>>, StackIndex>
       stacks_;
   std::map<std::pair<std::uint64_t, std::string>, ResourceIndex> resources_;

@@ -37,7 +37,8 @@ bool IsForALock(const PythonAwait& wait) {
 bool IsSameWait(const PythonProcess& first, const PythonTask& before, const PythonProcess& second,
                 const PythonTask& now) {
   return before.name == now.name && before.state == now.state &&
-         before.waits_for == now.waits_for && before.deadline == now.deadline && AreSameFrames(first, before.frames, second, now.frames);
+         before.waits_for == now.waits_for && before.deadline == now.deadline &&
+         AreSameFrames(first, before.frames, second, now.frames);
 }
 
 bool IsSameWait(const PythonProcess& first, const PythonThread& before, const PythonProcess& second,

@@ -52,6 +52,10 @@ class PythonComparison {
   [[nodiscard]] bool SleptThrough(const PythonThread& thread) const;
   // Nor did the thread of the task's loop.
   [[nodiscard]] bool SleptThrough(const PythonTask& task) const;
+  // It slept through both looks, though perhaps not between them.
+  [[nodiscard]] bool Slept(const PythonThread& thread) const {
+    return slept_.contains(thread.native_id);
+  }
   // It slept through the second look.
   [[nodiscard]] bool IsAsleep(pid_t native_id) const { return asleep_.contains(native_id); }
   // The first look shows the same use by the same task, or by the same thread.

@@ -2,12 +2,14 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "kernel/process_stop.h"
 #include "observe/filter.h"
 #include "observe/process_row.h"
 #include "observe/python_builder.h"
@@ -53,15 +55,53 @@ std::string NameOf(pid_t pid) {
   return name;
 }
 
+// What each look shows was so at one moment.
+bool HaveLoopsSlept(const PythonLook& look) {
+  const PythonComparison comparison(look);
+  return std::all_of(look.second.threads.begin(), look.second.threads.end(),
+                     [&](const PythonThread& thread) {
+                       return thread.running_loop == 0 || comparison.Slept(thread);
+                     });
+}
+
+// A service that works has no moment at which nothing of it changes, unless it is given one.
+Status LookWhileStopped(Reader& reader, const ProcessToRead& request, PythonLook& look,
+                        std::string& said) {
+  // Some 100,000 tasks can be read in that.
+  constexpr DurationNs kLongest = 250 * kMillisecond;
+  PythonLook stopped;
+  std::string times;
+  for (PythonProcess* process : {&stopped.first, &stopped.second}) {
+    ProcessStop stop(request.pid, kLongest);
+    if (Status status = stop.Begin(); !status) return status;
+    Result<ProcessRead> answer = Read(reader, request);
+    const auto time = stop.End();
+    if (!answer) return Fail(answer.error());
+    if (!time) {
+      return Fail(ErrorCode::kUnsupported,
+                  fmt::format("{} is too short a time to read it", FormatDuration(kLongest)));
+    }
+    *process = std::move(*answer->python);
+    times += (times.empty() ? "" : " and ") + FormatDuration(*time);
+    if (process == &stopped.first) {
+      stopped.begin = MonotonicNow();
+      Pause(kPauses.front());
+    }
+  }
+  stopped.end = MonotonicNow();
+  look = std::move(stopped);
+  said = "stopped to be read, for " + times;
+  return {};
+}
+
 }  // namespace
 
-Result<Observation> LookAtPython(Reader& reader, pid_t pid,
-                                 const std::vector<std::string>& exclusive_classes, bool search) {
+Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOptions& options) {
   ProcessToRead request;
   request.pid = pid;
   request.want_python = true;
   request.want_process = true;
-  request.exclusive_classes = exclusive_classes;
+  request.exclusive_classes = options.exclusive_classes;
   PythonLook look;
   const TimeNs begin = MonotonicNow();
   Result<ProcessRead> first = Read(reader, request);
@@ -80,6 +120,14 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
   look.end = MonotonicNow();
 
   Observation observation;
+  observation.degradations = {"by reading memory alone: what threads do in C is not known"};
+  if (options.may_stop && !HaveLoopsSlept(look)) {
+    std::string said;
+    if (Status status = LookWhileStopped(reader, request, look, said); !status) {
+      said = "not stopped: " + status.error().message;
+    }
+    observation.degradations.push_back(std::move(said));
+  }
   observation.begin = begin;
   observation.end = look.end;
   observation.realtime_offset = RealtimeOffset();
@@ -97,11 +145,10 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid,
     return PythonThreadInfo{{thread.host_tid, 0}, std::nullopt};
   };
   AddPython(look, place, observation);
-  if (search) {
+  if (options.search) {
     const auto forgotten = LookForForgotten(reader, pid, observation.losses);
     if (forgotten) AddForgotten(*forgotten, place.process, observation);
   }
-  observation.degradations = {"by reading memory alone: what threads do in C is not known"};
   observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;

@@ -12,12 +12,15 @@
 
 namespace ct {
 
+struct PythonLookOptions {
+  std::vector<std::string> exclusive_classes;  // see PythonOptions
+  bool search = true;                          // also its whole heap, for what nobody takes care of
+  // Stop it, twice for some milliseconds, where its event loops never slept while it was read.
+  bool may_stop = false;
+};
+
 // The tasks of one process. kNotFound, kUnsupported (not Python, or one that is not known) or
 // kPermission, with one clear line.
-// `exclusive_classes`: see PythonOptions. `search`: also its whole heap, for what nobody takes care
-// of.
-Result<Observation> LookAtPython(Reader& reader, pid_t pid,
-                                 const std::vector<std::string>& exclusive_classes,
-                                 bool search = true);
+Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOptions& options);
 
 }  // namespace ct

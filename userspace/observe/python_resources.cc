@@ -175,6 +175,10 @@ std::optional<PythonHeld> HeldResource(const PythonHold& hold) {
     held.evidence = Evidence::kProbable;
     held.note = "a unit of the semaphore that was taken without a with block would not be seen";
   }
+  if (hold.bare) {
+    held.evidence = Evidence::kProbable;
+    held.note = "its code calls acquire() before this line and release() only after it";
+  }
   return held;
 }
 

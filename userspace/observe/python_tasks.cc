@@ -9,6 +9,9 @@ namespace {
 
 // A chain of tasks that wait for tasks, along which a timeout is handed down, is cut there.
 constexpr int kMaxDepth = 64;
+// Looks are taken some milliseconds apart; on a host that is short of CPU time they are not, and a
+// queue that moves looks the same at both ends.
+constexpr DurationNs kLikelyTheSame = 100 * kMillisecond;
 
 RunState StateOf(const PythonTask& task) {
   switch (task.state) {
@@ -89,6 +92,7 @@ void PythonTasks::AddWait(const PythonTask& task, ActorIndex actor) {
   if (steady) {
     const bool consistent = graph_.comparison().IsConsistent(task);
     wait.continuity = consistent ? Continuity::kStill : Continuity::kContinued;
+    if (consistent) wait.since = std::max(graph_.look().begin, wait.since - kLikelyTheSame);
     if (graph_.comparison().SleptThrough(task)) {
       wait.since = std::min(graph_.InfoOf(task.thread).slept_since.value_or(graph_.look().begin),
                             graph_.look().begin);

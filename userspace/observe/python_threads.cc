@@ -123,10 +123,12 @@ void PythonThreads::AddWait(const PythonThread& thread, ActorIndex actor) {
     wait = *native;
   } else {
     wait.actor = actor;
-    wait.since = graph_.look().begin;
-    const auto slept_since = graph_.InfoOf(thread.native_id).slept_since;
-    if (continuity == Continuity::kStill && slept_since) {
-      wait.since = std::min(wait.since, *slept_since);
+    // Who has run meanwhile may have been here before.
+    wait.since = graph_.look().end;
+    if (continuity == Continuity::kStill) {
+      wait.since =
+          std::min(graph_.InfoOf(thread.native_id).slept_since.value_or(graph_.look().begin),
+                   graph_.look().begin);
     }
   }
   wait.resource = graph_.ResourceAt(*resource);

@@ -49,8 +49,7 @@ void AddCpuUseOfOthers(pid_t pid, pid_t tid, PythonProcess& process) {
 
 // At one instruction only if the process used a CPU meanwhile: one that was not let run stands,
 // too. On a busy machine that takes some tries, and may not be found out.
-void SeeWhetherItMoves(Target& target, PythonThread& thread) {
-  constexpr int kTries = 12;
+void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread) {
   constexpr useconds_t kPause = 1000;
   // include/linux/posix-timers.h: the CPU clock of another process, CPUCLOCK_SCHED.
   const auto clock = static_cast<clockid_t>(~static_cast<unsigned>(target.pid()) << 3 | 2);
@@ -59,7 +58,7 @@ void SeeWhetherItMoves(Target& target, PythonThread& thread) {
     clock_gettime(clock, &time);
     return time.tv_sec * kSecond + time.tv_nsec;
   };
-  for (int i = 0; i < kTries && !thread.moved && !thread.at_one_instruction; ++i) {
+  for (int i = 0; i < tries && !thread.moved && !thread.at_one_instruction; ++i) {
     if (i > 0) usleep(kPause);
     const DurationNs cpu = used();
     const TimeNs begin = MonotonicNow();
@@ -72,6 +71,7 @@ void SeeWhetherItMoves(Target& target, PythonThread& thread) {
 }
 
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads) {
+  constexpr int kTriesToSeeItMove = 12;
   PythonOptions options;
   options.tasks = false;
   options.objects = false;
@@ -81,7 +81,7 @@ Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector
   for (PythonThread& thread : (*process)->threads) {
     if (!thread.activity) continue;
     AwaitGilWait(target.pid(), thread.host_tid, thread, **process);
-    if (thread.activity->state == 'R') SeeWhetherItMoves(target, thread);
+    if (thread.activity->state == 'R') SeeWhetherItMoves(target, kTriesToSeeItMove, thread);
     thread.activity->read_at = MonotonicNow();
   }
   for (const pid_t tid : threads) AddCpuUseOfOthers(target.pid(), tid, **process);

@@ -13,8 +13,8 @@
 
 namespace ct {
 
-// Sets PythonThread::moved or at_one_instruction, if it runs.
-void SeeWhetherItMoves(Target& target, PythonThread& thread);
+// Sets PythonThread::moved or at_one_instruction, if it runs; some 1.5 ms a try.
+void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread);
 
 // Threads, what they run, and what those of `threads` (host tids) do just now.
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads);

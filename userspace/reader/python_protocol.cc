@@ -142,6 +142,7 @@ class Splitter {
         held.set_entering(hold.entering);
         held.set_is_async(hold.is_async);
         held.set_through(hold.through);
+        held.set_bare(hold.bare);
       }
     }
     return weight;
@@ -294,7 +295,7 @@ std::vector<PythonFrame> PythonIntake::TakeFrames(const Part& part, const Frames
     if (!Spend(holds_left_, static_cast<std::uint64_t>(row.holds_size()))) return frames;
     for (const wire::PythonHold& held : row.holds()) {
       frame.holds.push_back({Type(part, held.type()), held.object(), held.entering(),
-                             held.is_async(), held.through()});
+                             held.is_async(), held.through(), held.bare()});
     }
   }
   return frames;

@@ -260,6 +260,7 @@ class Server {
                                                                PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
+    constexpr int kTriesToSeeItMove = 3;  // some 4 ms
     const TimeNs begin = MonotonicNow();
     std::optional<PythonProcess> last;
     for (int i = 1;; ++i) {
@@ -275,7 +276,9 @@ class Server {
         continue;
       }
       for (PythonThread& thread : (*process)->threads) {
-        if (thread.running_loop != 0 && !thread.asleep) SeeWhetherItMoves(target, thread);
+        if (blocked && thread.running_loop != 0 && !thread.asleep) {
+          SeeWhetherItMoves(target, kTriesToSeeItMove, thread);
+        }
       }
       return process;
     }

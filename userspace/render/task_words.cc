@@ -109,7 +109,8 @@ std::vector<TaskWords::Held> TaskWords::Holds(ActorIndex task) {
   for (const HoldIndex index : context_.graph.HoldsOf(task)) {
     const Hold& hold = context_.graph.hold(index);
     if (context_.graph.resource(hold.resource).kind == ResourceKind::kFuture) continue;
-    holds.push_back({"holds " + Named(hold.resource), context_.frames.Innermost(hold.acquired_at)});
+    holds.push_back({"holds " + Named(hold.resource) + DoubtOf(hold.evidence),
+                     context_.frames.Innermost(hold.acquired_at)});
   }
   return holds;
 }
@@ -132,7 +133,8 @@ std::string TaskWords::Legend() const {
     const auto holds = context_.graph.HoldersOf(labels[i]);
     std::string holders;
     for (std::size_t h = 0; h < std::min(holds.size(), kMaxNames); ++h) {
-      holders += (h == 0 ? "" : ", ") + context_.Who(context_.graph.hold(holds[h]).actor);
+      const Hold& hold = context_.graph.hold(holds[h]);
+      holders += (h == 0 ? "" : ", ") + context_.Who(hold.actor) + DoubtOf(hold.evidence);
     }
     if (holds.size() > kMaxNames) holders += fmt::format(" and {} more", holds.size() - kMaxNames);
     text += fmt::format("  L{} {}, {}, {} for it\n", i + 1, context_.What(labels[i]),

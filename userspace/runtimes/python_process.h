@@ -28,6 +28,8 @@ struct PythonHold {
   // The object through which it is held (a @contextmanager, an ExitStack, a Condition, a generator
   // that is iterated over); 0: the frame's own with-block.
   std::uint64_t through = 0;
+  // No with-block: it has called acquire() and, as far as its code stands in order, not release().
+  bool bare = false;
   bool operator==(const PythonHold&) const = default;
 };
 

@@ -27,6 +27,27 @@ async def hold_right():
             pass
 
 
+async def bare_left():
+    await left.acquire()
+    await asyncio.sleep(0.001 if healthy else 0.1)
+    await right.acquire()  # LINE: bare left waits
+    right.release()
+    left.release()
+
+
+async def bare_right():
+    if healthy:
+        await bare_left()
+        return
+    await right.acquire()
+    try:
+        await asyncio.sleep(0.1)
+        async with left:  # LINE: bare right waits
+            pass
+    finally:
+        right.release()
+
+
 async def take_unit(more):
     async with units:
         await asyncio.sleep(0.001)
@@ -74,11 +95,18 @@ async def ticker():
         await asyncio.sleep(0.1)
 
 
+async def busy():
+    while True:  # the loop never sleeps
+        await asyncio.sleep(0)
+
+
 async def main():
-    ticking = named(ticker(), "ticker")
+    ticking = named(busy() if "--busy" in sys.argv else ticker(), "ticker")
     keep = []
     if "--locks" in sys.argv:
         keep = [hold_left, hold_right]
+    if "--bare" in sys.argv:
+        keep = [bare_left, bare_right]
     if "--semaphore" in sys.argv:
         async def taker():
             await take_unit(not healthy)

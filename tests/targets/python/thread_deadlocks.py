@@ -30,7 +30,7 @@ class Pair:
                 pass
 
 
-locks, rlocks = Pair(threading.Lock), Pair(threading.RLock)
+locks, rlocks, bare = Pair(threading.Lock), Pair(threading.RLock), Pair(threading.Lock)
 lock, units, condition = threading.Lock(), threading.Semaphore(1), threading.Condition()
 jobs = queue.Queue()
 
@@ -68,6 +68,55 @@ def block_owner():
     with rlocks.right:
         time.sleep(pause)
         with rlocks.left:  # LINE: block owner waits
+            pass
+
+
+def bare_left():
+    bare.left.acquire()
+    time.sleep(pause)
+    bare.right.acquire()  # LINE: bare left waits
+    bare.right.release()
+    bare.left.release()
+
+
+def bare_right():
+    if healthy:
+        bare_left()
+        return
+    bare.right.acquire()
+    try:
+        time.sleep(pause)
+        bare.left.acquire()  # LINE: bare right waits
+        bare.left.release()
+    finally:
+        bare.right.release()
+
+
+def asks_first():
+    time.sleep(pause / 2)
+    while not bare.left.acquire(blocking=False):
+        time.sleep(0.01)  # it does not have it
+    bare.left.release()
+
+
+def begin():
+    lock.acquire()
+
+
+def lock_of_a_helper():
+    begin()
+    try:
+        with locks.left:
+            with lock:  # LINE: helper waits
+                pass
+    finally:
+        lock.release()
+
+
+def wants_lock():
+    if not healthy:
+        time.sleep(pause)
+        with locks.left:  # LINE: behind a helper
             pass
 
 
@@ -125,6 +174,8 @@ ways = {
     "--twice": [take_twice],
     "--semaphore": [take_unit],
     "--owner": [bare_owner, block_owner],
+    "--bare": [bare_left, bare_right, asks_first],
+    "--helper": [lock_of_a_helper, wants_lock],
     "--join": [join_under_lock],
     "--executor": [exhaust],
     "--condition": [wait_for_news, uses_condition],

@@ -133,6 +133,14 @@ TEST(PythonBuilder, SharesEqualStacks) {
   EXPECT_EQ(Build(Twice({Task("a", 1, {}), other})).stacks.size(), 1U);
 }
 
+TEST(PythonBuilder, SaysWhichVersionsNoTestRunsOn) {
+  PythonLook look = Twice({});
+  EXPECT_TRUE(Build(look).degradations.empty());
+  look.second.version = 0x030c01f0;
+  EXPECT_EQ(Build(look).degradations,
+            std::vector<std::string>{"Python 3.12 is untested: 3.11, 3.13 and 3.14 are"});
+}
+
 TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {
   EXPECT_EQ(Findings(Twice(TwoLocks())), "DEADLOCK certain, never, for 10.0 s | a> b>");
 }
@@ -231,7 +239,8 @@ TEST(PythonBuilder, ALoopThatRanMeanwhileProvesNothing) {
   EXPECT_EQ(Build(look).waits[0].continuity, Continuity::kContinued);
 }
 
-// A slow host looked for three seconds at a queue that moved: tasks are made anew where others were.
+// A slow host looked for three seconds at a queue that moved: tasks are made anew where others
+// were.
 TEST(PythonBuilder, AWaitIsNotOldWhereItsLoopRanMeanwhile) {
   PythonLook look = Twice({Waits(Task("a", 1, {}), Object(kSemaphore, 0x11))});
   look.begin = kNow - 3 * kSecond;

@@ -77,6 +77,7 @@ std::string Text(const NameAccess& access) {
   if (access.use == NameUse::kStore) text += " =";
   if (access.use == NameUse::kCall) text += "()";
   if (access.result) text = kLocals.at(*access.result) + " = " + text;
+  if (access.ignored) text += ";";
   return text;
 }
 
@@ -87,7 +88,7 @@ TEST(Bytecode, WhatAFunctionDoesWithDottedNames) {
     std::vector<std::string> text;
     for (const NameAccess& access : found.accesses) text.push_back(Text(access));
     EXPECT_EQ(text, (std::vector<std::string>{"self.pool", "conn = self.pool.acquire()",
-                                              "tl.user =", "lock.acquire()", "pool.release()",
+                                              "tl.user =", "lock.acquire();", "pool.release();",
                                               "tl.user"}));
     ASSERT_EQ(found.yields.size(), 2U);
     ASSERT_EQ(found.accesses.size(), 6U);

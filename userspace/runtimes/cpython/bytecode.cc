@@ -100,6 +100,7 @@ class Scanner {
     for (std::size_t i = next; i < end; ++i) {
       if (code_[i].op == Op::kOther) continue;
       if (code_[i].op == Op::kStoreLocal) access.result = code_[i].argument;
+      access.ignored = code_[i].op == Op::kPop;
       return;
     }
   }

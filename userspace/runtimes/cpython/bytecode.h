@@ -34,6 +34,7 @@ struct NameAccess {
   // kCall: a frame whose current instruction lies behind this has the call, and the await of what
   // it returned if it is awaited at once, behind it.
   std::uint32_t done = 0;
+  bool ignored = false;                 // kCall: what was returned is dropped
   std::optional<std::uint32_t> result;  // kCall: the local's slot that keeps what was returned
 
   // The same object by the same name.

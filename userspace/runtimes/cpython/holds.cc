@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "runtimes/cpython/thread_locks.h"
 
@@ -24,7 +25,11 @@ constexpr std::uint64_t kMethodSelf = 24;
 constexpr std::uint64_t kFunctionName = 32;
 constexpr std::uint64_t kDescriptorName = 24;
 
-constexpr std::uint8_t kBeforeWith = 53;  // opcode of 3.11 (opcode.h)
+// BEFORE_WITH (opcode.h, opcode_ids.h), which is never specialized; 3.14 has other instructions.
+std::optional<std::uint8_t> BeforeWith(const Heap& heap) {
+  if (heap.IsAtLeast(14)) return std::nullopt;
+  return heap.IsAtLeast(13) ? 2 : 53;
+}
 
 bool HasName(const FrameView& frame, std::string_view name) {
   std::string_view function = frame.code->function;
@@ -109,8 +114,24 @@ bool HoldReader::IsEntering(const FrameView& frame, std::uint32_t slot, bool sus
     return slot + 2 < end && BoundAt(frame, slot + 2, end).method == Method::kEnter;
   }
   // 3.12 and 3.13 put the method there only after the call.
-  return !heap_.IsAtLeast(12) &&
-         heap_.Value<std::uint8_t>(frame.instruction).value_or(0) == kBeforeWith;
+  return !heap_.IsAtLeast(12) && IsAtWith(frame);
+}
+
+bool HoldReader::IsAtWith(const FrameView& frame) {
+  const auto opcode = BeforeWith(heap_);
+  return opcode && heap_.Value<std::uint8_t>(frame.instruction) == opcode;
+}
+
+void HoldReader::AddAwaited(const FrameView& innermost, const PythonAwait& wait, PythonFrame& out) {
+  if (wait.kind != PythonAwaitKind::kObject || !IsAtWith(innermost)) return;
+  const bool known = std::any_of(out.holds.begin(), out.holds.end(),
+                                 [](const PythonHold& hold) { return hold.entering; });
+  if (known) return;
+  PythonHold hold;
+  hold.type = wait.type;
+  hold.object = wait.object;
+  hold.entering = true;
+  out.holds.push_back(std::move(hold));
 }
 
 // __enter__ in Python: its frame says whose it is.
@@ -168,7 +189,8 @@ void HoldReader::Add(Address object, Address through, int depth, PythonHold hold
     heap_.skips().Add("object of a with-block not readable");
     return;
   }
-  if (holds.size() >= kMaxHolds || (!hold.entering && IsFree(object, *type))) return;
+  // What an object says of itself is more than what a stack slot suggests.
+  if (holds.size() >= kMaxHolds || (!hold.entering && IsFreeLock(heap_, object, *type))) return;
   if (!Spend(holds_left_)) return;
   hold.type = type->name;
   hold.object = object;
@@ -217,15 +239,6 @@ void HoldReader::Expand(Address object, const Type& type, int depth, const Pytho
     inside.is_async = hold.is_async;
     Add(heap_.Attribute(object, "_lock"), object, kMaxDepth, inside, holds);
   }
-}
-
-// What an object says of itself is more than what a stack slot suggests.
-bool HoldReader::IsFree(Address object, const Type& type) {
-  if (type.name == "asyncio.locks.Lock") {
-    return heap_.Int(heap_.Attribute(object, "_locked")) == 0;
-  }
-  const auto lock = ReadLock(heap_, object, type);
-  return lock && !lock->locked;
 }
 
 void HoldReader::AddReleased(const FrameView& frame, std::unordered_set<Address>& released) {

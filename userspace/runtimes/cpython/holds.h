@@ -20,6 +20,9 @@ class HoldReader {
   // Fills in the holds of a stack, innermost first: of suspended coroutines, or of frames that run
   // (or are in a call).
   void Fill(const std::vector<FrameView>& frames, bool suspended, std::vector<PythonFrame>& out);
+  // A with statement calls the __enter__ of a lock of C, which has no frame: in 3.12 and 3.13 only
+  // what the thread waits for says whose.
+  void AddAwaited(const FrameView& innermost, const PythonAwait& wait, PythonFrame& out);
 
  private:
   enum class Method : std::uint8_t { kOther, kEnter, kExit, kAsyncExit };
@@ -33,6 +36,7 @@ class HoldReader {
   std::vector<PythonHold> HoldsOf(const FrameView& frame, const FrameView* inner, bool suspended);
   void AddEntered(const FrameView& frame, const FrameView* inner, std::vector<PythonHold>& holds);
   bool IsEntering(const FrameView& frame, std::uint32_t slot, bool suspended);
+  bool IsAtWith(const FrameView& frame);
   Bound BoundAt(const FrameView& frame, std::uint32_t slot, std::uint32_t end);
   Bound BoundOf(Address object);
   Method MethodOf(Address function);
@@ -47,7 +51,6 @@ class HoldReader {
                        std::vector<PythonHold>& holds);
   // False once the limit of all is reached.
   bool Spend(std::uint64_t& budget);
-  bool IsFree(Address object, const Type& type);
   // The lock that a frame of Condition.wait() has let go of while it waits.
   void AddReleased(const FrameView& frame, std::unordered_set<Address>& released);
 

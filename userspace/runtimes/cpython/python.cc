@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "runtimes/cpython/bare_acquires.h"
 #include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
 #include "runtimes/cpython/forgotten.h"
@@ -43,7 +44,8 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
   cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
-  cpython::TaskReader tasks(heap, frames, holds, uses);
+  cpython::BareAcquireReader acquires(heap, frames, codes);
+  cpython::TaskReader tasks(heap, frames, holds, acquires, uses);
   cpython::ThreadWaitReader waits(heap, frames, codes);
   cpython::GcWalk walk(heap, target.memory());
   cpython::ForgottenReader forgotten(heap, frames, codes, walk);
@@ -58,6 +60,11 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
     if (!options.objects) continue;
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
+      acquires.Fill(thread.frames, thread.thread.frames);
+      if (!thread.frames.empty()) {
+        holds.AddAwaited(thread.frames.front(), thread.thread.waits_for,
+                         thread.thread.frames.front());
+      }
       thread.thread.uses = uses.OfThread(thread.frames);
     }
   }

@@ -99,6 +99,7 @@ void TaskReader::AddFrames(const std::vector<FrameView>& frames, bool suspended,
   described.reserve(frames.size());
   for (const FrameView& frame : frames) described.push_back(frames_.Describe(frame));
   holds_.Fill(frames, suspended, described);
+  acquires_.Fill(frames, described);
   std::move(described.begin(), described.end(), std::back_inserter(task.frames));
 }
 
@@ -155,6 +156,7 @@ void TaskReader::ReadStack(Address coroutine, const ThreadView* runs_in, PythonT
   } else {
     for (const FrameView& frame : stack) task.frames.push_back(frames_.Describe(frame));
     holds_.Fill(stack, false, task.frames);
+    acquires_.Fill(stack, task.frames);
   }
   requests_.Describe(stack, task);
   if (task.state == PythonTaskState::kWaiting) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtimes/cpython/bare_acquires.h"
 #include "runtimes/cpython/frames.h"
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/requests.h"
@@ -20,10 +21,12 @@ std::string TaskName(Heap& heap, Address task);
 
 class TaskReader {
  public:
-  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds, UseReader& uses)
+  TaskReader(Heap& heap, FrameReader& frames, HoldReader& holds, BareAcquireReader& acquires,
+             UseReader& uses)
       : heap_(heap),
         frames_(frames),
         holds_(holds),
+        acquires_(acquires),
         uses_(uses),
         waits_(heap, frames),
         requests_(heap, frames) {}
@@ -45,6 +48,7 @@ class TaskReader {
   Heap& heap_;
   FrameReader& frames_;
   HoldReader& holds_;
+  BareAcquireReader& acquires_;
   UseReader& uses_;
   WaitReader waits_;
   RequestReader requests_;

@@ -37,6 +37,14 @@ std::optional<PythonLock> ReadLock(Heap& heap, Address object, const Type& type)
   return lock;
 }
 
+bool IsFreeLock(Heap& heap, Address object, const Type& type) {
+  if (type.name == "asyncio.locks.Lock") {
+    return heap.Int(heap.Attribute(object, "_locked")) == 0;
+  }
+  const auto lock = ReadLock(heap, object, type);
+  return lock && !lock->locked;
+}
+
 Address ParkedFor(Heap& heap, Address word) {
   return heap.IsAtLeast(13) ? heap.Word(word - kAddressBeforeSemaphore) : 0;
 }

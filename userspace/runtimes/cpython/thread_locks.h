@@ -10,6 +10,9 @@ namespace ct::cpython {
 // nullopt if the object is no threading.Lock or RLock (of C).
 std::optional<PythonLock> ReadLock(Heap& heap, Address object, const Type& type);
 
+// Its own word for it: a lock of threads or of asyncio that nobody has. False of other objects.
+bool IsFreeLock(Heap& heap, Address object, const Type& type);
+
 // True if a futex call on `word` waits for this object: a lock, or a _queue.SimpleQueue, which has
 // one of its own.
 bool WaitsInLock(Heap& heap, Address object, Address word);

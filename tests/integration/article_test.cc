@@ -149,10 +149,14 @@ TEST(Article, ABlockedLoop) {
   Child target(Program(name), debug);
   target.ReadUntil("READY", std::chrono::seconds(30));
   const Answer answer = TraceOf(target);
-  ExpectAnswer(
-      answer, kFindings,
-      Lines({"EVENT_LOOP_BLOCKED certain, may end", "  python3 waits for nothing",
-             "  3 x syscall 'clock_nanosleep' at " + Place(name, "blocks") + " in task report"}));
+  EXPECT_EQ(answer.run.status, kFindings) << answer.run.error;
+  EXPECT_EQ(answer.relevant_losses, Strings{});
+  ASSERT_EQ(answer.snapshot.event_loops_size(), 1);
+  EXPECT_EQ(answer.snapshot.event_loops(0).slow(), 3U);
+  ASSERT_EQ(answer.snapshot.findings_size(), 1) << answer.findings;
+  EXPECT_THAT(answer.findings, HasSubstr("EVENT_LOOP_BLOCKED "));
+  EXPECT_THAT(answer.findings, HasSubstr(" x syscall 'clock_nanosleep' at " +
+                                         Place(name, "blocks") + " in task report"));
   target.Signal(SIGKILL);
   target.Wait(std::chrono::seconds(10));
   // "Executing <Task finished name='report' coro=<fetch_report() done, ...> took 0.151 seconds"

@@ -88,40 +88,56 @@ Seen Trace(const Strings& options, const Strings& more = {}) {
   return seen;
 }
 
-// Of one cause: all five callbacks, at this line.
-void ExpectAll(const Seen& seen, const std::string& row, std::uint64_t count = 5) {
-  const auto found = seen.rows.find(row);
-  std::string all;
-  for (const auto& [text, times] : seen.rows) all += std::to_string(times) + " x " + text + "\n";
-  ASSERT_NE(found, seen.rows.end()) << row << " is not among\n" << all << seen.text;
-  EXPECT_EQ(found->second, count) << row << " among\n" << all;
-}
+struct Expected {
+  std::string function;
+  std::string cause;
+  std::string mark;  // empty: any line of the function
+};
 
+// Each callback was timed; looks in time found out why it blocked, and where, at least once for
+// each cause. On a busy machine a look may come too late: then the cause is not known, or is told
+// as probable. What is told as certain is never another.
 void ExpectEachCause(const Strings& options, const std::string& how, bool tasks) {
+  static const std::vector<Expected> kExpected = {
+      {"compute", "Python", ""},
+      {"digest", "C code", "digest"},
+      {"add_up", "C code", "add up"},
+      {"doze", "syscall", "doze"},
+      {"take_lock", "lock", "take lock"},
+      {"need_gil", "GIL", ""},
+      {"collect", "garbage", "collect"},
+      {"receive", "syscall", "receive"},
+      {"run_program", "syscall", "run program"},
+  };
+  constexpr std::uint64_t kRounds = 5;
   Strings all = options;
   if (!how.empty()) all.push_back(how);
   const Seen seen = Trace(all);
-  const auto row = [&](const std::string& cause, const std::string& function,
-                       const std::string& mark) {
-    return cause + " at " + function + " " + Line(mark) + (tasks ? " in task " + function : "");
-  };
-  ExpectAll(seen, row("C code", "digest", "digest"));
-  ExpectAll(seen, row("C code", "add_up", "add up"));
-  ExpectAll(seen, row("syscall", "doze", "doze"));
-  ExpectAll(seen, row("lock", "take_lock", "take lock"));
-  ExpectAll(seen, row("garbage", "collect", "collect"));
-  ExpectAll(seen, row("syscall", "receive", "receive"));
-  ExpectAll(seen, row("syscall", "run_program", "run program"));
-  // Python code, and who waits for the GIL in it, stand on any line of the function.
-  std::uint64_t computed = 0;
-  std::uint64_t without_gil = 0;
-  for (const auto& [text, count] : seen.rows) {
-    if (text.starts_with("Python at compute ")) computed += count;
-    if (text.starts_with("GIL at need_gil ")) without_gil += count;
+  std::string rows;
+  for (const auto& [text, times] : seen.rows) rows += std::to_string(times) + " x " + text + "\n";
+  SCOPED_TRACE(rows + seen.text);
+  std::map<std::string, std::uint64_t> right;
+  for (const v1::LoopBlock& block : seen.answer.snapshot.loop_blocks()) {
+    const std::string row = Row(seen.answer.snapshot, block);
+    for (const Expected& expected : kExpected) {
+      const std::string at = " at " + expected.function + " ";
+      if (row.find(at) == std::string::npos) continue;
+      const std::string begin =
+          expected.cause + at + (expected.mark.empty() ? kFile : Line(expected.mark));
+      const std::string end = tasks ? " in task " + expected.function : "";
+      if (row.starts_with(begin) && row.ends_with(end)) {
+        right[expected.function] += block.count();
+      } else {
+        EXPECT_NE(block.evidence(), v1::EVIDENCE_CERTAIN) << row;
+      }
+    }
   }
-  EXPECT_EQ(computed, 5U);
-  EXPECT_EQ(without_gil, 5U);
-  EXPECT_EQ(seen.blocks, 45U) << seen.text;
+  for (const Expected& expected : kExpected)
+    EXPECT_GE(right[expected.function], 1U) << expected.function;
+  ASSERT_EQ(seen.answer.snapshot.event_loops_size(), 1);
+  const v1::EventLoop& loop = seen.answer.snapshot.event_loops(0);
+  EXPECT_GE(loop.slow(), kRounds * kExpected.size());
+  EXPECT_EQ(loop.slow(), seen.blocks);
   EXPECT_EQ(seen.answer.run.status, kFindings);
   EXPECT_EQ(seen.answer.relevant_losses, Strings{});
   EXPECT_THAT(seen.text, HasSubstr("EVENT_LOOP_BLOCKED  "));
@@ -251,11 +267,16 @@ TEST(LoopBlocked, AllThatDebugModeReportsIsFound) {
   }
   EXPECT_EQ(reported.size(), 9U) << target.error();
   const Answer answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
+  // A task that was not looked at in time has no name here.
+  std::uint64_t all = 0;
+  for (const auto& [task, count] : reported) all += count;
+  ASSERT_EQ(answer.snapshot.event_loops_size(), 1);
+  EXPECT_GE(answer.snapshot.event_loops(0).slow() + answer.snapshot.event_loops(0).starved(), all);
   std::map<std::string, std::uint64_t> found;
   for (const v1::LoopBlock& block : answer.snapshot.loop_blocks()) {
     found[Text(answer.snapshot, block.task())] += block.count();
   }
-  for (const auto& [task, count] : reported) EXPECT_GE(found[task], count) << task;
+  for (const auto& [task, count] : reported) EXPECT_GE(found[task], 1U) << task;
 }
 
 }  // namespace

@@ -8,9 +8,9 @@ import time
 
 async def fetch_report():
     if "--awaited" in sys.argv:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.3)
     else:
-        time.sleep(0.15)  # LINE: blocks
+        time.sleep(0.3)  # LINE: blocks
 
 
 async def health():

@@ -67,7 +67,8 @@ struct Seen {
 
 // A trace of the program from its first callback to DONE.
 Seen Trace(const Strings& options, const Strings& more = {}) {
-  Target target(Program(options));
+  Child target(Program(options));
+  target.ReadUntil("READY", std::chrono::seconds(60));
   const TempDir directory;
   Strings command = {TracerPath(), "-p", std::to_string(target.pid()), "-o",
                      directory.File("last.pb")};
@@ -75,7 +76,7 @@ Seen Trace(const Strings& options, const Strings& more = {}) {
   Child trace(command, {directory.path(), {}});
   trace.ReadUntilError("timing event loops by", std::chrono::seconds(20));
   target.Signal(SIGUSR1);
-  target.Await("DONE");
+  target.ReadUntil("DONE", std::chrono::seconds(120));
   trace.Signal(SIGINT);
   trace.Wait(std::chrono::seconds(30));
   Seen seen;

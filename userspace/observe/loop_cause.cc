@@ -142,6 +142,12 @@ bool IsSomebodysDoing(BlockCause cause, std::span<const LoopSample> samples) {
          (last->activity.read_at - first->activity.read_at) / 2;
 }
 
+void Withdraw(BlockJudgement& judgement) {
+  judgement.cause = BlockCause::kUnknown;
+  judgement.evidence = Evidence::kUnknown;
+  judgement.detail.clear();
+}
+
 bool SawSeveral(std::span<const LoopSample> samples) {
   std::set<std::pair<std::uint64_t, std::string>> seen;
   for (const LoopSample& sample : samples) {
@@ -269,10 +275,17 @@ BlockJudgement JudgeIteration(std::span<const LoopSample> samples,
   BlockJudgement judgement = JudgeBlock(samples, cpu_share);
   const bool waited = judgement.cause == BlockCause::kLock || judgement.cause == BlockCause::kGil;
   if (waited && !IsSomebodysDoing(judgement.cause, samples)) {
-    judgement.cause = BlockCause::kUnknown;
-    judgement.evidence = Evidence::kUnknown;
-    judgement.detail.clear();
+    Withdraw(judgement);
   }
+  return judgement;
+}
+
+BlockJudgement JudgeIteration(std::span<const LoopSample> samples, DurationNs cpu, DurationNs slept,
+                              DurationNs threshold) {
+  const double own = static_cast<double>(std::max<DurationNs>(1, cpu + slept));
+  BlockJudgement judgement = JudgeIteration(samples, static_cast<double>(cpu) / own);
+  const DurationNs took = Runs(judgement.cause) ? cpu : slept;
+  if (4 * took < 3 * threshold) Withdraw(judgement);
   return judgement;
 }
 

@@ -57,5 +57,9 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples,
 // had no CPU: where that cannot be ruled out the cause is not known.
 BlockJudgement JudgeIteration(std::span<const LoopSample> samples,
                               std::optional<double> cpu_share = std::nullopt);
+// The same of one that has ended, whose thread ran for `cpu` and slept for `slept`. A cause that
+// did not take most of `threshold` does not explain it.
+BlockJudgement JudgeIteration(std::span<const LoopSample> samples, DurationNs cpu, DurationNs slept,
+                              DurationNs threshold);
 
 }  // namespace ct

@@ -171,9 +171,8 @@ LoopBlock LoopWatch::Single(TimeNs begin, DurationNs duration, DurationNs queued
 void LoopWatch::Keep(const Iteration& iteration, const std::vector<LoopSample>& samples) {
   const pid_t tid = iteration.tid;
   const DurationNs duration = iteration.end - iteration.begin;
-  const DurationNs own = std::max<DurationNs>(1, duration - iteration.queued);
-  const BlockJudgement judgement =
-      JudgeIteration(samples, static_cast<double>(iteration.cpu) / static_cast<double>(own));
+  const DurationNs slept = std::max<DurationNs>(0, duration - iteration.queued - iteration.cpu);
+  const BlockJudgement judgement = JudgeIteration(samples, iteration.cpu, slept, threshold_);
   Observation one;
   AddBlock(samples, judgement, Single(iteration.begin, duration, iteration.queued), one);
   LoopBlock& block = one.loops.blocks.front();

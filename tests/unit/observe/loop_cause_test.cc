@@ -93,6 +93,20 @@ TEST(LoopCause, AFutexIsALockOrTheGil) {
   EXPECT_EQ(Judge({Process('S', SYS_futex, kGil - 8)}).cause, BlockCause::kLock);
 }
 
+// On a busy machine a thread runs a little, sleeps a little, and is looked at once.
+TEST(LoopCause, WhatTookLittleOfItIsNotItsCause) {
+  const PythonProcess look = Moving();
+  const std::vector<LoopSample> runs = {SampleOf(look, look.threads[0])};
+  const PythonProcess other = Process('S', SYS_read);
+  const std::vector<LoopSample> sleeps = {SampleOf(other, other.threads[0])};
+  constexpr DurationNs kThreshold = 100 * kMillisecond;
+  constexpr DurationNs kLittle = 60 * kMillisecond;
+  EXPECT_EQ(JudgeIteration(runs, kLittle, kLittle, kThreshold).cause, BlockCause::kUnknown);
+  EXPECT_EQ(JudgeIteration(sleeps, kLittle, kLittle, kThreshold).cause, BlockCause::kUnknown);
+  EXPECT_EQ(JudgeIteration(runs, kThreshold, 0, kThreshold).cause, BlockCause::kPython);
+  EXPECT_EQ(JudgeIteration(sleeps, 0, kThreshold, kThreshold).cause, BlockCause::kSyscall);
+}
+
 TEST(LoopCause, CollectsGarbageItself) {
   PythonProcess process = AtOneInstruction();
   process.gils[0].collecting = true;

@@ -55,6 +55,7 @@ struct sched_entity {
 
 struct sched_info {
 	unsigned long long last_arrival; /* when it last got a CPU */
+	unsigned long long run_delay;	 /* how long it has waited for one so far, in ns */
 };
 
 typedef struct {

@@ -43,6 +43,7 @@ enum ct_limits {
 	CT_HISTOGRAM_FIRST_BIT = 8,    /* the first bucket ends at 2^9 ns */
 	CT_MAX_STACK_COPY = 32768,     /* of a waiter's stack */
 	CT_SELECTED_PROCESSES = 16384, /* that a filter can name */
+	CT_LOOP_THREADS = 8192,	       /* that call a selector, of those processes */
 };
 
 enum ct_record_kind {
@@ -52,6 +53,7 @@ enum ct_record_kind {
 	CT_RECORD_KERNEL_STACK = 3,
 	CT_RECORD_SWEEP_END = 4,
 	CT_RECORD_WAIT = 5,
+	CT_RECORD_ITERATION = 6,
 };
 
 /* What a sweep is asked for; written by the tracer before each sweep. */
@@ -269,6 +271,59 @@ struct ct_waits_control {
 	ct_u32 epoch;
 };
 
+/*
+ * What a thread does between two calls of its selector (epoll_wait and its kin): one
+ * iteration, if it runs an event loop. Times are on CLOCK_MONOTONIC.
+ */
+struct ct_loop_state {
+	ct_u64 begin; /* when it came out of its selector; 0: it is inside, or not known */
+	/*
+	 * What a callback calls lies deeper on the stack than what the loop itself calls: a
+	 * selector of a callback's own (subprocess, a socket with a timeout) ends no
+	 * iteration. 0: the next call is taken for the loop's.
+	 */
+	ct_u64 stack_pointer;
+	ct_u64 selector;   /* the call's number and its epoll descriptor */
+	ct_u64 queued;	   /* at `begin`: ns that the thread had waited for a CPU so far */
+	ct_u64 cpu;	   /* the same of those it had used */
+	ct_u64 iterations; /* that have ended */
+	/* Of those, as long as control.threshold without the time in which the thread could run and
+	 * had no CPU; and those as long only because of it. */
+	ct_u64 slow;
+	ct_u64 slow_total; /* ns */
+	ct_u64 starved;
+	ct_u64 starved_total; /* ns */
+	ct_u64 total;	      /* ns, of all */
+	ct_u64 max;
+	ct_u32 tgid;
+	ct_u32 strangers; /* calls of other selectors since the loop's own */
+};
+
+/* An iteration that was slow, at its end. */
+struct ct_iteration_record {
+	ct_u16 kind; /* CT_RECORD_ITERATION */
+	ct_u16 pad;
+	ct_u32 tid;
+	ct_u32 tgid;
+	ct_u32 pad2;
+	ct_u64 begin;
+	ct_u64 end;
+	ct_u64 queued; /* ns meanwhile in which the thread could run and had no CPU */
+	ct_u64 cpu;    /* ns meanwhile in which it ran */
+};
+
+struct ct_loops_control {
+	ct_u64 threshold; /* ns: from which length on an iteration is slow */
+};
+
+/* Summed up over all CPUs. */
+struct ct_loop_counters {
+	ct_u64 lost_ring;   /* slow iterations that found the ring buffer full */
+	ct_u64 lost_thread; /* calls not followed: too many threads */
+};
+
+CT_ASSERT(sizeof(struct ct_loop_state) == 104, "ct_loop_state");
+CT_ASSERT(sizeof(struct ct_iteration_record) == 48, "ct_iteration_record");
 CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");

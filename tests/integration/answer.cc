@@ -41,6 +41,9 @@ class Describer {
     }
     for (const std::uint32_t index : finding.never_awaited())
       text += "  " + Unawaited(index) + "\n";
+    for (const std::string& line : Grouped(finding.loop_blocks(), &Describer::Block)) {
+      text += "  " + line + "\n";
+    }
     std::string behind;
     for (const std::string& name : Grouped(finding.blocked_behind(), &Describer::Name)) {
       behind += (behind.empty() ? "" : ", ") + name;
@@ -193,6 +196,19 @@ class Describer {
   std::string Unawaited(std::uint32_t index) const {
     const v1::NeverAwaited& row = Row(snapshot_.never_awaited(), index, "never_awaited");
     return std::to_string(row.count()) + " at " + PlaceOf(row.function()) + HasIt(row.referrer());
+  }
+
+  // "3 x syscall 'clock_nanosleep' at app.py:9 in task report".
+  std::string Block(std::uint32_t index) const {
+    const v1::LoopBlock& row = Row(snapshot_.loop_blocks(), index, "loop_blocks");
+    std::string text = std::to_string(row.count()) + " x ";
+    text += Word(v1::BlockCause_Name, row.cause(), "BLOCK_CAUSE");
+    if (const std::string detail = String(row.detail()); !detail.empty()) {
+      text += " '" + detail + "'";
+    }
+    if (row.has_stack()) text += " at " + PlaceOf(row.stack());
+    if (const std::string task = String(row.task()); !task.empty()) text += " in task " + task;
+    return text + (row.in_progress() ? ", still" : "");
   }
 
   std::string Place(const v1::Actor& actor) const {

@@ -1,5 +1,9 @@
 // The cases of the guide that the project started from, each as a program of its own: what it tells
 // its reader to find by hand, or by code inside the service, is named here with nothing installed.
+#include <signal.h>
+
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 
 #include "tests/integration/expect.h"
@@ -25,6 +29,19 @@ Answer TasksOf(pid_t pid, const Strings& more = {}) {
   Strings arguments = {"tasks", "-p", std::to_string(pid), "--json"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return AnswerOf(RunTracer(arguments));
+}
+
+// Of a trace of what the program does from SIGUSR1 to DONE.
+Answer TraceOf(Child& target) {
+  const TempDir directory;
+  Child trace({TracerPath(), "-p", std::to_string(target.pid()), "-o", directory.File("last.pb")},
+              {directory.path(), {}});
+  trace.ReadUntilError("timing event loops by", std::chrono::seconds(20));
+  target.Signal(SIGUSR1);
+  target.ReadUntil("DONE", std::chrono::seconds(30));
+  trace.Signal(SIGINT);
+  trace.Wait(std::chrono::seconds(30));
+  return AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
 }
 
 void ExpectSilence(const Strings& command, const Strings& more = {}) {
@@ -126,6 +143,38 @@ TEST(Article, AnObjectThatTwoThreadsUse) {
   EXPECT_THAT(found.output, HasSubstr("is inside L1  in Cart.add  " +
                                       Place(name, "between its reading and its writing")));
   ExpectSilence(Program(name, {"--locked"}), cart);
+}
+
+// Beside it what asyncio's own debug mode reports of the same three calls.
+TEST(Article, ABlockedLoop) {
+  const std::string name = "blocked_loop";
+  SpawnOptions debug;
+  debug.before_exec = [] { setenv("PYTHONASYNCIODEBUG", "1", 1); };
+  Child target(Program(name), debug);
+  target.ReadUntil("READY", std::chrono::seconds(30));
+  const Answer answer = TraceOf(target);
+  EXPECT_EQ(answer.run.status, kFindings) << answer.run.error;
+  EXPECT_EQ(answer.relevant_losses, Strings{});
+  ASSERT_EQ(answer.snapshot.event_loops_size(), 1);
+  EXPECT_EQ(answer.snapshot.event_loops(0).slow(), 3U);
+  ASSERT_EQ(answer.snapshot.findings_size(), 1) << answer.findings;
+  EXPECT_THAT(answer.findings, HasSubstr("EVENT_LOOP_BLOCKED "));
+  EXPECT_THAT(answer.findings, HasSubstr(" x syscall 'clock_nanosleep' at " +
+                                         Place(name, "blocks") + " in task report"));
+  target.Signal(SIGKILL);
+  target.Wait(std::chrono::seconds(10));
+  // "Executing <Task finished name='report' coro=<fetch_report() done, ...> took 0.151 seconds"
+  int reported = 0;
+  for (const std::string& line : SplitLines(target.error())) {
+    if (line.starts_with("Executing <Task finished name='report'")) ++reported;
+  }
+  EXPECT_EQ(reported, 3) << target.error();
+}
+
+TEST(Article, ALoopThatAwaitsIsNotBlocked) {
+  Child target(Program("blocked_loop", {"--awaited"}));
+  target.ReadUntil("READY", std::chrono::seconds(30));
+  ExpectAnswer(TraceOf(target), kNothing, "");
 }
 
 // Nobody waits for anybody, so nobody is accused of that. Which updates are lost is not found yet.

@@ -96,6 +96,26 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options) {
   command.add_option("--without-kernel-feature", options.without)->group("");
 }
 
+void AddLoopOption(CLI::App& command, DurationNs& loop_block) {
+  constexpr DurationNs kMin = 5 * kMillisecond;
+  command
+      .add_option_function<std::string>(
+          "--loop-block",
+          [&loop_block](const std::string& text) {
+            if (text == "off") {
+              loop_block = 0;
+              return;
+            }
+            const Result<DurationNs> parsed = ParseDuration(text);
+            if (!parsed) throw CLI::ValidationError(parsed.error().message);
+            if (*parsed < kMin) throw CLI::ValidationError("--loop-block: 5ms or longer, or off");
+            loop_block = *parsed;
+          },
+          "From which length on an iteration of an event loop is told (default 100ms); off:\n"
+          "none is. Of the processes that -p and its kin name")
+      ->type_name("DURATION|off");
+}
+
 void AddWaitOptions(CLI::App& command, WaitOptions& options) {
   AddDuration(command, "--min-wait", options.min_wait,
               "From which length on who waited, and where, is kept (default 1ms)");

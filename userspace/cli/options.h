@@ -26,6 +26,9 @@ struct TargetOptions {
   std::vector<std::string> without;  // kernel features to pretend absent
 };
 
+// As asyncio's debug mode has it (loop.slow_callback_duration).
+inline constexpr DurationNs kDefaultLoopBlock = 100 * kMillisecond;
+
 // How waits are followed as they happen.
 struct WaitOptions {
   DurationNs min_wait = kMillisecond;
@@ -47,6 +50,8 @@ void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes);
 void AddTargetOptions(CLI::App& command, TargetOptions& options);
 // Adds --min-wait, --stack-size, --ring-size, --max-locks and --max-overhead.
 void AddWaitOptions(CLI::App& command, WaitOptions& options);
+// Adds --loop-block; 0 is "off".
+void AddLoopOption(CLI::App& command, DurationNs& loop_block);
 // Adds --format text|json and its short form --json.
 void AddFormatOptions(CLI::App& command, OutputOptions& options);
 // Adds an option that takes a duration.

@@ -73,7 +73,12 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
     if (Status status = session->StartWaits(options, waits); !status) return Fail(status.error());
   }
 
+  if (options.steady && options.loop_block > 0 && !target.filter.empty()) {
+    session->StartLoops(*features, options.loop_block);
+  }
+
   ObserverOptions observer;
+  observer.loop_block = options.loop_block;
   observer.filter = target.filter;
   observer.all_waits = options.all_waits;
   observer.exclusive_classes.insert(observer.exclusive_classes.end(),
@@ -91,6 +96,26 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   session->observer_ = std::make_unique<Observer>(*session->sweeper_, *session->reader_,
                                                   session->history_, std::move(observer));
   return session;
+}
+
+// Without it a trace is worth having all the same.
+void Session::StartLoops(const KernelFeatures& features, DurationNs threshold) {
+  Result<LoopsPlan> plan = PlanLoops(features);
+  Result<std::unique_ptr<LoopTracer>> tracer = Fail(ErrorCode::kUnsupported, "");
+  if (plan) {
+    plan->threshold = threshold;
+    tracer = LoopTracer::Load(*plan);
+  }
+  if (!tracer) {
+    degradations_.push_back(plan ? tracer.error().message : plan.error().message);
+    return;
+  }
+  loop_tracer_ = std::move(*tracer);
+  loops_ = std::make_unique<LoopWatch>(*loop_tracer_, *reader_, threshold, target_.long_wait);
+}
+
+std::string Session::LoopsBanner() const {
+  return fmt::format("timing event loops by {}", ToString(loop_tracer_->way()));
 }
 
 Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& features) {
@@ -141,14 +166,26 @@ std::string Session::WaitsBanner() const {
 Result<Answer> Session::Look() {
   Result<Observation> observation = observer_->Look();
   if (!observation) return Fail(observation.error());
-  Answer answer;
-  answer.observation = std::move(*observation);
-  answer.observation.host = host_;
-  answer.observation.tool_version = ToolVersion();
-  auto& degradations = answer.observation.degradations;
+  observation->host = host_;
+  observation->tool_version = ToolVersion();
+  auto& degradations = observation->degradations;
   degradations.insert(degradations.begin(), degradations_.begin(), degradations_.end());
   const std::vector<std::string> since = sweeper_->degradations();
   degradations.insert(degradations.end(), since.begin(), since.end());
+  if (loops_) last_look_ = *observation;
+  return Conclude(std::move(*observation));
+}
+
+Result<Answer> Session::LookAtLoops() { return Conclude(last_look_); }
+
+Result<Answer> Session::Conclude(Observation observation) {
+  if (loops_) {
+    if (Status status = loops_->AddTo(observation, MonotonicNow()); !status) {
+      return Fail(status.error());
+    }
+  }
+  Answer answer;
+  answer.observation = std::move(observation);
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
   detect.stuck_task = target_.stuck_task;

@@ -8,12 +8,14 @@
 
 #include "base/result.h"
 #include "cli/options.h"
+#include "kernel/loops.h"
 #include "kernel/sweep.h"
 #include "kernel/waits.h"
 #include "model/finding.h"
 #include "model/observation.h"
 #include "observe/contention_observer.h"
 #include "observe/history.h"
+#include "observe/loop_watch.h"
 #include "observe/observer.h"
 #include "reader/reader.h"
 #include "track/unmoved_tasks.h"
@@ -32,6 +34,7 @@ struct SessionOptions {
   TargetOptions target;
   bool all_waits = false;
   DurationNs verdict_pause = 0;
+  DurationNs loop_block = 0;                        // 0: event loops are not asked about
   bool steady = false;                              // observer().Watch() will be called many times
   std::optional<WaitOptions> waits = std::nullopt;  // set: waits are followed as they happen, too
 };
@@ -44,7 +47,15 @@ class Session {
 
   // One look, with its findings.
   Result<Answer> Look();
+  // What the last look saw, with what event loops did since: costs no look, which would keep the
+  // reader from catching them.
+  Result<Answer> LookAtLoops();
   Observer& observer() { return *observer_; }
+
+  // nullptr: event loops are not followed. Only steady sessions with a filter do.
+  LoopWatch* loops() { return loops_.get(); }
+  // "timing event loops by fentry".
+  [[nodiscard]] std::string LoopsBanner() const;
 
   // The rest only with SessionOptions::waits. What was counted since contention().Begin().
   Result<Observation> Contention();
@@ -59,6 +70,8 @@ class Session {
 
  private:
   Session() = default;
+  Result<Answer> Conclude(Observation observation);
+  void StartLoops(const KernelFeatures& features, DurationNs threshold);
   Status StartWaits(const SessionOptions& options, const WaitsPlan& plan);
 
   TargetOptions target_;
@@ -70,6 +83,9 @@ class Session {
   History history_;
   UnmovedTasks unmoved_;
   std::unique_ptr<Observer> observer_;
+  std::unique_ptr<LoopTracer> loop_tracer_;
+  std::unique_ptr<LoopWatch> loops_;
+  Observation last_look_;  // without loops_; only where there are any
   std::unique_ptr<WaitTracer> waits_;
   std::unique_ptr<ContentionObserver> contention_;
 };

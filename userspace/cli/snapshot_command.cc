@@ -17,6 +17,7 @@ struct SnapshotOptions {
   std::string file;
   bool write_file = true;
   bool all = false;
+  DurationNs loop_block = kDefaultLoopBlock;
 };
 
 // Somebody on CPU is watched this long before "spinning" is said of him.
@@ -30,8 +31,10 @@ std::string FileFor(const SnapshotOptions& options, const Answer& answer) {
 }
 
 int Run(const SnapshotOptions& options) {
-  Result<std::unique_ptr<Session>> session = Session::Start(
-      {.target = options.target, .all_waits = options.all, .verdict_pause = kVerdictPause});
+  Result<std::unique_ptr<Session>> session = Session::Start({.target = options.target,
+                                                             .all_waits = options.all,
+                                                             .verdict_pause = kVerdictPause,
+                                                             .loop_block = options.loop_block});
   if (!session) return PrintError(session.error());
   const Result<Answer> answer = (*session)->Look();
   if (!answer) return PrintError(answer.error());
@@ -66,6 +69,7 @@ Command AddSnapshotCommand(CLI::App& app, bool write_file) {
       write_file ? "Say what hangs and why, now, and write a snapshot file for the ticket"
                  : "The same without a file");
   AddTargetOptions(*command, options->target);
+  AddLoopOption(*command, options->loop_block);
   AddFormatOptions(*command, options->output);
   if (write_file) {
     command

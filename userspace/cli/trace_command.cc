@@ -14,6 +14,7 @@
 #include "detect/detect.h"
 #include "model/names.h"
 #include "render/contention_text.h"
+#include "render/loop_text.h"
 #include "snapshot/file.h"
 #include "snapshot/snapshot.h"
 #include "track/finding_tracker.h"
@@ -28,14 +29,15 @@ struct TraceOptions {
   DurationNs duration = 0;  // 0: until interrupted
   std::string file;
   bool waits = false;
+  DurationNs loop_block = kDefaultLoopBlock;
   WaitOptions wait_options;
 };
 
 constexpr DurationNs kMinInterval = 10 * kMillisecond;
 constexpr DurationNs kWaitsStep = 100 * kMillisecond;
 
-std::string ClockTime(const Observation& observation) {
-  const time_t seconds = (observation.end + observation.realtime_offset) / kSecond;
+std::string ClockTime() {
+  const time_t seconds = time(nullptr);
   tm local{};
   localtime_r(&seconds, &local);
   return fmt::format("{:02}:{:02}:{:02}", local.tm_hour, local.tm_min, local.tm_sec);
@@ -47,7 +49,8 @@ class Trace {
 
   int Run() {
     const Interrupts interrupts;
-    SessionOptions how{.target = options_.target, .steady = true};
+    SessionOptions how{
+        .target = options_.target, .loop_block = options_.loop_block, .steady = true};
     if (options_.waits) how.waits = options_.wait_options;
     Result<std::unique_ptr<Session>> session = Session::Start(how);
     if (!session) return PrintError(session.error());
@@ -76,8 +79,16 @@ class Trace {
  private:
   Status FirstLook() {
     if (Status status = Look(); !status) return status;
+    if (Status status = FollowLoops(); !status) return status;
+    if (session_->loops() != nullptr) fmt::print(stderr, "{}\n", session_->LoopsBanner());
     if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
     return SaveHangs(changes_.appeared);
+  }
+
+  // Those of the processes that the filter names by now.
+  Status FollowLoops() {
+    LoopWatch* loops = session_->loops();
+    return loops == nullptr ? Status() : loops->Select(session_->observer().selected());
   }
 
   Status BeginWaits() {
@@ -87,15 +98,21 @@ class Trace {
     return {};
   }
 
-  // Takes in the waits that end meanwhile. True if a signal came.
+  // Takes in the waits that end meanwhile, and looks at the event loops. True if a signal came.
   Result<bool> Pause(const Interrupts& interrupts, DurationNs pause) {
-    if (!options_.waits) return interrupts.Wait(pause);
+    LoopWatch* const loops = session_->loops();
+    if (!options_.waits && loops == nullptr) return interrupts.Wait(pause);
+    const DurationNs step = loops != nullptr ? loops->interval() : kWaitsStep;
     const TimeNs end = MonotonicNow() + pause;
     // What waits cost is no reason to sweep less often.
     const DurationNs cpu_before = ProcessCpuTime() + session_->reader_cpu();
     for (DurationNs left = pause; left > 0; left = end - MonotonicNow()) {
-      if (interrupts.Wait(0)) return true;
-      if (Status status = session_->contention().Step(std::min(left, kWaitsStep)); !status) {
+      if (interrupts.Wait(options_.waits ? 0 : std::min(left, step))) return true;
+      if (loops != nullptr) {
+        if (Status status = loops->Step(); !status) return Fail(status.error());
+      }
+      if (!options_.waits) continue;
+      if (Status status = session_->contention().Step(std::min(left, step)); !status) {
         return Fail(status.error());
       }
       for (const std::string& line : session_->contention().TakeNews()) {
@@ -111,8 +128,13 @@ class Trace {
     const Result<bool> changed = session_->observer().Watch(pacer_.interval());
     if (!changed) return Fail(changed.error());
     ++sweeps_;
-    if (*changed) {
-      if (Status status = Look(); !status) return status;
+    if (Status status = FollowLoops(); !status) return status;
+    LoopWatch* const loops = session_->loops();
+    const bool news = loops != nullptr && loops->TakeNews();
+    if (*changed || news) {
+      if (Status status = *changed ? Look() : TakeIn(session_->LookAtLoops()); !status) {
+        return status;
+      }
       if (Status status = PrintChanges(); !status) return status;
       if (Status status = SaveHangs(changes_.appeared); !status) return status;
     }
@@ -122,10 +144,13 @@ class Trace {
   }
 
   Status Look() {
-    Result<Answer> answer = session_->Look();
+    ++looks_;
+    return TakeIn(session_->Look());
+  }
+
+  Status TakeIn(Result<Answer> answer) {
     if (!answer) return Fail(answer.error());
     last_ = std::move(*answer);
-    ++looks_;
     changes_ = tracker_.Update(last_.findings, last_.observation);
     for (const std::size_t index : changes_.appeared) {
       told_ += 1;
@@ -147,10 +172,11 @@ class Trace {
     Answer answer;
     answer.observation = last_.observation;
     answer.observation.contention = {};
+    answer.observation.loops.loops.clear();
     for (Process& process : answer.observation.processes) process.selected = false;
     for (const std::size_t index : news) answer.findings.push_back(last_.findings[index]);
     if (options_.output.format == "text") {
-      if (Status status = PrintText("\n" + ClockTime(last_.observation) + "\n"); !status) {
+      if (Status status = PrintText("\n" + ClockTime() + "\n"); !status) {
         return status;
       }
     }
@@ -171,9 +197,9 @@ class Trace {
     if (!who.empty()) {
       who = fmt::format(" of thread{} {}", ended.actors.size() == 1 ? "" : "s", who);
     }
-    return PrintText(fmt::format("\n{}\nENDED  {}{} after {}\n", ClockTime(last_.observation),
-                                 ToString(ended.kind), who,
-                                 FormatDuration(ended.last_seen - ended.since)));
+    return PrintText(
+        fmt::format("\n{}\nENDED  {}{} after {}\n", ClockTime(), ToString(ended.kind), who,
+                    FormatDuration(std::max<DurationNs>(0, ended.last_seen - ended.since))));
   }
 
   // A file for each hang, at once: the process may be restarted before anybody looks.
@@ -214,6 +240,9 @@ class Trace {
   }
 
   int Finish() {
+    if (session_->loops() != nullptr) {
+      if (Status status = session_->loops()->Step(); !status) return PrintError(status.error());
+    }
     // The last state, so that the file and the summary speak of the end and not of the last change.
     if (Status status = Look(); status) {
       if (Status printed = PrintChanges(); !printed) return PrintError(printed.error());
@@ -233,11 +262,18 @@ class Trace {
     return PrintText("\n" + RenderContention(last_.observation, {}, render));
   }
 
+  Status PrintLoops() {
+    if (session_->loops() == nullptr || options_.output.format != "text") return {};
+    const std::string text = RenderLoops(last_.observation, {});
+    return text.empty() ? Status() : PrintText("\n" + text);
+  }
+
   int Summarize() {
     if (!options_.file.empty()) {
       if (Status status = Save(options_.file); !status) return PrintError(status.error());
     }
     if (Status status = PrintContention(); !status) return PrintError(status.error());
+    if (Status status = PrintLoops(); !status) return PrintError(status.error());
     const DurationNs wall = std::max<DurationNs>(1, MonotonicNow() - begin_);
     const DurationNs cpu = ProcessCpuTime() + session_->reader_cpu();
     const std::string summary = fmt::format(
@@ -275,6 +311,7 @@ class Trace {
 Command AddTraceCommand(CLI::App& app) {
   auto options = std::make_shared<TraceOptions>();
   AddTargetOptions(app, options->target);
+  AddLoopOption(app, options->loop_block);
   AddFormatOptions(app, options->output);
   AddDuration(app, "-i,--interval", options->interval, "Between two sweeps (default 250ms)");
   AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");

@@ -56,5 +56,6 @@ std::vector<Finding> DetectHotLocks(DetectContext& context);
 std::vector<Finding> DetectSharedUses(DetectContext& context);
 std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);
 std::vector<Finding> DetectNeverAwaited(DetectContext& context);
+std::vector<Finding> DetectBlockedLoops(DetectContext& context);
 
 }  // namespace ct

@@ -14,7 +14,7 @@ using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {
     DetectDeadlocks,      DetectAbandonedLocks,      DetectClosedWorlds, DetectPoolLeaks,
     DetectExhaustedPools, DetectLongWaits,           DetectStuckTasks,   DetectHotLocks,
-    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited};
+    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited, DetectBlockedLoops};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {

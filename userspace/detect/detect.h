@@ -20,11 +20,11 @@ struct DetectOptions {
   std::uint32_t hot_lock_waiters = 8;
 };
 
-// Deadlocks first, then abandoned locks, pools, long waits, stuck tasks, hot locks and what nobody takes care
-// of; within a kind by the number of actors it blocks. Each hang is one finding: who is part of
-// one, or behind it, is not told again by a lesser one. With a filter (Observation::filter) only
-// findings that concern a selected process. Tolerates malformed observations. Findings index into
-// `observation`.
+// Deadlocks first, then abandoned locks, pools, long waits, stuck tasks, hot locks, what nobody
+// takes care of and blocked event loops; within a kind by the number of actors it blocks. Each hang
+// is one finding: who is part of one, or behind it, is not told again by a lesser one. With a
+// filter (Observation::filter) only findings that concern a selected process. Tolerates malformed
+// observations. Findings index into `observation`.
 std::vector<Finding> Detect(const Observation& observation, const DetectOptions& options = {});
 
 // Members and those behind them.

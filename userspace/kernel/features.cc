@@ -166,17 +166,36 @@ const char* ToString(AttachWay way) {
   return "tracepoint";
 }
 
+namespace {
+
+Status NeedRingBuffer(const KernelFeatures& features) {
+  if (features.ring_buffer) return {};
+  return Fail(ErrorCode::kUnsupported,
+              "this kernel has no BPF ring buffer (it came with Linux 5.8)");
+}
+
+// Those of `ways` that are not forced away.
+std::vector<AttachWay> WaysLeft(const KernelFeatures& features, std::vector<AttachWay> ways) {
+  std::erase_if(ways, [&](AttachWay way) {
+    return std::find(features.without.begin(), features.without.end(), ToString(way)) !=
+           features.without.end();
+  });
+  return ways;
+}
+
+}  // namespace
+
+Result<LoopsPlan> PlanLoops(const KernelFeatures& features) {
+  if (Status status = NeedRingBuffer(features); !status) return Fail(status.error());
+  LoopsPlan plan;
+  plan.ways = WaysLeft(features, {AttachWay::kFentry, AttachWay::kTracepoint});
+  return plan;
+}
+
 Result<WaitsPlan> PlanWaits(const KernelFeatures& features) {
-  if (!features.ring_buffer) {
-    return Fail(ErrorCode::kUnsupported,
-                "this kernel has no BPF ring buffer (it came with Linux 5.8)");
-  }
+  if (Status status = NeedRingBuffer(features); !status) return Fail(status.error());
   WaitsPlan plan;
-  for (const AttachWay way : {AttachWay::kFentry, AttachWay::kKprobe, AttachWay::kTracepoint}) {
-    const bool without = std::find(features.without.begin(), features.without.end(),
-                                   ToString(way)) != features.without.end();
-    if (!without) plan.ways.push_back(way);
-  }
+  plan.ways = WaysLeft(features, {AttachWay::kFentry, AttachWay::kKprobe, AttachWay::kTracepoint});
   plan.task_storage = features.task_storage;
   plan.preallocate = !features.map_allocator;
   return plan;

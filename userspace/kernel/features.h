@@ -70,4 +70,12 @@ struct WaitsPlan {
 };
 Result<WaitsPlan> PlanWaits(const KernelFeatures& features);
 
+// How the iterations of event loops are timed: fentry, else tracepoints. No kprobes: each thread
+// that sleeps in its selector would take one of the instances of a kretprobe for as long.
+struct LoopsPlan {
+  std::vector<AttachWay> ways;                // to be tried in this order
+  DurationNs threshold = 100 * kMillisecond;  // shorter iterations are only counted
+};
+Result<LoopsPlan> PlanLoops(const KernelFeatures& features);
+
 }  // namespace ct

@@ -13,9 +13,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <linux/futex.h>
-#include <linux/perf_event.h>
 #include <sys/syscall.h>
 
+#include "kernel/attach.h"
 #include "kernel/libbpf_log.h"
 #include "kernel/syscall_counter.h"
 #include "kernel/time_order.h"
@@ -35,15 +35,6 @@ struct SkeletonDeleter {
   void operator()(waits_bpf* skeleton) const { waits_bpf__destroy(skeleton); }
 };
 using Skeleton = std::unique_ptr<waits_bpf, SkeletonDeleter>;
-
-struct RingDeleter {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
-
-struct LinkDeleter {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-using Link = std::unique_ptr<bpf_link, LinkDeleter>;
 
 // A program of one way of attaching.
 struct Hook {
@@ -79,21 +70,6 @@ constexpr std::array kHooks = {
 
 // Called on waking and at a thread's end, whatever the way.
 constexpr std::array kAlways = {"ct_waking", "ct_exit"};
-
-// Attaches as libbpf would, but without looking for tracefs where it may not be mounted.
-Result<Link> AttachTracepoint(bpf_program* program, std::uint64_t event) {
-  perf_event_attr attributes{};
-  attributes.type = PERF_TYPE_TRACEPOINT;
-  attributes.size = sizeof(attributes);
-  attributes.config = event;
-  UniqueFd file(static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1 /* any process */, 0,
-                                         -1 /* no group */, PERF_FLAG_FD_CLOEXEC)));
-  if (!file.ok()) return FailErrno("opening a tracepoint", errno);
-  Link link(bpf_program__attach_perf_event(program, file.get()));
-  if (!link) return LoadError("attaching to a tracepoint", -errno);
-  static_cast<void>(file.Release());  // the link's now
-  return link;
-}
 
 // Nanoseconds a call, of this thread.
 struct LoopTimes {
@@ -366,7 +342,7 @@ class BpfWaitTracer final : public WaitTracer {
   std::vector<std::string> degradations_;
   std::vector<Link> links_;
   std::vector<int> programs_;  // of links_
-  std::unique_ptr<ring_buffer, RingDeleter> ring_;
+  Ring ring_;
   std::unordered_set<pid_t> selected_;
   TimeOrder<WaitSample, &WaitSample::end> order_;
   std::uint64_t received_ = 0;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/edge.h"
+#include "model/event_loop.h"
 
 namespace ct {
 
@@ -23,6 +24,7 @@ enum class FindingKind : std::uint8_t {
   kThreadLocalInTasks,
   kSwallowedException,
   kNeverAwaited,
+  kEventLoopBlocked,
 };
 
 // Whether it ends without help.
@@ -60,6 +62,9 @@ struct Finding {
   // LONG_WAIT: the waits from the oldest waiter to the root, and the root.
   std::vector<RingStep> chain;
   ActorIndex root = kNoIndex;
+  // EVENT_LOOP_BLOCKED: the iterations that are one finding, the longest first; the member is the
+  // loop's thread.
+  std::vector<LoopBlockIndex> loop_blocks;
 
   // SWALLOWED_EXCEPTION: those of one type from one place.
   std::vector<SwallowedIndex> exceptions;

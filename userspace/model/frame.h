@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ct {
@@ -49,6 +50,10 @@ struct Frame {
   auto operator<=>(const Frame&) const = default;
 };
 
+// Python's own library lies in lib/python3.N/, installed packages below it.
+bool IsPythonPackage(std::string_view file);
+bool IsPythonLibrary(std::string_view file);
+
 // Why a stack ends where it ends. Only kComplete may be read as "the whole stack".
 enum class StackEnd : std::uint8_t {
   kComplete,  // the last frame's return address is undefined: the thread's start
@@ -64,5 +69,9 @@ struct Stack {
   StackEnd end = StackEnd::kNotRead;
   auto operator<=>(const Stack&) const = default;
 };
+
+// The innermost frame of Python code that is the program's own; else of an installed package; else
+// the innermost of all; nullptr of an empty stack.
+const Frame* OwnPythonFrame(const Stack& stack);
 
 }  // namespace ct

@@ -172,6 +172,28 @@ const char* ToString(Verdict verdict) {
   return "unknown";
 }
 
+const char* ToString(BlockCause cause) {
+  switch (cause) {
+    case BlockCause::kUnknown:
+      return "cause not known";
+    case BlockCause::kPython:
+      return "Python CPU";
+    case BlockCause::kNative:
+      return "C code";
+    case BlockCause::kSyscall:
+      return "system call";
+    case BlockCause::kLock:
+      return "lock";
+    case BlockCause::kGil:
+      return "GIL";
+    case BlockCause::kGarbage:
+      return "garbage collection";
+    case BlockCause::kStopped:
+      return "stopped";
+  }
+  return "cause not known";
+}
+
 const char* ToString(FindingKind kind) {
   switch (kind) {
     case FindingKind::kDeadlock:
@@ -198,6 +220,8 @@ const char* ToString(FindingKind kind) {
       return "SWALLOWED_EXCEPTION";
     case FindingKind::kNeverAwaited:
       return "NEVER_AWAITED";
+    case FindingKind::kEventLoopBlocked:
+      return "EVENT_LOOP_BLOCKED";
   }
   return "LONG_WAIT";
 }

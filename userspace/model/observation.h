@@ -10,6 +10,7 @@
 #include "model/actor.h"
 #include "model/contention.h"
 #include "model/edge.h"
+#include "model/event_loop.h"
 #include "model/forgotten.h"
 #include "model/frame.h"
 #include "model/resource.h"
@@ -76,6 +77,7 @@ struct Observation {
   std::vector<Stack> stacks;
   std::vector<Module> modules;
   Contention contention;  // where waits were counted
+  LoopActivity loops;     // where event loops were asked about
   std::vector<SwallowedException> swallowed_exceptions;
   std::vector<NeverAwaited> never_awaited;
   // Runtimes were searched for those two in this look; not in every look of a trace. Not in files.

@@ -1,7 +1,5 @@
 #include "observe/builder.h"
 
-#include <seccomp.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <map>
@@ -13,6 +11,7 @@
 #include "base/text.h"
 #include "observe/lock_owner.h"
 #include "observe/process_row.h"
+#include "observe/syscall_name.h"
 #include "observe/verdict.h"
 
 namespace ct {
@@ -20,14 +19,6 @@ namespace ct {
 namespace {
 
 bool IsLockLike(const WaitReading& reading) { return reading.purpose != WaitPurpose::kEvent; }
-
-std::string SyscallName(std::int64_t number) {
-  const std::unique_ptr<char, decltype(&free)> name(
-      seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, static_cast<int>(number)), &free);
-  if (name) return name.get();
-  if (number == 455) return "futex_wait";  // Linux 6.7, newer than libseccomp 2.5
-  return "syscall " + std::to_string(number);
-}
 
 // A target may ask for any timeout; one beyond the end of time never comes.
 std::optional<TimeNs> After(TimeNs time, DurationNs duration) {

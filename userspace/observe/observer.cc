@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+#include "observe/loop_state.h"
 #include "observe/python_builder.h"
 #include "observe/python_forgotten.h"
 #include "observe/python_reading.h"
@@ -84,6 +85,49 @@ void AddPythonOf(pid_t pid, const PythonLook& python, const PythonPoolAges& pool
     return loop;
   };
   AddPython(python, place, observation);
+}
+
+char StateLetter(const TaskSample& task) {
+  switch (task.state) {
+    case RunState::kRunning:
+    case RunState::kRunnable:
+      return 'R';
+    case RunState::kSleeping:
+      return 'S';
+    case RunState::kUninterruptible:
+      return 'D';
+    case RunState::kUnknown:
+    case RunState::kExited:
+      return 0;
+    default:
+      return 'T';
+  }
+}
+
+void AddLoopStatesOf(const PythonLook& python, const LoopStatePlace& times, const SweepIndex& first,
+                     const SweepIndex& second, Observation& observation) {
+  LoopStatePlace place = times;
+  place.thread = [&](const PythonThread& thread) {
+    LoopStatePlace::Thread loop;
+    const TaskSample* before = first.ByTid(thread.host_tid);
+    const TaskSample* now = second.ByTid(thread.host_tid);
+    if (before == nullptr || now == nullptr) return loop;
+    if (SleptThrough(*before, *now)) loop.slept_since = now->off_cpu_since;
+    loop.ran = now->cpu_time - before->cpu_time;
+    loop.activity.state = StateLetter(*now);
+    if (now->asleep) {
+      loop.activity.syscall = now->syscall;
+      loop.activity.arguments = now->arguments;
+    }
+    for (std::size_t i = 0; i < observation.actors.size(); ++i) {
+      const Actor& actor = observation.actors[i];
+      if (actor.kind != ActorKind::kThread || actor.id != now->id) continue;
+      loop.actor = static_cast<ActorIndex>(i);
+      loop.activity.object = actor.syscall.object;
+    }
+    return loop;
+  };
+  AddLoopStates(python, place, observation);
 }
 
 bool HasRestlessPython(const RawLook& look) {
@@ -242,7 +286,11 @@ Result<Observation> Observer::Look() {
   for (const auto& [pid, python] : look->python) {
     pool_ages_[pid].Update(python);
     AddPythonOf(pid, python, pool_ages_[pid], first, second, observation);
+    if (options_.loop_block == 0) continue;
+    AddLoopStatesOf(python, {options_.loop_block, look->first.begin, look->second.end, {}}, first,
+                    second, observation);
   }
+  if (!look->python.empty()) observation.loops.threshold = options_.loop_block;
   Search(*look, observation);
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);

@@ -36,6 +36,8 @@ struct ObserverOptions {
   DurationNs search_interval = 0;
   // With a filter and somebody on CPU: how long to watch before saying "spinning".
   DurationNs verdict_pause = 0;
+  // From which length on an event loop that stands is told; 0: never.
+  DurationNs loop_block = 0;
   // Where waits are followed: who was given which lock last. May be empty.
   std::function<GivenLocks()> given_locks;
 };
@@ -52,6 +54,9 @@ class Observer {
   // For a loop: one cheap sweep. True if something near a lock has changed since the last Look, so
   // that another is worth its cost.
   Result<bool> Watch(DurationNs settle);
+
+  // The processes that the filter named so far.
+  [[nodiscard]] const std::unordered_set<pid_t>& selected() const { return selected_; }
 
  private:
   Result<RawLook> LookOnce();

@@ -15,8 +15,9 @@ namespace ct {
 struct PythonLook {
   PythonProcess first;
   PythonProcess second;
-  TimeNs begin = 0;  // the first had been read: what it shows began before
-  TimeNs end = 0;    // after the second
+  TimeNs begin = 0;         // the first had been read: what it shows began before
+  TimeNs second_begin = 0;  // before the second
+  TimeNs end = 0;           // after it
 };
 
 // True if both show the same stack, waiting for the same until the same deadline. A task that has

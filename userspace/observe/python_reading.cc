@@ -34,9 +34,11 @@ void BeginPython(Reader& reader, const std::vector<std::string>& exclusive_class
 
 void EndPython(Reader& reader, const std::vector<std::string>& exclusive_classes, RawLook& look) {
   for (auto entry = look.python.begin(); entry != look.python.end();) {
+    const TimeNs begin = MonotonicNow();
     ProcessRead answer = Read(reader, entry->first, exclusive_classes);
     look.losses.insert(look.losses.end(), answer.losses.begin(), answer.losses.end());
     if (answer.python) {
+      entry->second.second_begin = begin;
       entry->second.second = std::move(*answer.python);
       entry->second.end = MonotonicNow();
       ++entry;

@@ -1,5 +1,6 @@
 #include "reader/python_protocol.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -92,6 +93,7 @@ class Splitter {
     to.set_size(gil.size);
     to.set_held(gil.held);
     to.set_holder(gil.holder);
+    to.set_collecting(gil.collecting);
   }
 
   void Add(const PythonLock& lock) {
@@ -172,11 +174,27 @@ class Splitter {
     to.set_asleep(thread.asleep);
     to.set_switches(thread.switches);
     AddUses(thread.uses, to);
+    to.set_task_name(thread.task_name);
+    to.set_instruction(thread.instruction);
+    to.set_at_one_instruction(thread.at_one_instruction);
+    to.set_moved(thread.moved);
+    if (thread.iteration_began) to.set_iteration_began(*thread.iteration_began);
+    if (thread.activity) Add(*thread.activity, *to.mutable_activity());
     to.set_name(thread.name);
     to.set_timed(thread.timed);
     if (thread.deadline) to.set_deadline(*thread.deadline);
     return AddFrames(thread.frames, *to.mutable_frames()) +
            Add(thread.waits_for, *to.mutable_waits_for());
+  }
+
+  static void Add(const ThreadActivity& activity, wire::ThreadActivity& to) {
+    to.set_state(static_cast<unsigned char>(activity.state));
+    to.set_syscall(activity.syscall);
+    to.mutable_arguments()->Assign(activity.arguments.begin(), activity.arguments.end());
+    to.set_object(activity.object);
+    to.set_cpu_ns(activity.cpu);
+    to.set_queued_ns(activity.queued);
+    to.set_read_at_ns(activity.read_at);
   }
 
   std::size_t Add(const PythonTask& task) {
@@ -324,6 +342,25 @@ PythonThread PythonIntake::TakeThread(const Part& part, const wire::PythonThread
   thread.running_loop = from.running_loop();
   thread.running_task = from.running_task();
   thread.uses = TakeUses(part, from.uses());
+  thread.task_name = Text(from.task_name());
+  thread.instruction = from.instruction();
+  thread.at_one_instruction = from.at_one_instruction();
+  thread.moved = from.moved();
+  if (from.has_iteration_began()) thread.iteration_began = from.iteration_began();
+  if (from.has_activity()) {
+    const wire::ThreadActivity& row = from.activity();
+    ThreadActivity& activity = thread.activity.emplace();
+    activity.state = static_cast<char>(row.state() & 0x7f);
+    activity.syscall = row.syscall();
+    std::copy_n(row.arguments().begin(),
+                std::min<std::size_t>(static_cast<std::size_t>(row.arguments_size()),
+                                      activity.arguments.size()),
+                activity.arguments.begin());
+    activity.object = Text(row.object());
+    activity.cpu = row.cpu_ns();
+    activity.queued = row.queued_ns();
+    activity.read_at = row.read_at_ns();
+  }
   thread.waits_for = TakeAwait(part, from.waits_for());
   thread.timed = from.timed();
   if (from.has_deadline()) thread.deadline = from.deadline();
@@ -406,7 +443,8 @@ Status PythonIntake::Take(const Part& part) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
     }
     for (const wire::PythonGil& gil : part.gils()) {
-      process_->gils.push_back({gil.address(), gil.size(), gil.held(), gil.holder()});
+      process_->gils.push_back(
+          {gil.address(), gil.size(), gil.held(), gil.holder(), gil.collecting()});
     }
     for (const wire::PythonLock& lock : part.locks()) {
       process_->locks.push_back({lock.address(), lock.locked(), lock.keeps_owner(), lock.owner()});

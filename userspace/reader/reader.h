@@ -95,7 +95,11 @@ struct ProcessToRead {
   // heap.
   bool want_forgotten = false;
   std::vector<std::string> exclusive_classes;  // see PythonOptions
-  std::vector<MappedFile> files;               // does it map these?
+  // Of its interpreter only the threads, what they run, and what these (host tids) do just now:
+  // cheap enough to be asked for many times a second.
+  bool want_loops = false;
+  std::vector<pid_t> loop_threads;
+  std::vector<MappedFile> files;  // does it map these?
 };
 
 struct ThreadRead {

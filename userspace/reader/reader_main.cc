@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "locks/guard_scan.h"
+#include "reader/loop_reading.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
@@ -235,6 +237,10 @@ class Server {
         return status;
       }
     }
+    if (request.want_loops) {
+      const auto process = ReadLoops(**target, request.loop_threads);
+      if (Status status = SendPython(process, message.id(), response); !status) return status;
+    }
     return Finish(response);
   }
 
@@ -254,16 +260,27 @@ class Server {
                                                                PythonOptions options) {
     constexpr int kTries = 6;
     constexpr DurationNs kEnough = 200 * kMillisecond;
+    constexpr int kTriesToSeeItMove = 3;  // some 4 ms
     const TimeNs begin = MonotonicNow();
+    std::optional<PythonProcess> last;
     for (int i = 1;; ++i) {
       const ThreadSwitches before = ReadThreadSwitches(target.pid());
       options.futexes = FutexCallsOf(before);
       Result<std::optional<PythonProcess>> process = ReadPython(target, options);
       if (!process || !*process) return process;
       NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
-      if (HaveLoopsSlept(**process) || i == kTries || MonotonicNow() - begin > kEnough) {
-        return process;
+      const bool blocked = last && AreInOneIteration(*last, **process);
+      if (!blocked && !HaveLoopsSlept(**process) && i < kTries &&
+          MonotonicNow() - begin <= kEnough) {
+        last = std::move(*process);
+        continue;
       }
+      for (PythonThread& thread : (*process)->threads) {
+        if (blocked && thread.running_loop != 0 && !thread.asleep) {
+          SeeWhetherItMoves(target, kTriesToSeeItMove, thread);
+        }
+      }
+      return process;
     }
   }
 
@@ -271,8 +288,12 @@ class Server {
                       wire::ReadResponse& last) {
     PythonOptions options;
     options.exclusive_classes = request.exclusive_classes;
-    const Result<std::optional<PythonProcess>> process =
-        request.want_python ? ReadPythonAtRest(target, options) : ReadForgotten(target);
+    return SendPython(
+        request.want_python ? ReadPythonAtRest(target, options) : ReadForgotten(target), id, last);
+  }
+
+  Status SendPython(const Result<std::optional<PythonProcess>>& process, std::uint64_t id,
+                    wire::ReadResponse& last) {
     if (!process) {
       last.set_python_error(process.error().message);
       return {};

@@ -88,6 +88,11 @@ FutexCalls FutexCallsOf(const ThreadSwitches& threads) {
   return calls;
 }
 
+std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/status");
+  return ParseThreadStatus(tid, status);
+}
+
 ThreadSwitches ReadThreadSwitches(pid_t pid) {
   namespace fs = std::filesystem;
   ThreadSwitches threads;
@@ -97,8 +102,7 @@ ThreadSwitches ReadThreadSwitches(pid_t pid) {
        task.increment(error)) {
     if (threads.size() >= kMaxThreads) return {};
     const auto tid = LastNumber(task->path().filename().native());
-    std::ifstream status(task->path() / "status");
-    auto thread = tid ? ParseThreadStatus(static_cast<pid_t>(*tid), status) : std::nullopt;
+    auto thread = tid ? ReadThreadStatus(pid, static_cast<pid_t>(*tid)) : std::nullopt;
     if (!thread) continue;
     std::ifstream syscall(task->path() / "syscall");
     std::string line;
@@ -118,6 +122,17 @@ void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
     thread.switches = now->second.switches;
     thread.asleep = now->second.asleep && then->second == now->second;
   }
+}
+
+bool AreInOneIteration(const PythonProcess& before, const PythonProcess& now) {
+  return std::all_of(now.threads.begin(), now.threads.end(), [&](const PythonThread& thread) {
+    if (thread.running_loop == 0 || thread.asleep) return true;
+    return thread.iteration_began &&
+           std::any_of(before.threads.begin(), before.threads.end(), [&](const PythonThread& then) {
+             return then.address == thread.address &&
+                    then.iteration_began == thread.iteration_began;
+           });
+  });
 }
 
 bool HaveLoopsSlept(const PythonProcess& process) {

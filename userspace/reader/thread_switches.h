@@ -24,6 +24,7 @@ struct ThreadSwitch {
 };
 using ThreadSwitches = std::unordered_map<pid_t, ThreadSwitch>;  // by ns_tid
 
+std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid);
 // What /proc/PID/task/TID/status says; nullopt if that is not all there.
 std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status);
 
@@ -39,6 +40,10 @@ FutexCalls FutexCallsOf(const ThreadSwitches& threads);
 // Fills in PythonThread::host_tid and asleep.
 void NoteWhoSlept(const ThreadSwitches& before, const ThreadSwitches& after,
                   PythonProcess& process);
+
+// Every loop that did not sleep is in the middle of the same iteration in both: it will not sleep
+// soon.
+bool AreInOneIteration(const PythonProcess& before, const PythonProcess& now);
 
 // Every thread with an event loop slept.
 bool HaveLoopsSlept(const PythonProcess& process);

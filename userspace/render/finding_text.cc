@@ -12,6 +12,7 @@
 #include "model/names.h"
 #include "render/forgotten_text.h"
 #include "render/labels.h"
+#include "render/loop_text.h"
 #include "render/pool_text.h"
 #include "render/table.h"
 #include "render/words.h"
@@ -454,6 +455,7 @@ std::string FindingText(TextContext& context, const Finding& finding) {
       finding.kind == FindingKind::kNeverAwaited) {
     return ForgottenText(context, finding);
   }
+  if (finding.kind == FindingKind::kEventLoopBlocked) return BlockedLoopText(context, finding);
   return Writer(context, finding).Write();
 }
 

@@ -98,13 +98,6 @@ bool IsFrameworkFunction(std::string_view function) {
          kFrameworkFunctions.end();
 }
 
-// The standard library of Python lies in lib/python3.N/, installed packages below it.
-Ownership OwnershipOfPython(std::string_view file) {
-  if (file.find("-packages/") != std::string_view::npos) return Ownership::kLibrary;
-  const bool standard = file.find("/lib/python3") != std::string_view::npos;
-  return standard || file.starts_with("<frozen ") ? Ownership::kFramework : Ownership::kOwn;
-}
-
 std::string Unnamed(const Frame& frame, const Module* module) {
   if (module == nullptr) return fmt::format("code at {:#x}", frame.address);
   return fmt::format("{}+{:#x}", CleanText(BaseName(module->path), kMaxName), frame.module_offset);
@@ -115,7 +108,9 @@ std::string Unnamed(const Frame& frame, const Module* module) {
 Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
   if (frame.origin == FrameOrigin::kKernel || frame.function.empty()) return Ownership::kUnnamed;
   if (frame.origin == FrameOrigin::kPython) {
-    const Ownership ownership = OwnershipOfPython(frame.file);
+    Ownership ownership = Ownership::kOwn;
+    if (IsPythonLibrary(frame.file)) ownership = Ownership::kFramework;
+    if (IsPythonPackage(frame.file)) ownership = Ownership::kLibrary;
     return frame.of_pool ? std::min(ownership, Ownership::kLibrary) : ownership;
   }
   const Module* module = ModuleOf(frame, observation);

@@ -12,6 +12,7 @@
 #include "render/contention_text.h"
 #include "render/finding_text.h"
 #include "render/full_text.h"
+#include "render/loop_text.h"
 #include "render/words.h"
 
 namespace ct {
@@ -62,8 +63,9 @@ std::string NoFindings(const TextContext& context) {
     return fmt::format("{}  no finding in what could be seen: {}\n",
                        context.Paint("INCOMPLETE", kYellow), seen);
   }
-  return fmt::format("{}  {}: no deadlock, no abandoned lock, no long wait\n",
-                     context.Paint("NOTHING FOUND", kGreen), seen);
+  return fmt::format("{}  {}: no deadlock, no abandoned lock, no long wait{}\n",
+                     context.Paint("NOTHING FOUND", kGreen), seen,
+                     context.observation.loops.threshold != 0 ? ", no blocked event loop" : "");
 }
 
 std::set<const Process*> Involved(const TextContext& context, std::span<const Finding> findings) {
@@ -177,7 +179,7 @@ std::string RenderText(const Observation& observation, std::span<const Finding> 
   if (options.full || options.all) Append(text, WaitsText(context));
   if (options.full) Append(text, StacksText(context, findings));
   Append(text, contention);
-  const std::string tail = Verdicts(context, findings) + TailText(context);
+  const std::string tail = Verdicts(context, findings) + LoopsText(context) + TailText(context);
   if (findings.empty() && !options.full && !options.all && contention.empty()) return text + tail;
   Append(text, tail);
   return text;

@@ -28,6 +28,9 @@ using FutexCalls = std::unordered_map<pid_t, FutexCall>;  // by native id
 
 struct PythonOptions {
   bool tasks = true;  // also asyncio's tasks, not only threads
+  // Also what frames hold and use, pools, and who completes futures; without, only threads and what
+  // they run: cheap enough for many looks a second.
+  bool objects = true;
   // Also exceptions that nobody has asked for and coroutines that nobody awaits: the whole heap is
   // walked for them, some 0.1 s for a million objects.
   bool forgotten = false;
@@ -39,5 +42,9 @@ struct PythonOptions {
 
 // nullopt: no Python in it. kUnsupported: one that is not known, with why.
 Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOptions& options);
+
+// Looks at the innermost frame of a thread again, a few times within some hundred microseconds: see
+// PythonThread::at_one_instruction.
+bool StandsAtOneInstruction(Target& target, const PythonThread& thread);
 
 }  // namespace ct

@@ -1,12 +1,15 @@
 // What a Python process is doing, as plain data.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
+
+#include "base/clock.h"
 
 namespace ct {
 
@@ -51,6 +54,18 @@ struct PythonFrame {
   // Of the pool that the stack waits for, or of what hands out its units: who asks is further out.
   bool of_pool = false;
   bool operator==(const PythonFrame&) const = default;
+};
+
+// What the kernel says of a thread, as of just after its frames were read.
+struct ThreadActivity {
+  char state = 0;             // as /proc/PID/stat: 'R', 'S', 'D', 'T', ...; 0: not read
+  std::int64_t syscall = -1;  // -1: it runs, or sleeps outside of system calls
+  std::array<std::uint64_t, 6> arguments{};
+  std::string object;     // what the call acts on: "socket 10.0.0.4:5432"; may be empty
+  DurationNs cpu = 0;     // that it has used so far
+  DurationNs queued = 0;  // for which it has waited for a CPU so far
+  TimeNs read_at = 0;     // all of this, and the thread's frames, had been read by then
+  bool operator==(const ThreadActivity&) const = default;
 };
 
 enum class PythonAwaitKind : std::uint8_t {
@@ -98,6 +113,15 @@ struct PythonThread {
   std::uint64_t running_loop = 0;   // the event loop that runs in it; 0: none
   std::uint64_t running_task = 0;   // the task that it is in the middle of; 0: none
   std::vector<PythonUse> uses;
+  std::string task_name;          // of that task
+  std::uint64_t instruction = 0;  // of the innermost frame
+  // That frame stood at it for all of some hundred microseconds: inside of what it called, or
+  // without a CPU.
+  bool at_one_instruction = false;
+  bool moved = false;  // or it was at another one within that time
+  // When the loop came out of its selector: the loop's clock, seconds. Unset: it is inside, or the
+  // loop is none of asyncio's own.
+  std::optional<double> iteration_began;
   PythonAwait waits_for;           // in a call that blocks; only where its futex call was given
   bool timed = false;              // that call gives up by itself
   std::optional<double> deadline;  // when, by time.monotonic()
@@ -107,6 +131,7 @@ struct PythonThread {
   pid_t host_tid = 0;
   bool asleep = false;
   std::uint64_t switches = 0;
+  std::optional<ThreadActivity> activity;  // of threads with an event loop, where asked for
   bool operator==(const PythonThread&) const = default;
 };
 
@@ -134,7 +159,8 @@ struct PythonGil {
   std::uint64_t address = 0;
   std::uint64_t size = 0;
   bool held = false;
-  pid_t holder = 0;  // native id; 0: not held, or by a thread that is not listed
+  pid_t holder = 0;         // native id; 0: not held, or by a thread that is not listed
+  bool collecting = false;  // the holder collects garbage
   bool operator==(const PythonGil&) const = default;
 };
 

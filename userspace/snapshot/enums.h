@@ -170,6 +170,20 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kThreadLocalInTasks, pb::FINDING_KIND_THREAD_LOCAL_IN_TASKS},
         {FindingKind::kSwallowedException, pb::FINDING_KIND_SWALLOWED_EXCEPTION},
         {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
+        {FindingKind::kEventLoopBlocked, pb::FINDING_KIND_EVENT_LOOP_BLOCKED},
+    });
+
+template <>
+inline constexpr auto kEnumTable<BlockCause> =
+    std::to_array<std::pair<BlockCause, pb::BlockCause>>({
+        {BlockCause::kUnknown, pb::BLOCK_CAUSE_UNKNOWN},
+        {BlockCause::kPython, pb::BLOCK_CAUSE_PYTHON},
+        {BlockCause::kNative, pb::BLOCK_CAUSE_NATIVE},
+        {BlockCause::kSyscall, pb::BLOCK_CAUSE_SYSCALL},
+        {BlockCause::kLock, pb::BLOCK_CAUSE_LOCK},
+        {BlockCause::kGil, pb::BLOCK_CAUSE_GIL},
+        {BlockCause::kGarbage, pb::BLOCK_CAUSE_GARBAGE},
+        {BlockCause::kStopped, pb::BLOCK_CAUSE_STOPPED},
     });
 
 template <>

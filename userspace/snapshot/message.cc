@@ -33,6 +33,8 @@ class MessageBuilder {
   void Add(const LockContention& lock);
   void Add(const SwallowedException& exception);
   void Add(const NeverAwaited& coroutines);
+  void Add(const EventLoop& loop);
+  void Add(const LoopBlock& block);
 
   std::uint32_t Intern(std::string_view text);
   std::uint32_t Intern(const Frame& frame);
@@ -306,6 +308,36 @@ void MessageBuilder::Add(const NeverAwaited& coroutines) {
   row.set_evidence(ToProto(coroutines.evidence));
 }
 
+void MessageBuilder::Add(const EventLoop& loop) {
+  pb::EventLoop& row = *out_.add_event_loops();
+  SetIndex(row, &pb::EventLoop::set_thread, loop.thread);
+  row.set_iterations(loop.iterations);
+  row.set_total_duration_ns(loop.total);
+  row.set_max_duration_ns(loop.max);
+  row.set_slow(loop.slow);
+  row.set_slow_total_duration_ns(loop.slow_total);
+  row.set_starved(loop.starved);
+  row.set_starved_total_duration_ns(loop.starved_total);
+}
+
+void MessageBuilder::Add(const LoopBlock& block) {
+  pb::LoopBlock& row = *out_.add_loop_blocks();
+  SetIndex(row, &pb::LoopBlock::set_thread, block.thread);
+  row.set_cause(ToProto(block.cause));
+  row.set_evidence(ToProto(block.evidence));
+  row.set_detail(Intern(block.detail));
+  row.set_task(Intern(block.task));
+  row.set_several(block.several);
+  SetIndex(row, &pb::LoopBlock::set_stack, block.stack);
+  row.set_count(block.count);
+  row.set_total_duration_ns(block.total);
+  row.set_worst_duration_ns(block.worst);
+  row.set_worst_begin_ns(block.worst_begin);
+  row.set_first_begin_ns(block.first_begin);
+  row.set_worst_queued_duration_ns(block.worst_queued);
+  row.set_in_progress(block.in_progress);
+}
+
 void MessageBuilder::Add(const Finding& finding) {
   pb::Finding& row = *out_.add_findings();
   row.set_kind(ToProto(finding.kind));
@@ -321,6 +353,7 @@ void MessageBuilder::Add(const Finding& finding) {
   SetIndex(row, &pb::Finding::set_root, finding.root);
   AddIndices(*row.mutable_exceptions(), finding.exceptions);
   AddIndices(*row.mutable_never_awaited(), finding.never_awaited);
+  AddIndices(*row.mutable_loop_blocks(), finding.loop_blocks);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
   row.set_id(finding.id);
@@ -373,6 +406,9 @@ void MessageBuilder::AddMeta(const Observation& observation) {
     row.set_contention_since_ns(observation.contention.since);
     row.set_min_wait_duration_ns(observation.contention.min_wait);
   }
+  const LoopActivity& loops = observation.loops;
+  if (loops.threshold != 0) row.set_loop_threshold_duration_ns(loops.threshold);
+  if (loops.since != 0) row.set_loops_since_ns(loops.since);
 }
 
 void MessageBuilder::Add(const Observation& observation) {
@@ -389,6 +425,8 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const LockContention& lock : observation.contention.locks) Add(lock);
   for (const SwallowedException& exception : observation.swallowed_exceptions) Add(exception);
   for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
+  for (const EventLoop& loop : observation.loops.loops) Add(loop);
+  for (const LoopBlock& block : observation.loops.blocks) Add(block);
 }
 
 }  // namespace

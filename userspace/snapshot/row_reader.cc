@@ -156,6 +156,10 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::SwallowedException>(payload);
     case Fields::kNeverAwaitedFieldNumber:
       return Parse<pb::NeverAwaited>(payload);
+    case Fields::kEventLoopsFieldNumber:
+      return Parse<pb::EventLoop>(payload);
+    case Fields::kLoopBlocksFieldNumber:
+      return Parse<pb::LoopBlock>(payload);
     case Fields::kStringsFieldNumber:
     case Fields::kFunctionsFieldNumber:
     case Fields::kFramesFieldNumber:
@@ -439,6 +443,42 @@ Status RowReader::Read(const pb::NeverAwaited& row) {
   return {};
 }
 
+Status RowReader::Read(const pb::EventLoop& row) {
+  Charge(sizeof(EventLoop));
+  if (!error_) return error_;
+  EventLoop& out = contents_.observation.loops.loops.emplace_back();
+  if (row.has_thread()) out.thread = Index(row.thread(), Fields::kActorsFieldNumber);
+  out.iterations = row.iterations();
+  out.total = Time(row.total_duration_ns());
+  out.max = Time(row.max_duration_ns());
+  out.slow = row.slow();
+  out.slow_total = Time(row.slow_total_duration_ns());
+  out.starved = row.starved();
+  out.starved_total = Time(row.starved_total_duration_ns());
+  return {};
+}
+
+Status RowReader::Read(const pb::LoopBlock& row) {
+  Charge(sizeof(LoopBlock));
+  if (!error_) return error_;
+  LoopBlock& out = contents_.observation.loops.blocks.emplace_back();
+  if (row.has_thread()) out.thread = Index(row.thread(), Fields::kActorsFieldNumber);
+  out.cause = Enum<BlockCause>(row.cause());
+  out.evidence = Enum<Evidence>(row.evidence());
+  out.detail = Text(row.detail());
+  out.task = Text(row.task());
+  out.several = row.several();
+  if (row.has_stack()) out.stack = Index(row.stack(), Fields::kStacksFieldNumber);
+  out.count = row.count();
+  out.total = Time(row.total_duration_ns());
+  out.worst = Time(row.worst_duration_ns());
+  out.worst_begin = Time(row.worst_begin_ns());
+  out.first_begin = Time(row.first_begin_ns());
+  out.worst_queued = Time(row.worst_queued_duration_ns());
+  out.in_progress = row.in_progress();
+  return {};
+}
+
 Status RowReader::Read(const pb::Finding& row) {
   const auto kind = FromProto<FindingKind>(row.kind());
   if (!kind) {
@@ -461,6 +501,7 @@ Status RowReader::Read(const pb::Finding& row) {
   if (row.has_root()) out.root = Index(row.root(), Fields::kActorsFieldNumber);
   out.exceptions = Indices(row.exceptions(), Fields::kSwallowedExceptionsFieldNumber);
   out.never_awaited = Indices(row.never_awaited(), Fields::kNeverAwaitedFieldNumber);
+  out.loop_blocks = Indices(row.loop_blocks(), Fields::kLoopBlocksFieldNumber);
   for (const std::string& line : row.proof()) {
     Charge(sizeof(std::string));
     out.proof.push_back(Own(line));
@@ -494,6 +535,8 @@ Status RowReader::Read(const pb::Observation& row) {
     out.contention.since = Time(row.contention_since_ns());
     out.contention.min_wait = Time(row.min_wait_duration_ns());
   }
+  out.loops.threshold = Time(row.loop_threshold_duration_ns());
+  out.loops.since = Time(row.loops_since_ns());
   const pb::Cost& cost = row.cost();
   out.cost = {Time(cost.sweep_duration_ns()),      Time(cost.read_duration_ns()),
               Time(cost.total_duration_ns()),      Time(cost.cpu_duration_ns()),

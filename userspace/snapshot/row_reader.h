@@ -53,6 +53,8 @@ class RowReader {
   Status Read(const pb::LockContention& row);
   Status Read(const pb::SwallowedException& row);
   Status Read(const pb::NeverAwaited& row);
+  Status Read(const pb::EventLoop& row);
+  Status Read(const pb::LoopBlock& row);
   Status ReadString(std::span<const std::byte> payload);
 
   template <class Row>

@@ -61,6 +61,16 @@ EndedFinding Summarize(const Finding& finding, const Observation& observation) {
           ResourcesOf(finding, observation)};
 }
 
+// Where a loop stood, and why, as a number.
+std::uint64_t PlaceOf(const LoopBlock& block, const Observation& observation) {
+  std::size_t hash = HashCombine(0, static_cast<std::uint64_t>(block.cause));
+  const Stack* stack = At(observation.stacks, block.stack);
+  const Frame* frame = stack != nullptr ? OwnPythonFrame(*stack) : nullptr;
+  if (frame == nullptr) return hash;
+  hash = HashCombine(hash, std::hash<std::string>()(frame->function));
+  return HashCombine(hash, std::hash<std::string>()(frame->file));
+}
+
 std::vector<WaitIndex> WaitsByActor(const Observation& observation) {
   std::vector<WaitIndex> wait_of(observation.actors.size(), kNoIndex);
   for (std::size_t i = observation.waits.size(); i-- > 0;) {
@@ -91,12 +101,15 @@ std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
   return HashCombine(hash, frame.line);
 }
 
-// How many it is about: a change of it is news.
+// How many it is about, threads, tasks or iterations: a change of it is news.
 std::size_t ConcernedBy(const Finding& finding, const Observation& observation) {
   std::size_t count =
       finding.members.size() + finding.blocked_behind.size() + finding.exceptions.size();
   for (const NeverAwaitedIndex index : finding.never_awaited) {
     if (const NeverAwaited* row = At(observation.never_awaited, index)) count += row->count;
+  }
+  for (const LoopBlockIndex index : finding.loop_blocks) {
+    if (const LoopBlock* block = At(observation.loops.blocks, index)) count += block->count;
   }
   return count;
 }
@@ -150,6 +163,15 @@ std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
       ResourceId what;
       what.address = HashOf(*row, observation);
       anchors.push_back({family, IdOfProcess(observation, row->process), what});
+    }
+  } else if (family == FindingKind::kEventLoopBlocked) {
+    for (const LoopBlockIndex index : finding.loop_blocks) {
+      const LoopBlock* block = At(observation.loops.blocks, index);
+      const Actor* actor = block != nullptr ? At(observation.actors, block->thread) : nullptr;
+      if (actor == nullptr) continue;
+      ResourceId place;
+      place.address = PlaceOf(*block, observation);
+      anchors.push_back({family, IdOf(*actor), place});
     }
   } else {
     ActorId root;
@@ -221,7 +243,7 @@ bool FindingTracker::IsNews(const Told& told, const Told& now) {
     return true;
   }
   const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait ||
-                     IsForgotten(now.kind);
+                     now.kind == FindingKind::kEventLoopBlocked || IsForgotten(now.kind);
   return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
 }
 

@@ -49,7 +49,8 @@ struct FindingChanges {
 //  - a long wait: the root with what is waited for;
 //  - an abandoned or hot lock: the lock;
 //  - a swallowed exception: the future;
-//  - coroutines that were never awaited: the function and who refers to them.
+//  - coroutines that were never awaited: the function and who refers to them;
+//  - a blocked event loop: the loop's thread, where it stood and why.
 // A finding that is missing is over if everybody in it was observed, or nothing relevant was
 // lost (then who is not there has ended); else after a number of observations without it. Memory is
 // bounded by `max_tracked` findings of bounded size: for a new one the one missing longest is

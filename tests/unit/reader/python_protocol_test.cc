@@ -21,6 +21,15 @@ PythonProcess EveryFieldSet() {
   const PythonUse stored{"_thread._local", 0x2300, 0, "user", 12};
   PythonThread thread;
   thread.native_id = 42;
+  thread.task_name = "GET /thumb";
+  thread.instruction = 0x60;
+  thread.at_one_instruction = true;
+  thread.moved = true;
+  thread.iteration_began = 4711.5;
+  thread.activity = ThreadActivity{.state = 'S', .syscall = 45, .object = "pipe", .cpu = 3};
+  thread.activity->arguments[5] = 9;
+  thread.activity->queued = 4;
+  thread.activity->read_at = 5;
   thread.address = 0x10;
   thread.ident = 0x20;
   thread.name = "worker";
@@ -38,7 +47,7 @@ PythonProcess EveryFieldSet() {
   process.threads = {thread};
   process.locks = {{0x90, true, true, 0x20}};
   process.completions = {{0xa0, true, {42, 43}, {0x40}}};
-  process.gils = {{0x50, 208, true, 42}};
+  process.gils = {{0x50, 208, true, 42, true}};
   process.skips = {{"task not readable", 3}};
   PythonTask task;
   task.address = 0x40;

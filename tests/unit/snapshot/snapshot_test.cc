@@ -30,6 +30,7 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.contention, b.contention);
   EXPECT_EQ(a.swallowed_exceptions, b.swallowed_exceptions);
   EXPECT_EQ(a.never_awaited, b.never_awaited);
+  EXPECT_EQ(a.loops, b.loops);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.degradations, b.degradations);
   EXPECT_EQ(a.cost, b.cost);
@@ -139,7 +140,8 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kNeverAwaited);
+  ExpectAllValues(FindingKind::kEventLoopBlocked);
+  ExpectAllValues(BlockCause::kStopped);
   ExpectAllValues(Ending::kMayEnd);
 }
 

@@ -537,6 +537,14 @@ Told Everything() {
   o.never_awaited = {{0, 0, 3, "shop.pending", Evidence::kProbable}};
   o.uses = {{0, 0, UseKind::kInside, Evidence::kCertain, 1, "", 0},
             {1, 0, UseKind::kThreadLocal, Evidence::kProbable, kNoIndex, "user", 57}};
+  o.loops.since = kEnd - 20 * kSecond;
+  o.loops.threshold = 100 * kMillisecond;
+  o.loops.loops = {{0, 1000, 9 * kSecond, 3 * kSecond, 4, 4 * kSecond, 2, kSecond}, {}};
+  o.loops.blocks = {
+      {0, BlockCause::kSyscall, Evidence::kCertain, "read on pipe", "GET /thumb", true, 0, 3,
+       2 * kSecond, kSecond, kEnd - 5 * kSecond, kEnd - 9 * kSecond, 7, false},
+      {}};
+  o.loops.blocks[1].in_progress = true;
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;
   o.contention.locks = {ContendedLock(), ContendedLock()};
@@ -554,6 +562,7 @@ Told Everything() {
   f.blocked_behind = {3, 2};
   f.exceptions = {1, 0};
   f.never_awaited = {0};
+  f.loop_blocks = {1, 0};
   f.proof = {"one", "two"};
   f.advice = "none";
   f.id = 0xfeed'beef'0000'0001;

@@ -74,7 +74,7 @@ TEST(Version, UnknownEnumValuesAreReadWithCaution) {
 
 TEST(Version, FinerHistogramsAreReadAsFarAsTheyAreKnown) {
   pb::Snapshot message = Message();
-  message.set_format_minor(2);
+  message.set_format_minor(3);
   message.mutable_lock_contention(0)->mutable_waits()->add_histogram(5);
   const auto read = Decode(Closed(message.SerializeAsString()));
   ASSERT_TRUE(read) << read.error().message;
@@ -86,11 +86,17 @@ TEST(Version, AFileFromBeforeWaitsWereCountedHasNoContention) {
   pb::Snapshot message = Message();
   message.set_format_minor(0);
   message.clear_lock_contention();
+  message.clear_event_loops();
+  message.clear_loop_blocks();
+  message.mutable_observations(0)->clear_loop_threshold_duration_ns();
+  message.mutable_observations(0)->clear_loops_since_ns();
+  for (auto& finding : *message.mutable_findings()) finding.clear_loop_blocks();
   message.mutable_observations(0)->clear_contention_since_ns();
   message.mutable_observations(0)->clear_min_wait_duration_ns();
   const auto read = Decode(Closed(message.SerializeAsString()));
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->observation.contention, Contention{});
+  EXPECT_EQ(read->observation.loops, LoopActivity{});
   EXPECT_EQ(FormatNote(read->format), "");
 }
 

@@ -7,10 +7,8 @@
 namespace ct::cpython {
 namespace {
 
-// _PyInterpreterFrame (pycore_frame.h, from 3.14 on pycore_interpframe_structs.h): these two are at
-// the same place from 3.11 to 3.15.
-constexpr std::uint64_t kInstruction = 56;  // prev_instr up to 3.12, then instr_ptr
-constexpr std::uint64_t kStackTop = 64;     // int stacktop up to 3.13, then a pointer
+// _PyInterpreterFrame (pycore_frame.h, from 3.14 on pycore_interpframe_structs.h), 3.11 to 3.15.
+constexpr std::uint64_t kStackTop = 64;  // int stacktop up to 3.13, then a pointer
 constexpr std::size_t kImage = 80;
 // Frames of C code and those of the interpreter itself, which call Python code, have no code of
 // their own worth showing (FRAME_OWNED_BY_CSTACK of 3.12, FRAME_OWNED_BY_INTERPRETER of 3.14).
@@ -34,7 +32,7 @@ std::optional<FrameView> FrameReader::At(Address address) {
   frame.address = address;
   frame.owner = static_cast<std::uint8_t>(image[offsets.frame_owner]);
   frame.previous = word(offsets.frame_previous);
-  frame.instruction = word(kInstruction);
+  frame.instruction = word(kFrameInstruction);
   frame.locals = address + offsets.frame_locals;
   if (frame.owner <= kLastPythonOwner) {
     frame.code = codes_.At(word(offsets.frame_code) & ~(heap_.IsAtLeast(14) ? kTags : 0));

@@ -10,6 +10,9 @@
 
 namespace ct::cpython {
 
+// Where a _PyInterpreterFrame has prev_instr (up to 3.12) or instr_ptr, 3.11 to 3.15.
+inline constexpr std::uint64_t kFrameInstruction = 56;
+
 // One _PyInterpreterFrame, as it was read.
 struct FrameView {
   Address address = 0;

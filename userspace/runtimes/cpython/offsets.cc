@@ -10,7 +10,7 @@ namespace {
 
 // offsetof() over the headers of 3.11.2, 3.11.7, 3.12.1, 3.13.0, 3.13.5, 3.14.10 and 3.15.2
 // (pycore_runtime.h, pycore_interp.h, pycore_tstate.h, pycore_frame.h, cpython/code.h); those of
-// tasks from Modules/_asynciomodule.c, seen in running processes.
+// tasks from Modules/_asynciomodule.c, seen in running processes, as is gc.collecting.
 constexpr std::array<Offsets, 5> kVersions = {{
     {.minor = 11,
      .runtime_interpreters = 40,
@@ -20,6 +20,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_modules = 888,
      .interp_gc = 672,
      .interp_frozen = 752,
+     .interp_collecting = 848,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -54,6 +55,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_gil = 384,
      .interp_gc = 136,
      .interp_frozen = 216,
+     .interp_collecting = 312,
      .thread_id = 136,
      .thread_native_id = 144,
      .thread_dict = 112,
@@ -88,6 +90,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_gil = 16,
      .interp_gc = 7420,
      .interp_frozen = 7504,
+     .interp_collecting = 7600,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -122,6 +125,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_tasks = 10880,
      .interp_gc = 7432,
      .interp_frozen = 7504,
+     .interp_collecting = 7600,
      .thread_id = 152,
      .thread_native_id = 160,
      .thread_dict = 128,
@@ -159,6 +163,7 @@ constexpr std::array<Offsets, 5> kVersions = {{
      .interp_tasks = 10856,
      .interp_gc = 7408,
      .interp_frozen = 7480,
+     .interp_collecting = 7512,
      .thread_id = 176,
      .thread_native_id = 184,
      .thread_dict = 152,

@@ -19,12 +19,13 @@ struct Offsets {
   std::uint32_t runtime_gil = 0;           // ceval.gil; 3.11 alone has it here
   // PyInterpreterState
   std::uint32_t interp_next = 0;
-  std::uint32_t interp_threads = 0;  // threads.head
-  std::uint32_t interp_modules = 0;  // sys.modules
-  std::uint32_t interp_gil = 0;      // ceval.gil, a pointer
-  std::uint32_t interp_tasks = 0;    // asyncio_tasks_head: of threads that are gone
-  std::uint32_t interp_gc = 0;       // gc.generations: three heads of lists, 24 bytes each
-  std::uint32_t interp_frozen = 0;   // gc.permanent_generation
+  std::uint32_t interp_threads = 0;     // threads.head
+  std::uint32_t interp_modules = 0;     // sys.modules
+  std::uint32_t interp_gil = 0;         // ceval.gil, a pointer
+  std::uint32_t interp_tasks = 0;       // asyncio_tasks_head: of threads that are gone
+  std::uint32_t interp_gc = 0;          // gc.generations: three heads of lists, 24 bytes each
+  std::uint32_t interp_frozen = 0;      // gc.permanent_generation
+  std::uint32_t interp_collecting = 0;  // gc.collecting
   // PyThreadState; `next` is at 8 and `interp` at 16 in all versions
   std::uint32_t thread_id = 0;         // pthread_self()
   std::uint32_t thread_native_id = 0;  // gettid()

@@ -1,5 +1,7 @@
 #include "runtimes/python.h"
 
+#include <time.h>
+
 #include "runtimes/cpython/bare_acquires.h"
 #include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
@@ -13,6 +15,19 @@
 #include "runtimes/cpython/uses.h"
 
 namespace ct {
+
+bool StandsAtOneInstruction(Target& target, const PythonThread& thread) {
+  constexpr int kTimes = 8;
+  constexpr timespec kApart{0, 50 * kMicrosecond};
+  if (thread.frames.empty()) return false;
+  for (int i = 0; i < kTimes; ++i) {
+    nanosleep(&kApart, nullptr);
+    const auto now = target.memory().ReadValue<std::uint64_t>(thread.frames.front().address +
+                                                              cpython::kFrameInstruction);
+    if (now != thread.instruction) return false;
+  }
+  return true;
+}
 
 Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOptions& options) {
   const auto interpreter = cpython::FindInterpreter(target);
@@ -35,9 +50,14 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::GcWalk walk(heap, target.memory());
   cpython::ForgottenReader forgotten(heap, frames, codes, walk);
   for (auto& view : interpreters) {
-    if (options.tasks) tasks.Read(view, process.tasks);
+    if (options.tasks) {
+      tasks.Read(view, process.tasks);
+    } else {
+      tasks.NameRunning(view);
+    }
     if (options.forgotten) forgotten.Read(view, process);
     waits.Read(options.futexes, process.gils, view);
+    if (!options.objects) continue;
     for (auto& thread : view.threads) {
       holds.Fill(thread.frames, false, thread.thread.frames);
       acquires.Fill(thread.frames, thread.thread.frames);
@@ -48,17 +68,21 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
       thread.thread.uses = uses.OfThread(thread.frames);
     }
   }
-  process.completions =
-      cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);
+  if (options.objects) {
+    process.completions =
+        cpython::CompletionReader(heap, frames, codes).Read(interpreters, process.tasks);
+  }
   for (auto& view : interpreters) {
     for (auto& thread : view.threads) process.threads.push_back(std::move(thread.thread));
   }
   process.locks = waits.TakeLocks();
-  std::vector<cpython::Address> modules;
-  for (const auto& view : interpreters) {
-    modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
+  if (options.objects) {
+    std::vector<cpython::Address> modules;
+    for (const auto& view : interpreters) {
+      modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
+    }
+    cpython::PoolReader(heap, frames, codes).Read(modules, process);
   }
-  cpython::PoolReader(heap, frames, codes).Read(modules, process);
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();
   process.skips = heap.skips().Take();

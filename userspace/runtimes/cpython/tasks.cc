@@ -87,8 +87,10 @@ void TaskReader::FindRunning(InterpreterView& interpreter, Address module_dict) 
     });
   }
   for (std::size_t i = 0; i < interpreter.threads.size(); ++i) {
-    const Address task = interpreter.threads[i].thread.running_task;
-    if (task != 0) thread_of_task_[task] = i;
+    PythonThread& thread = interpreter.threads[i].thread;
+    if (thread.running_task == 0) continue;
+    thread_of_task_[thread.running_task] = i;
+    thread.task_name = TaskName(heap_, thread.running_task);
   }
 }
 
@@ -193,13 +195,18 @@ PythonTask TaskReader::ReadTask(Address address, const InterpreterView& interpre
   return task;
 }
 
-void TaskReader::Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks) {
+Address TaskReader::NameRunning(InterpreterView& interpreter) {
   thread_of_loop_.clear();
   thread_of_task_.clear();
   const Address modules = heap_.Word(interpreter.address + heap_.offsets().interp_modules);
   const Address module = heap_.DictGet(modules, "asyncio.tasks");
   const Address module_dict = module != 0 ? heap_.Word(module + kModuleDict) : 0;
   FindRunning(interpreter, module_dict);
+  return module_dict;
+}
+
+void TaskReader::Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks) {
+  const Address module_dict = NameRunning(interpreter);
   const auto addresses = List(interpreter, module_dict);
   tasks.reserve(tasks.size() + addresses.size());
   for (const Address address : addresses) {

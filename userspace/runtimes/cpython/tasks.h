@@ -31,7 +31,9 @@ class TaskReader {
         waits_(heap, frames),
         requests_(heap, frames) {}
 
-  // All tasks of an interpreter. Also says of its threads which task they are in the middle of.
+  // Says of its threads which task they are in the middle of. Returns the dict of asyncio.tasks.
+  Address NameRunning(InterpreterView& interpreter);
+  // The same, and all tasks of the interpreter.
   void Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks);
 
  private:

@@ -69,6 +69,17 @@ Address RunningLoop(Heap& heap, Address thread) {
   return heap.TypeOf(loop) != nullptr && heap.KindOf(loop) != Kind::kNone ? loop : 0;
 }
 
+// BaseEventLoop._run_once of asyncio/base_events.py looks at its clock as soon as it is out of its
+// selector, and keeps what it read, until it comes back: `end_time = self.time() + resolution`.
+std::optional<double> IterationBegan(Heap& heap, FrameReader& frames, const ThreadView& view) {
+  if (view.thread.running_loop == 0) return std::nullopt;
+  for (const FrameView& frame : view.frames) {
+    if (frame.code->function != "BaseEventLoop._run_once") continue;
+    return heap.Float(frames.Local(frame, "end_time"));
+  }
+  return std::nullopt;
+}
+
 ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::size_t max_frames) {
   const Offsets& offsets = heap.offsets();
   ThreadView view;
@@ -82,6 +93,8 @@ ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::siz
   Address frame = heap.Word(address + offsets.thread_frame);
   if (offsets.frame_behind_cframe && frame != 0) frame = heap.Word(frame + offsets.cframe_frame);
   ReadStack(heap, frames, frame, max_frames, view);
+  if (!view.frames.empty()) view.thread.instruction = view.frames.front().instruction;
+  view.thread.iteration_began = IterationBegan(heap, frames, view);
   return view;
 }
 
@@ -131,6 +144,8 @@ std::vector<PythonGil> ReadGils(Heap& heap, const Interpreter& interpreter,
     const auto locked = heap.Value<std::int32_t>(gil.address + kLocked);
     if (known || gil.address == 0 || !locked) continue;
     gil.held = *locked == 1;  // -1: not initialized
+    gil.collecting =
+        gil.held && heap.Value<std::int32_t>(view.address + offsets.interp_collecting) == 1;
     const Address holder = gil.held ? heap.Word(gil.address + kLastHolder) : 0;
     for (const InterpreterView& other : interpreters) {
       for (const ThreadView& thread : other.threads) {

@@ -12,6 +12,8 @@ constexpr Address kHeadSize = 16;
 // young and old[2] of 3.14.
 constexpr std::uint64_t kGenerationSize = 24;
 constexpr std::uint64_t kGenerations = 3;
+// From 3.13.5, whose offset is in the table, to 3.13.0.
+constexpr std::uint64_t kMovedWithin313 = 4;
 constexpr std::uint64_t kClockEvery = 4096;  // objects
 
 }  // namespace
@@ -68,12 +70,24 @@ Address GcWalk::WalkList(Address head, Address end, Way way, const Visit& visit)
   return 0;
 }
 
+Address GcWalk::Youngest(Address interpreter) {
+  const Address usual = interpreter + heap_.offsets().interp_gc;
+  const auto is_head = [&](Address at) {
+    const Address next = fresh_.ReadValue<Address>(at).value_or(0) & ~kFlags;
+    const auto back = fresh_.ReadValue<Address>(next + sizeof(Address));
+    return next != 0 && back && (*back & ~kFlags) == at;
+  };
+  const bool may_differ = heap_.IsAtLeast(13) && !heap_.IsAtLeast(14);
+  const Address other = usual + kMovedWithin313;
+  return may_differ && !is_head(usual) && is_head(other) ? other : usual;
+}
+
 bool GcWalk::Walk(Address interpreter, const Visit& visit) {
-  const Offsets& offsets = heap_.offsets();
+  const Address youngest = Youngest(interpreter);
   bool complete = true;
   for (std::uint64_t i = 0; i <= kGenerations && !exhausted_; ++i) {
-    const Address head = interpreter + (i < kGenerations ? offsets.interp_gc + i * kGenerationSize
-                                                         : offsets.interp_frozen);
+    const Address head = i < kGenerations ? youngest + i * kGenerationSize
+                                          : interpreter + heap_.offsets().interp_frozen;
     const Address lost = WalkList(head, 0, Way::kForward, visit);
     if (lost == 0 || exhausted_) continue;
     // From the other end as far as here, or to its neighbour.

@@ -44,6 +44,8 @@ class GcWalk {
   };
   enum class Way : std::uint8_t { kForward, kBackward };
 
+  // The head of the youngest generation.
+  Address Youngest(Address interpreter);
   // From the head to the head, or to `end`. Where it got lost: the last object that was certain; 0
   // if it arrived.
   Address WalkList(Address head, Address end, Way way, const Visit& visit);

@@ -16,6 +16,10 @@ constexpr int kMaxDepth = 2;  // aiohttp keeps a dict of deques of waiters
 constexpr std::uint64_t kFirstCallback = 24;
 constexpr std::uint64_t kCallbacks = 40;
 constexpr std::uint64_t kIteratorFuture = 16;  // futureiterobject.future
+// PyObject.ob_type and PyTypeObject.tp_weaklistoffset (cpython/object.h), 3.11 to 3.15; negative:
+// before the object.
+constexpr std::uint64_t kObjectType = 8;
+constexpr std::uint64_t kTypeWeakListOffset = 208;
 constexpr std::uint64_t kFunctionClosure = 72;
 constexpr std::uint64_t kCellContents = 16;
 constexpr std::int32_t kPending = 0;  // STATE_PENDING
@@ -162,6 +166,12 @@ bool WaitReader::IsForwarded(Address future, PythonTask& task) {
   return false;
 }
 
+bool WaitReader::HasWeakReferences(Address object) {
+  const Address type = heap_.Word(object + kObjectType);
+  const auto offset = heap_.Value<std::int64_t>(type + kTypeWeakListOffset);
+  return !offset || (*offset != 0 && heap_.Word(object + static_cast<Address>(*offset)) != 0);
+}
+
 bool WaitReader::IsUnreferenced(Address future, const std::vector<FrameView>& frames) {
   if (frames.empty()) return false;
   const Address iterator = frames_.Awaited(frames.front());
@@ -178,8 +188,10 @@ bool WaitReader::IsUnreferenced(Address future, const std::vector<FrameView>& fr
       if (frames_.Slot(frames[i], slot) == future) ++variables;
     }
   }
-  // Of the iterator, and Task.task_fut_waiter.
-  return variables > 0 && heap_.Value<std::uint32_t>(future) == variables + 2;
+  // Of the iterator, and Task.task_fut_waiter. A weak one, in a table of calls that wait for their
+  // answers, does not count, and may well complete it.
+  return variables > 0 && heap_.Value<std::uint32_t>(future) == variables + 2 &&
+         !HasWeakReferences(future);
 }
 
 void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task) {

@@ -6,6 +6,8 @@ namespace ct::cpython {
 namespace {
 
 constexpr std::size_t kNearFrames = 3;  // whose locals may name what is waited for
+// asyncio's Event.wait(), anyio's Event.wait(), Lock.acquire().
+constexpr std::size_t kFramesOfALock = 4;
 constexpr std::size_t kMaxLocals = 64;
 constexpr std::size_t kMaxAttributes = 256;
 constexpr std::size_t kMaxElements = 1 << 18;
@@ -166,6 +168,20 @@ bool WaitReader::IsForwarded(Address future, PythonTask& task) {
   return false;
 }
 
+void WaitReader::FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait) {
+  if (wait.type != "asyncio.locks.Event") return;
+  for (std::size_t i = 0; i < std::min(frames.size(), kFramesOfALock); ++i) {
+    const std::string& function = frames[i].code->function;
+    if (function != "Lock.acquire" && function != "Semaphore.acquire") continue;
+    const Address self = frames_.Local(frames[i], "self");
+    const Type* type = heap_.TypeOf(self);
+    if (type == nullptr || !type->name.starts_with("anyio.")) continue;
+    wait.type = type->name;
+    wait.object = self;
+    return;
+  }
+}
+
 bool WaitReader::HasWeakReferences(Address object) {
   const Address type = heap_.Word(object + kObjectType);
   const auto offset = heap_.Value<std::int64_t>(type + kTypeWeakListOffset);
@@ -249,7 +265,8 @@ void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, 
   wait.future = future;
   if (IsGroup(future, wait)) return;
   if (!frames.empty() && IsFunctionOfAsyncio(future, frames.front(), wait)) return;
-  if (IsObject(future, frames, wait) || IsForwarded(future, task)) return;
+  if (IsObject(future, frames, wait)) return FindOuterLock(frames, wait);
+  if (IsForwarded(future, task)) return;
   wait.kind = PythonAwaitKind::kUnknown;
   wait.unreferenced = IsUnreferenced(future, frames);
 }

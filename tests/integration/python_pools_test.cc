@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/integration/expect.h"
+#include "tests/integration/mariadb.h"
 #include "tests/integration/postgres.h"
 #include "tests/integration/python_programs.h"
 #include "tests/integration/redis.h"
@@ -74,14 +75,23 @@ class PythonPools : public testing::TestWithParam<Library> {
   static void TearDownTestSuite() {
     postgres_.reset();
     redis_.reset();
+    mariadb_.reset();
   }
 
   static Strings Program(const Library& library, const std::string& option) {
     Strings command = PythonProgram(CT_PYTHON, "pools/" + library.program);
     command.push_back(library.name);
-    command.push_back(library.name == "redis" ? redis_->socket() : postgres_->path());
+    command.push_back(ServerOf(library.name));
     if (!option.empty()) command.push_back(option);
     return command;
+  }
+
+  // Started once it is asked for: it takes a second.
+  static std::string ServerOf(const std::string& library) {
+    if (library == "redis") return redis_->socket();
+    if (library != "aiomysql") return postgres_->path();
+    if (!mariadb_) mariadb_ = std::make_unique<Mariadb>();
+    return mariadb_->socket();
   }
 
   // Two requests and a job have all three units and ask for another; four more are queued.
@@ -99,6 +109,7 @@ class PythonPools : public testing::TestWithParam<Library> {
 
   static inline std::unique_ptr<Postgres> postgres_;
   static inline std::unique_ptr<Redis> redis_;
+  static inline std::unique_ptr<Mariadb> mariadb_;
 };
 
 TEST_P(PythonPools, HoldersThatWaitForAnother) {
@@ -132,6 +143,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Library{"asyncpg", "asyncpg pool", "another", "queued"},
                     Library{"psycopg", "psycopg_pool pool", "another", "queued", true},
                     Library{"aiopg", "aiopg pool", "another", "queued", true},
+                    Library{"aiomysql", "aiomysql pool", "another", "queued"},
                     Library{"redis", "redis pool", "redis takes one", "redis takes one", true},
                     Library{"aiohttp", "aiohttp connector", "another", "queued"},
                     Library{"asyncpg", "asyncpg pool", "another", "queued", true, "--timeout"}),

@@ -52,6 +52,21 @@ TEST(PythonTasks, TwoLocksInOppositeOrder) {
                       "  ring: hold_left, hold_right", "  behind: Task-1"}));
 }
 
+TEST(PythonTasks, OnTopOfUvloopAndOfAnyio) {
+  for (const char* const top : {"--uvloop", "--anyio"}) {
+    SCOPED_TRACE(top);
+    ExpectOfBoth({"--locks", top}, kHang,
+                 Lines({"DEADLOCK certain, never ends",
+                        Waits({"hold_left", "mutex", "hold_right", Line("left waits")}),
+                        Waits({"hold_right", "mutex", "hold_left", Line("right waits")}),
+                        "  ring: hold_left, hold_right", "  behind: Task-1"}));
+    ExpectOfBoth({"--semaphore", top}, kHang,
+                 Lines({"PROBABLE_DEADLOCK probable, never ends",
+                        Waits({"taker", "semaphore", "probably taker", Line("unit waits")}),
+                        "  ring: taker", "  behind: Task-1"}));
+  }
+}
+
 TEST(PythonTasks, LocksTakenWithoutABlock) {
   ExpectOfBoth(
       {"--bare"}, kHang,
@@ -125,13 +140,17 @@ TEST(PythonTasks, ATimeoutOfTheParentEndsIt) {
 }
 
 TEST(PythonTasks, TheSameGoingOnIsSilent) {
-  const Target target(Program({"--locks", "--bare", "--semaphore", "--gather", "--healthy"}));
-  for (int look = 0; look < 40; ++look) {
-    const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
-    EXPECT_EQ(answer.findings, "");
-    EXPECT_EQ(answer.relevant_losses, Strings{});
-    EXPECT_EQ(answer.run.status, kNothing);
-    SleepFor(Milliseconds(7 + look % 5));
+  for (const char* const top : {"--asyncio", "--uvloop", "--anyio"}) {
+    SCOPED_TRACE(top);
+    const Target target(
+        Program({"--locks", "--bare", "--semaphore", "--gather", "--healthy", top}));
+    for (int look = 0; look < 20; ++look) {
+      const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
+      EXPECT_EQ(answer.findings, "");
+      EXPECT_EQ(answer.relevant_losses, Strings{});
+      EXPECT_EQ(answer.run.status, kNothing);
+      SleepFor(Milliseconds(7 + look % 5));
+    }
   }
 }
 

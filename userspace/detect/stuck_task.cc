@@ -94,6 +94,9 @@ class StuckTasks {
                           graph_.resource(wait.resource).kind == ResourceKind::kEventLoop;
         return ends ? kNoIndex : actor;
       }
+      // Where any of several will do, another one may be at work.
+      const bool any = graph_.resource(wait.resource).rule == ReleaseRule::kAnyHolder;
+      if (any && holders.size() > 1) return kNoIndex;
       actor = graph_.hold(holders.front()).actor;
     }
     return kNoIndex;

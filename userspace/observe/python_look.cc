@@ -140,10 +140,9 @@ Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
 namespace {
 
 // As the reader of Python words what it has left out for its size or the time that it takes: that
-// is missing however still the process is.
+// is missing however still the process is. (A chain that goes on for ever is one that changed.)
 bool IsLimit(const std::string& reason) {
-  return reason.find("beyond the limit") != std::string::npos || reason.starts_with("more ") ||
-         reason.find("truncated") != std::string::npos;
+  return reason.find("beyond the limit") != std::string::npos || reason.starts_with("more ");
 }
 
 }  // namespace

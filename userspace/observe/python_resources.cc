@@ -29,6 +29,8 @@ constexpr auto kTypes = std::to_array<KnownType>({
      WaitPurpose::kEvent},
     {"asyncio.taskgroups.TaskGroup", "asyncio.TaskGroup", ResourceKind::kFuture,
      WaitPurpose::kJoin},
+    {"anyio.Lock", "anyio.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
+    {"anyio.Semaphore", "anyio.Semaphore", ResourceKind::kSemaphore, WaitPurpose::kAcquire},
     {"_thread._local", "threading.local", ResourceKind::kObject, WaitPurpose::kEvent},
     {"_thread.lock", "threading.Lock", ResourceKind::kMutex, WaitPurpose::kAcquire},
     {"_thread.RLock", "threading.RLock", ResourceKind::kMutex, WaitPurpose::kAcquire},

@@ -12,7 +12,8 @@ constexpr std::size_t kMaxIdleSites = 200'000;
 // How often a state that nobody's sleep shows to have changed is looked at again: a root that runs,
 // a filter's processes that have come or gone.
 constexpr DurationNs kRefreshInterval = 5 * kSecond;
-// Tasks come and go without a thread that tells: more often, but for 2 % of the time at most.
+// Tasks come and go without a thread that tells: more often, where a look takes less than 2 % of
+// the time until the next.
 constexpr DurationNs kTasksInterval = kSecond;
 constexpr DurationNs kCostFactor = 50;
 

@@ -150,11 +150,11 @@ class ProcessReader final : public Reader {
     if (Status status = SendMessage(child_.fd(), message); !status) return status;
     // Module indices of this answer's parts count from here.
     const auto base = static_cast<ModuleIndex>(result.modules.size());
+    const DurationNs patience = request.want_python ? options_.python_patience : options_.patience;
     PythonIntake python;
     for (;;) {
       wire::ReadResponse part;
-      if (Status status = ReceiveMessage(child_.fd(), MonotonicNow() + options_.patience, part);
-          !status) {
+      if (Status status = ReceiveMessage(child_.fd(), MonotonicNow() + patience, part); !status) {
         return status;
       }
       if (part.id() != last_id_) return Fail(ErrorCode::kMalformed, "an answer to another request");

@@ -48,7 +48,8 @@ class ProcessMemory final : public Memory {
 
  private:
   void Open();
-  std::size_t ReadFile(std::uint64_t address, std::span<std::byte> out) const;
+  // `gone`: the file is of a memory that the process has no more.
+  std::size_t ReadFile(std::uint64_t address, std::span<std::byte> out, bool& gone) const;
 
   pid_t pid_;
   UniqueFd file_;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "track/task_doing.h"
-
 namespace ct {
 TaskChanges TaskTracker::Update(Observation& observation) {
   ++update_;
@@ -20,7 +18,7 @@ TaskChanges TaskTracker::Update(Observation& observation) {
     const Actor& actor = observation.actors[i];
     if (actor.kind != ActorKind::kTask) continue;
     Wait* wait = wait_of[i];
-    const auto [entry, is_new] = seen_.try_emplace(Key{actor.task, actor.name});
+    const auto [entry, is_new] = seen_.try_emplace(TaskKey{actor.task, actor.name});
     Seen& seen = entry->second;
     const auto index = static_cast<ActorIndex>(i);
     const bool same = !is_new && seen.doing == doings[i];

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
 
 #include "model/observation.h"
 #include "model/task_changes.h"
+#include "track/task_doing.h"
 
 namespace ct {
 
@@ -20,11 +20,6 @@ class TaskTracker {
   TaskChanges Update(Observation& observation);
 
  private:
-  struct Key {
-    std::uint64_t task = 0;
-    std::string name;
-    auto operator<=>(const Key&) const = default;
-  };
   struct Seen {
     std::string request;
     std::size_t doing = 0;  // see HashDoing()
@@ -32,7 +27,7 @@ class TaskTracker {
     std::uint64_t update = 0;
   };
 
-  std::map<Key, Seen> seen_;
+  std::map<TaskKey, Seen> seen_;
   TimeNs last_look_ = 0;
   std::uint64_t update_ = 0;
 };

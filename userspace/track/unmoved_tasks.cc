@@ -1,7 +1,5 @@
 #include "track/unmoved_tasks.h"
 
-#include "track/task_doing.h"
-
 namespace ct {
 
 void UnmovedTasks::Mark(Observation& observation) {

@@ -3,16 +3,17 @@
 
 #include <cstdint>
 #include <map>
-#include <string>
 
 #include "model/observation.h"
+#include "track/task_doing.h"
 
 namespace ct {
 
 class UnmovedTasks {
  public:
-  // In healthy services two looks in three tell a wait from the next one at the same line (objects
-  // are made anew where others were); all of so many are never wrong by chance alone.
+  // In healthy services up to 45 % of looks cannot tell a wait from the next one at the same line
+  // (objects are made anew where others were): so many in a row by chance once in 600 times, which
+  // is why what they say is probable.
   static constexpr std::uint32_t kManyLooks = 8;
 
   // Sets Wait::unmoved_since of those that have not moved for so many looks. To be called once for
@@ -20,11 +21,6 @@ class UnmovedTasks {
   void Mark(Observation& observation);
 
  private:
-  struct Key {
-    std::uint64_t task = 0;
-    std::string name;
-    auto operator<=>(const Key&) const = default;
-  };
   struct Seen {
     std::size_t doing = 0;  // see HashDoing()
     TimeNs since = 0;
@@ -32,7 +28,7 @@ class UnmovedTasks {
     std::uint64_t mark = 0;
   };
 
-  std::map<Key, Seen> seen_;
+  std::map<TaskKey, Seen> seen_;
   std::uint64_t mark_ = 0;
 };
 

@@ -4,10 +4,12 @@ import asyncio
 import socket
 import sys
 import threading
+import weakref
 
 healthy = "--healthy" in sys.argv
 news, never = asyncio.Event(), asyncio.Event()
 kept = []
+answers = weakref.WeakValueDictionary()
 
 
 async def ask_upstream():
@@ -58,6 +60,12 @@ async def loses_its_future():
     await answer  # LINE: lost
 
 
+async def has_a_weak_one():
+    answer = asyncio.get_running_loop().create_future()
+    answers[1] = answer
+    await answer
+
+
 async def waits_to_be_cancelled():
     await asyncio.get_running_loop().create_future()
 
@@ -87,7 +95,7 @@ async def serve():
 async def main():
     if "--lost" in sys.argv:
         tasks = [asyncio.create_task(function(), name=function.__name__)
-                 for function in (loses_its_future, waits_to_be_cancelled)]
+                 for function in (loses_its_future, has_a_weak_one, waits_to_be_cancelled)]
     else:
         tasks = await serve()
     await asyncio.sleep(0.5)

@@ -3,8 +3,15 @@ ends, again and again. A ticker on the same loop shows that the loop lives."""
 import asyncio
 import sys
 
-left, right = asyncio.Lock(), asyncio.Lock()
-units = asyncio.Semaphore(1)
+if "--anyio" in sys.argv:
+    from anyio import Lock, Semaphore
+else:
+    from asyncio import Lock, Semaphore
+if "--uvloop" in sys.argv:
+    import uvloop
+    uvloop.install()
+left, right = Lock(), Lock()
+units = Semaphore(1)
 healthy = "--healthy" in sys.argv
 
 

@@ -80,6 +80,22 @@ TEST(StuckTask, NamesTheTaskThatItWaitsForInTheEnd) {
   EXPECT_EQ(service.Findings(), "");
 }
 
+// asyncio.wait(FIRST_COMPLETED): the other one may be at work.
+TEST(StuckTask, NotBecauseOfOneOfSeveralOfWhichAnyWillDo) {
+  Service service;
+  const ActorIndex parent = service.Task("a", "either");
+  const ActorIndex idle = service.Task("b", "event");
+  const ActorIndex works = service.Task("c", "rows");
+  service.Ends(idle, "either");
+  service.Ends(works, "either");
+  service.Row(idle).request.clear();
+  service.Row(works).request.clear();
+  service.WaitOf(parent).unmoved_since = service.WaitOf(idle).unmoved_since = kLongAgo;
+  EXPECT_EQ(service.Findings(), "");
+  service.Lock("either").rule = ReleaseRule::kAllHolders;
+  EXPECT_EQ(service.Findings(), "STUCK_TASK probable, may end, for 20.0 s | a wait | root b");
+}
+
 TEST(StuckTask, WhoIsIdleOrWillBeWokenIsNot) {
   for (const char* const idle : {"StreamingResponse.stream_response", "_StreamingResponse.__call__",
                                  "RequestResponseCycle.receive", "WebSocket.receive_text"}) {

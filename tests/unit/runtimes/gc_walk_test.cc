@@ -91,6 +91,17 @@ TEST_F(GcWalks, EndsWhereAListHasNoEnd) {
   EXPECT_THAT(Walk({.objects = 1000}), ElementsAre(a, b));
 }
 
+// A collection has moved b and c behind d while the walk was at b.
+TEST_F(GcWalks, LeavesAListThatIsNotItsOwn) {
+  const Address a = fake_.List({}), b = fake_.List({}), c = fake_.List({}), d = fake_.List({});
+  Ring(kGenerations, {a, b});
+  Ring(kGenerations + 24, {d});
+  Link(b - 16, c - 16);
+  Link(c - 16, kGenerations + 24);
+  EXPECT_THAT(Walk(), ElementsAre(a, b, c, d));
+  EXPECT_FALSE(complete_);
+}
+
 TEST_F(GcWalks, KeepsToItsLimits) {
   std::vector<Address> many;
   for (int i = 0; i < 100; ++i) many.push_back(fake_.List({}));

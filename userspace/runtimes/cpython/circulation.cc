@@ -72,18 +72,19 @@ void CirculationReader::ReadMethod(const std::string& name, Address function, Cl
 const CirculationReader::Class& CirculationReader::ClassOf(const Type& type) {
   if (classes_.size() >= kMaxClasses) classes_.clear();
   const auto [entry, is_new] = classes_.try_emplace(type.address);
-  if (!is_new) return entry->second;
+  Class& methods = entry->second;
+  if (!is_new) return methods;
   Names known;  // a class's own methods stand for those of its bases
   const Type* at = &type;
   for (int base = 0; base < kMaxBases && at != nullptr && at->dict != 0; ++base) {
     heap_.ForEachItem(at->dict, kMaxMethods, [&](Address key, Address function) {
       const std::string name = heap_.Str(key, kMaxName).value_or("");
-      if (!name.empty() && known.insert(name).second) ReadMethod(name, function, entry->second);
+      if (!name.empty() && known.insert(name).second) ReadMethod(name, function, methods);
       return true;
     });
     at = heap_.BaseOf(*at);
   }
-  return entry->second;
+  return methods;
 }
 
 std::string CirculationReader::AttributeOf(Address object, const PythonAwait& wait) {

@@ -1,5 +1,7 @@
 #include "runtimes/cpython/gc_walk.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace ct::cpython {
@@ -11,10 +13,15 @@ constexpr Address kHeadSize = 16;
 // struct gc_generation: a head, threshold and count. Three of them: generations[3] up to 3.13,
 // young and old[2] of 3.14.
 constexpr std::uint64_t kGenerationSize = 24;
-constexpr std::uint64_t kGenerations = 3;
-constexpr std::uint64_t kClockEvery = 4096;  // objects
+// From 3.13.5, whose offset is in the table, to 3.13.0.
+constexpr std::uint64_t kMovedWithin313 = 4;
+constexpr std::uint64_t kClockEvery = 64;  // objects; one may cost a look without the cache
 
 }  // namespace
+
+bool GcWalk::IsHead(Address at) const {
+  return std::find(heads_.begin(), heads_.end(), at) != heads_.end();
+}
 
 bool GcWalk::Spend() {
   if (exhausted_) return false;
@@ -52,7 +59,17 @@ Address GcWalk::WalkList(Address head, Address end, Way way, const Visit& visit)
   const bool forward = way == Way::kForward;
   const Address first = heap_.Word(head + (forward ? 0 : sizeof(Address)));
   Address last = head;
+  // Objects that a collection moves meanwhile lead into another list: to its head, or, where that
+  // is one of the collection's own, round and round without one (Brent's test for that).
+  Address seen = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t note_at = 1;
   for (Address at = first & ~kFlags; at != head && at != end;) {
+    if (at == seen || IsHead(at)) return last;
+    if (++steps == note_at) {
+      seen = at;
+      note_at *= 2;
+    }
     auto node = heap_.Value<Node>(at);
     if (!node || ((forward ? node->previous : node->next) & ~kFlags) != last) {
       node.emplace();
@@ -68,12 +85,25 @@ Address GcWalk::WalkList(Address head, Address end, Way way, const Visit& visit)
   return 0;
 }
 
+Address GcWalk::Youngest(Address interpreter) {
+  const Address usual = interpreter + heap_.offsets().interp_gc;
+  const auto is_head = [&](Address at) {
+    const Address next = fresh_.ReadValue<Address>(at).value_or(0) & ~kFlags;
+    const auto back = fresh_.ReadValue<Address>(next + sizeof(Address));
+    return next != 0 && back && (*back & ~kFlags) == at;
+  };
+  const bool may_differ = heap_.IsAtLeast(13) && !heap_.IsAtLeast(14);
+  const Address other = usual + kMovedWithin313;
+  return may_differ && !is_head(usual) && is_head(other) ? other : usual;
+}
+
 bool GcWalk::Walk(Address interpreter, const Visit& visit) {
-  const Offsets& offsets = heap_.offsets();
+  const Address youngest = Youngest(interpreter);
+  for (std::uint64_t i = 0; i < kGenerations; ++i) heads_[i] = youngest + i * kGenerationSize;
+  heads_.back() = interpreter + heap_.offsets().interp_frozen;
   bool complete = true;
-  for (std::uint64_t i = 0; i <= kGenerations && !exhausted_; ++i) {
-    const Address head = interpreter + (i < kGenerations ? offsets.interp_gc + i * kGenerationSize
-                                                         : offsets.interp_frozen);
+  for (const Address head : heads_) {
+    if (exhausted_) break;
     const Address lost = WalkList(head, 0, Way::kForward, visit);
     if (lost == 0 || exhausted_) continue;
     // From the other end as far as here, or to its neighbour.

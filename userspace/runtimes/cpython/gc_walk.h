@@ -1,6 +1,7 @@
 // Every object that the garbage collector knows, found by walking its lists.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 
@@ -44,6 +45,11 @@ class GcWalk {
   };
   enum class Way : std::uint8_t { kForward, kBackward };
 
+  static constexpr std::uint64_t kGenerations = 3;
+
+  [[nodiscard]] bool IsHead(Address at) const;
+  // The head of the youngest generation.
+  Address Youngest(Address interpreter);
   // From the head to the head, or to `end`. Where it got lost: the last object that was certain; 0
   // if it arrived.
   Address WalkList(Address head, Address end, Way way, const Visit& visit);
@@ -51,13 +57,14 @@ class GcWalk {
   Address LookAgain(Address head, Address at, Way way, Node& node);
   bool Spend();
 
+  std::array<Address, kGenerations + 1> heads_{};  // of an interpreter; the last one: frozen
   Heap& heap_;
   Memory& fresh_;
   std::uint64_t objects_left_;
   DurationNs time_;
   TimeNs deadline_;
   std::uint64_t visited_ = 0;
-  std::uint64_t repairs_left_ = 1 << 16;  // looks without the cache
+  std::uint64_t repairs_left_ = 1 << 12;  // looks without the cache, some 20 us each
   bool exhausted_ = false;
 };
 

@@ -18,7 +18,7 @@ constexpr std::size_t kMaxAttributes = 1024;
 constexpr std::size_t kMaxBody = 64;  // words
 constexpr std::size_t kMaxName = 96;  // of an attribute, a global, a module
 constexpr std::size_t kMaxSeen = 4 << 20;
-constexpr std::uint64_t kClockEvery = 4096;  // words
+constexpr std::uint64_t kClockEvery = 256;  // words; of a torn object one may cost a read
 
 // PyModuleObject.md_dict, PyCellObject.ob_ref, PyTypeObject.tp_dict, 3.11 to 3.15.
 constexpr std::uint64_t kModuleDict = 16;
@@ -94,8 +94,10 @@ void ReferrerFinder::ReachInto(Address value, int depth, std::vector<Address>& f
   if (!is_container && !IsPassedThrough(*type)) return;
   if (seen_.size() >= kMaxSeen || !seen_.insert(value).second) return;
   const auto inside = is_container ? heap_.RawElements(value, kMaxElements) : Body(value, *type);
-  if (!Spend(inside.size())) return;
-  for (const Address word : inside) ReachInto(word, depth - 1, found);
+  for (const Address word : inside) {
+    if (!Spend(1)) return;
+    ReachInto(word, depth - 1, found);
+  }
 }
 
 std::vector<Address> ReferrerFinder::Reach(Address value, int depth) {

@@ -6,6 +6,8 @@ namespace ct::cpython {
 namespace {
 
 constexpr std::size_t kNearFrames = 3;  // whose locals may name what is waited for
+// asyncio's Event.wait(), anyio's Event.wait(), Lock.acquire().
+constexpr std::size_t kFramesOfALock = 4;
 constexpr std::size_t kMaxLocals = 64;
 constexpr std::size_t kMaxAttributes = 256;
 constexpr std::size_t kMaxElements = 1 << 18;
@@ -16,6 +18,10 @@ constexpr int kMaxDepth = 2;  // aiohttp keeps a dict of deques of waiters
 constexpr std::uint64_t kFirstCallback = 24;
 constexpr std::uint64_t kCallbacks = 40;
 constexpr std::uint64_t kIteratorFuture = 16;  // futureiterobject.future
+// PyObject.ob_type and PyTypeObject.tp_weaklistoffset (cpython/object.h), 3.11 to 3.15; negative:
+// before the object.
+constexpr std::uint64_t kObjectType = 8;
+constexpr std::uint64_t kTypeWeakListOffset = 208;
 constexpr std::uint64_t kFunctionClosure = 72;
 constexpr std::uint64_t kCellContents = 16;
 constexpr std::int32_t kPending = 0;  // STATE_PENDING
@@ -162,6 +168,26 @@ bool WaitReader::IsForwarded(Address future, PythonTask& task) {
   return false;
 }
 
+void WaitReader::FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait) {
+  if (wait.type != "asyncio.locks.Event") return;
+  for (std::size_t i = 0; i < std::min(frames.size(), kFramesOfALock); ++i) {
+    const std::string& function = frames[i].code->function;
+    if (function != "Lock.acquire" && function != "Semaphore.acquire") continue;
+    const Address self = frames_.Local(frames[i], "self");
+    const Type* type = heap_.TypeOf(self);
+    if (type == nullptr || !type->name.starts_with("anyio.")) continue;
+    wait.type = type->name;
+    wait.object = self;
+    return;
+  }
+}
+
+bool WaitReader::HasWeakReferences(Address object) {
+  const Address type = heap_.Word(object + kObjectType);
+  const auto offset = heap_.Value<std::int64_t>(type + kTypeWeakListOffset);
+  return !offset || (*offset != 0 && heap_.Word(object + static_cast<Address>(*offset)) != 0);
+}
+
 bool WaitReader::IsUnreferenced(Address future, const std::vector<FrameView>& frames) {
   if (frames.empty()) return false;
   const Address iterator = frames_.Awaited(frames.front());
@@ -178,8 +204,10 @@ bool WaitReader::IsUnreferenced(Address future, const std::vector<FrameView>& fr
       if (frames_.Slot(frames[i], slot) == future) ++variables;
     }
   }
-  // Of the iterator, and Task.task_fut_waiter.
-  return variables > 0 && heap_.Value<std::uint32_t>(future) == variables + 2;
+  // Of the iterator, and Task.task_fut_waiter. A weak one, in a table of calls that wait for their
+  // answers, does not count, and may well complete it.
+  return variables > 0 && heap_.Value<std::uint32_t>(future) == variables + 2 &&
+         !HasWeakReferences(future);
 }
 
 void WaitReader::LowerDeadline(Address when, std::size_t frame, PythonTask& task) {
@@ -237,7 +265,8 @@ void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, 
   wait.future = future;
   if (IsGroup(future, wait)) return;
   if (!frames.empty() && IsFunctionOfAsyncio(future, frames.front(), wait)) return;
-  if (IsObject(future, frames, wait) || IsForwarded(future, task)) return;
+  if (IsObject(future, frames, wait)) return FindOuterLock(frames, wait);
+  if (IsForwarded(future, task)) return;
   wait.kind = PythonAwaitKind::kUnknown;
   wait.unreferenced = IsUnreferenced(future, frames);
 }

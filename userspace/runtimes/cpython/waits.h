@@ -35,6 +35,9 @@ class WaitReader {
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);
   bool IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait);
   bool IsForwarded(Address future, PythonTask& task);
+  // The locks of anyio 3 make an Event for each who waits: it is the lock that he waits for.
+  void FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait);
+  bool HasWeakReferences(Address object);
   // All references to it are the task's own, and a variable of its frames is one of them: who makes
   // a future in passing, to wait until somebody cancels him, means to.
   bool IsUnreferenced(Address future, const std::vector<FrameView>& frames);

@@ -67,6 +67,13 @@ class Aiopg:
         return SIZE - self.pool.freesize
 
 
+class Aiomysql(Aiopg):
+    async def open(self):
+        import aiomysql
+        self.pool = await aiomysql.create_pool(unix_socket=server, user="root", db="mysql", minsize=SIZE, maxsize=SIZE)
+        self.take, self.give = self.pool.acquire, self.release
+
+
 class Redis:
     async def open(self):
         import redis.asyncio
@@ -126,7 +133,8 @@ class Aiohttp:
         return len(self.connector._acquired)
 
 
-shop = {"asyncpg": Asyncpg, "psycopg": Psycopg, "aiopg": Aiopg, "redis": Redis, "aiohttp": Aiohttp}[library]()
+shop = {"asyncpg": Asyncpg, "psycopg": Psycopg, "aiopg": Aiopg, "aiomysql": Aiomysql, "redis": Redis,
+        "aiohttp": Aiohttp}[library]()
 
 
 async def load_customer():

@@ -74,7 +74,7 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   }
 
   if (options.steady && options.loop_block > 0 && !target.filter.empty()) {
-    session->StartLoops(*features, options.loop_block);
+    session->loops_wanted_ = *features;
   }
 
   ObserverOptions observer;
@@ -99,8 +99,9 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
 }
 
 // Without it a trace is worth having all the same.
-void Session::StartLoops(const KernelFeatures& features, DurationNs threshold) {
-  Result<LoopsPlan> plan = PlanLoops(features);
+void Session::StartLoops(DurationNs threshold) {
+  Result<LoopsPlan> plan = PlanLoops(*loops_wanted_);
+  loops_wanted_.reset();
   Result<std::unique_ptr<LoopTracer>> tracer = Fail(ErrorCode::kUnsupported, "");
   if (plan) {
     plan->threshold = threshold;
@@ -115,7 +116,12 @@ void Session::StartLoops(const KernelFeatures& features, DurationNs threshold) {
 }
 
 std::string Session::LoopsBanner() const {
-  return fmt::format("timing event loops by {}", ToString(loop_tracer_->way()));
+  const AttachWay way = loop_tracer_->way();
+  return fmt::format("timing event loops by {}{}", ToString(way),
+                     way == AttachWay::kTracepoint
+                         ? ", which every system call of the host pays for (doctor: how much); "
+                           "--loop-block off does without"
+                         : "");
 }
 
 Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& features) {
@@ -166,6 +172,7 @@ std::string Session::WaitsBanner() const {
 Result<Answer> Session::Look() {
   Result<Observation> observation = observer_->Look();
   if (!observation) return Fail(observation.error());
+  if (loops_wanted_ && observation->loops.threshold > 0) StartLoops(observation->loops.threshold);
   observation->host = host_;
   observation->tool_version = ToolVersion();
   auto& degradations = observation->degradations;

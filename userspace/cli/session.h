@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "cli/options.h"
+#include "kernel/features.h"
 #include "kernel/loops.h"
 #include "kernel/sweep.h"
 #include "kernel/waits.h"
@@ -52,7 +53,8 @@ class Session {
   Result<Answer> LookAtLoops();
   Observer& observer() { return *observer_; }
 
-  // nullptr: event loops are not followed. Only steady sessions with a filter do.
+  // nullptr: event loops are not followed. Only steady sessions with a filter do, from the first
+  // look on that found Python: what loops are timed by may cost the whole host something.
   LoopWatch* loops() { return loops_.get(); }
   // "timing event loops by fentry".
   [[nodiscard]] std::string LoopsBanner() const;
@@ -71,7 +73,7 @@ class Session {
  private:
   Session() = default;
   Result<Answer> Conclude(Observation observation);
-  void StartLoops(const KernelFeatures& features, DurationNs threshold);
+  void StartLoops(DurationNs threshold);
   Status StartWaits(const SessionOptions& options, const WaitsPlan& plan);
 
   TargetOptions target_;
@@ -83,6 +85,7 @@ class Session {
   History history_;
   UnmovedTasks unmoved_;
   std::unique_ptr<Observer> observer_;
+  std::optional<KernelFeatures> loops_wanted_;  // no Python was seen yet
   std::unique_ptr<LoopTracer> loop_tracer_;
   std::unique_ptr<LoopWatch> loops_;
   Observation last_look_;  // without loops_; only where there are any

@@ -80,7 +80,6 @@ class Trace {
   Status FirstLook() {
     if (Status status = Look(); !status) return status;
     if (Status status = FollowLoops(); !status) return status;
-    if (session_->loops() != nullptr) fmt::print(stderr, "{}\n", session_->LoopsBanner());
     if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
     return SaveHangs(changes_.appeared);
   }
@@ -88,7 +87,13 @@ class Trace {
   // Those of the processes that the filter names by now.
   Status FollowLoops() {
     LoopWatch* loops = session_->loops();
-    return loops == nullptr ? Status() : loops->Select(session_->observer().selected());
+    if (loops == nullptr) return {};
+    const Status status = loops->Select(session_->observer().selected());
+    if (status && !loops_told_) {
+      fmt::print(stderr, "{}\n", session_->LoopsBanner());
+      loops_told_ = true;
+    }
+    return status;
   }
 
   Status BeginWaits() {
@@ -302,6 +307,7 @@ class Trace {
   std::uint64_t sweeps_ = 0;
   std::uint64_t looks_ = 0;
   std::uint64_t told_ = 0;
+  bool loops_told_ = false;  // that they are followed
   ExitStatus worst_ = kNone;
   bool lost_ = false;
 };

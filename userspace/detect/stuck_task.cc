@@ -13,7 +13,8 @@ namespace ct {
 
 namespace {
 
-constexpr int kMaxSteps = 64;
+constexpr int kMaxDepth = 64;
+constexpr int kMaxSteps = 1024;  // of one task's search
 constexpr std::size_t kMaxFrames = 512;
 
 // Whose client waits for more of an answer that has begun, or has not sent all of the question:
@@ -66,40 +67,62 @@ class StuckTasks {
       return;
     }
     if (graph_.actor(actor).request.empty()) return;
-    const ActorIndex last = LastOf(actor);
-    if (last == kNoIndex) return;
-    const TimeNs until = context_.observation().end;
-    // An age of an untimed wait that is known by itself: its loop has not run meanwhile.
-    const TimeNs slept = std::max(wait.since, graph_.wait(graph_.WaitOf(last)).since);
-    if (until - slept >= context_.options.stuck_task) return Add(actor, last, How::kSlept, slept);
-    const auto unmoved = UnmovedSince(actor, last);
-    if (unmoved && until - *unmoved >= context_.options.stuck_task) {
-      Add(actor, last, How::kUnmoved, *unmoved);
+    int steps = kMaxSteps;
+    std::optional<Standing> longest;
+    FindLongest(actor, actor, kMaxDepth, steps, longest);
+    if (longest && context_.observation().end - longest->since >= context_.options.stuck_task) {
+      Add(actor, longest->last, longest->how, longest->since);
     }
   }
 
-  // Who, in the end, waits for nobody else; kNoIndex if that ends by itself or is somebody's work.
-  ActorIndex LastOf(ActorIndex actor) const {
-    for (int step = 0; step < kMaxSteps; ++step) {
-      const WaitIndex index = graph_.WaitOf(actor);
-      if (index == kNoIndex || graph_.actor(actor).kind != ActorKind::kTask) return kNoIndex;
-      const Wait& wait = graph_.wait(index);
-      if (wait.timed || wait.evidence == Evidence::kUnknown || context_.IsExplained(actor) ||
-          wait.continuity < Continuity::kContinued || IsIdle(actor)) {
-        return kNoIndex;
-      }
-      const auto holders = graph_.HoldersOf(wait.resource);
-      if (holders.empty()) {
-        const bool ends = wait.purpose == WaitPurpose::kAcquire ||
-                          graph_.resource(wait.resource).kind == ResourceKind::kEventLoop;
-        return ends ? kNoIndex : actor;
-      }
-      // Where any of several will do, another one may be at work.
-      const bool any = graph_.resource(wait.resource).rule == ReleaseRule::kAnyHolder;
-      if (any && holders.size() > 1) return kNoIndex;
-      actor = graph_.hold(holders.front()).actor;
+  // Because of whom, who waits for nobody else, a task does not go on; since when at least.
+  struct Standing {
+    ActorIndex last;
+    How how;
+    TimeNs since;
+  };
+
+  // Along all for whom `task` has to wait before `actor` goes on: of those who end the chains, the
+  // one who has stood for longest. Not where it ends by itself or is somebody's work.
+  void FindLongest(ActorIndex actor, ActorIndex task, int depth, int& steps,
+                   std::optional<Standing>& longest) const {
+    const WaitIndex index = graph_.WaitOf(task);
+    if (depth == 0 || --steps < 0 || index == kNoIndex ||
+        graph_.actor(task).kind != ActorKind::kTask) {
+      return;
     }
-    return kNoIndex;
+    const Wait& wait = graph_.wait(index);
+    if (wait.timed || wait.evidence == Evidence::kUnknown || context_.IsExplained(task) ||
+        wait.continuity < Continuity::kContinued || IsIdle(task)) {
+      return;
+    }
+    const Resource& resource = graph_.resource(wait.resource);
+    const auto holders = graph_.HoldersOf(wait.resource);
+    if (holders.empty()) {
+      const bool ends =
+          wait.purpose == WaitPurpose::kAcquire || resource.kind == ResourceKind::kEventLoop;
+      if (ends) return;
+      const Standing standing = StandingOf(actor, task);
+      if (!longest || standing.since < longest->since) longest = standing;
+      return;
+    }
+    // Where any of several will do, another one may be at work.
+    if (resource.rule == ReleaseRule::kAnyHolder && holders.size() > 1) return;
+    for (const HoldIndex holder : holders) {
+      FindLongest(actor, graph_.hold(holder).actor, depth - 1, steps, longest);
+    }
+  }
+
+  Standing StandingOf(ActorIndex actor, ActorIndex last) const {
+    const Wait& own = graph_.wait(graph_.WaitOf(actor));
+    const Wait& root = graph_.wait(graph_.WaitOf(last));
+    const TimeNs end = context_.observation().end;
+    // An age of an untimed wait that is known by itself: its loop has not run meanwhile.
+    const TimeNs slept = std::max(own.since, root.since);
+    if (end - slept >= context_.options.stuck_task) return {last, How::kSlept, slept};
+    const TimeNs unmoved =
+        std::max(own.unmoved_since.value_or(end), root.unmoved_since.value_or(end));
+    return {last, How::kUnmoved, unmoved};
   }
 
   bool IsIdle(ActorIndex actor) const {
@@ -116,13 +139,6 @@ class StuckTasks {
                                return frame.function.find(function) != std::string::npos;
                              });
         });
-  }
-
-  std::optional<TimeNs> UnmovedSince(ActorIndex actor, ActorIndex last) const {
-    const auto& own = graph_.wait(graph_.WaitOf(actor)).unmoved_since;
-    const auto& root = graph_.wait(graph_.WaitOf(last)).unmoved_since;
-    if (!own || !root) return std::nullopt;
-    return std::max(*own, *root);
   }
 
   void Add(ActorIndex actor, ActorIndex last, How how, TimeNs since) {

@@ -16,6 +16,11 @@ async def ask_upstream():
     await never.wait()  # LINE: upstream
 
 
+async def go_on():
+    for _ in range(100_000):
+        await asyncio.sleep(0.001)  # at one line
+
+
 def make_app():
     import fastapi
     from fastapi.responses import StreamingResponse
@@ -24,14 +29,12 @@ def make_app():
 
     @app.get("/report/{number}")
     async def report(number: int):
-        if not healthy:
-            await asyncio.gather(ask_upstream())  # LINE: report
+        await asyncio.gather(go_on(), go_on() if healthy else ask_upstream())  # LINE: report
         return {}
 
     @app.get("/slow")
     async def slow():
-        for _ in range(100_000):
-            await asyncio.sleep(0.001)  # goes on, at one line
+        await go_on()
 
     @app.get("/feed")
     async def feed():

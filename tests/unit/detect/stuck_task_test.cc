@@ -96,6 +96,22 @@ TEST(StuckTask, NotBecauseOfOneOfSeveralOfWhichAnyWillDo) {
   EXPECT_EQ(service.Findings(), "STUCK_TASK probable, may end, for 20.0 s | a wait | root b");
 }
 
+TEST(StuckTask, BecauseOfOneOfAllThatItGathers) {
+  Service service;
+  const ActorIndex parent = service.Task("a", "gather");
+  const ActorIndex works = service.Task("b", "event");
+  const ActorIndex stands = service.Task("c", "other event");
+  service.Lock("gather").rule = ReleaseRule::kAllHolders;
+  for (const ActorIndex child : {works, stands}) {
+    service.Ends(child, "gather");
+    service.Row(child).request.clear();
+  }
+  service.WaitOf(parent).unmoved_since = service.WaitOf(stands).unmoved_since = kLongAgo;
+  EXPECT_EQ(service.Findings(), "STUCK_TASK probable, may end, for 20.0 s | a wait | root c");
+  service.WaitOf(stands).timed = true;
+  EXPECT_EQ(service.Findings(), "");
+}
+
 TEST(StuckTask, WhoIsIdleOrWillBeWokenIsNot) {
   for (const char* const idle : {"StreamingResponse.stream_response", "_StreamingResponse.__call__",
                                  "RequestResponseCycle.receive", "WebSocket.receive_text"}) {

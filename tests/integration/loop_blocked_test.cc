@@ -212,7 +212,8 @@ TEST(LoopBlocked, ASnapshotSaysSoWhileItLasts) {
                                                      {"doze", "syscall at doze "}};
   for (const std::string& python : Interpreters()) {
     for (const auto& [cause, row] : causes) {
-      SCOPED_TRACE(python + " " + cause);
+      SCOPED_TRACE(python);
+      SCOPED_TRACE(cause);
       const Target target(Program({cause, "--forever"}, python));
       // It must have lasted for so long that it would have without a busy machine.
       Answer answer = LookAt(target.pid());

@@ -182,6 +182,7 @@ TEST_P(Loops, TimeWithoutACpuCountsForNone) {
   CPU_SET(sched_getcpu(), &one);
   std::atomic<bool> stop{false};
   std::vector<std::thread> hogs;
+  hogs.reserve(2);
   for (int i = 0; i < 2; ++i) {
     hogs.emplace_back([&] {
       sched_setaffinity(0, sizeof(one), &one);

@@ -129,6 +129,54 @@ TEST_P(PythonOwnPools, AreSeenToHaveRunOutOverTime) {
   EXPECT_THAT(output, HasSubstr(told));
 }
 
+// What a trace has seen by its end.
+std::string ShownAfterTrace(const Strings& options) {
+  Strings command = PythonProgram(CT_PYTHON, "pools/own_pools.py");
+  command.insert(command.end(), options.begin(), options.end());
+  const Target target(command);
+  const TempDir directory;
+  const std::string file = directory.File("last.pb");
+  std::string shown;
+  for (const char* const duration : {"5s", "15s", "40s"}) {
+    RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms", "--long-wait", "1s",
+               "--duration", duration, "-o", file});
+    shown = RunTracer({"show", file}).output;
+    if (shown.find("POOL_EXHAUSTED") != std::string::npos) break;
+  }
+  EXPECT_THAT(shown, HasSubstr("POOL_EXHAUSTED"));
+  return shown;
+}
+
+// A service that hangs has ever more requests: that is no reason to tell all of it with each.
+TEST(PythonPoolQueue, ThatGrowsIsToldAgainWhenItHasDoubled) {
+  Strings command = PythonProgram(CT_PYTHON, "pools/own_pools.py");
+  command.insert(command.end(), {"condition", "exhausted", "--growing"});
+  const Target target(command);
+  std::string output;
+  std::vector<int> told;
+  for (const char* const duration : {"8s", "20s", "40s"}) {
+    output = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms", "--long-wait",
+                        "1s", "--duration", duration})
+                 .output;
+    told.clear();
+    const std::regex headline(R"(POOL_EXHAUSTED .*: (\d+) wait for it)");
+    for (std::sregex_iterator at(output.begin(), output.end(), headline), end; at != end; ++at) {
+      told.push_back(std::stoi((*at)[1]));
+    }
+    if (told.size() > 1) break;
+  }
+  ASSERT_GT(told.size(), 1U) << output;
+  for (std::size_t i = 1; i < told.size(); ++i) EXPECT_GE(told[i] + 2, 2 * told[i - 1]) << output;
+}
+
+TEST(PythonPoolQueue, ThatGrowsIsToldFromOneThatDoesNot) {
+  EXPECT_THAT(
+      ShownAfterTrace({"condition", "exhausted", "--growing"}),
+      testing::ContainsRegex("  the queue grows: [0-9]+ waited [0-9.]+ s ago, [0-9]+ do now\n"));
+  EXPECT_THAT(ShownAfterTrace({"condition", "exhausted"}),
+              testing::Not(HasSubstr("the queue grows")));
+}
+
 TEST_P(PythonOwnPools, AsBusyWithOneLeftAreSilentOverTime) {
   const Target target(Program({"healthy"}));
   const Outcome trace = RunTracer({"-p", std::to_string(target.pid()), "--interval", "100ms",

@@ -179,6 +179,8 @@ Result<Answer> Session::Look() {
   degradations.insert(degradations.begin(), degradations_.begin(), degradations_.end());
   const std::vector<std::string> since = sweeper_->degradations();
   degradations.insert(degradations.end(), since.begin(), since.end());
+  unmoved_.Mark(*observation);
+  queues_.Mark(*observation);
   if (loops_) last_look_ = *observation;
   return Conclude(std::move(*observation));
 }
@@ -196,7 +198,6 @@ Result<Answer> Session::Conclude(Observation observation) {
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
   detect.stuck_task = target_.stuck_task;
-  unmoved_.Mark(answer.observation);
   answer.findings = Detect(answer.observation, detect);
   MarkDeadlocked(answer);
   answer.observation.cost.total = MonotonicNow() - begin_;

@@ -19,6 +19,7 @@
 #include "observe/loop_watch.h"
 #include "observe/observer.h"
 #include "reader/reader.h"
+#include "track/pool_queues.h"
 #include "track/unmoved_tasks.h"
 
 namespace ct {
@@ -84,6 +85,7 @@ class Session {
   std::unique_ptr<Sweeper> sweeper_;
   History history_;
   UnmovedTasks unmoved_;
+  PoolQueues queues_;
   std::unique_ptr<Observer> observer_;
   std::optional<KernelFeatures> loops_wanted_;  // no Python was seen yet
   std::unique_ptr<LoopTracer> loop_tracer_;

@@ -21,6 +21,7 @@
 #include "render/json.h"
 #include "render/tasks_text.h"
 #include "track/finding_tracker.h"
+#include "track/pool_queues.h"
 #include "track/task_tracker.h"
 #include "track/unmoved_tasks.h"
 
@@ -63,6 +64,7 @@ Result<Regex> Compile(const std::string& text) {
 // What earlier looks at the process have shown.
 struct Memory {
   UnmovedTasks unmoved;
+  PoolQueues queues;
   PythonPoolAges pool_ages;
 };
 
@@ -84,6 +86,7 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, Memory& memor
   answer.observation.host = ReadHost();
   answer.observation.tool_version = ToolVersion();
   memory.unmoved.Mark(answer.observation);
+  memory.queues.Mark(answer.observation);
   DetectOptions detect;
   detect.stuck_task = options.stuck_task;
   answer.findings = Detect(answer.observation, detect);

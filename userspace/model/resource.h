@@ -78,6 +78,13 @@ struct LostUnit {
   bool operator==(const LostUnit&) const = default;
 };
 
+// How many waited at a moment that has passed.
+struct QueueLength {
+  TimeNs at = 0;
+  std::uint32_t waiting = 0;
+  bool operator==(const QueueLength&) const = default;
+};
+
 struct Resource {
   ResourceKind kind = ResourceKind::kFutex;
   Implementation implementation = Implementation::kUnknown;
@@ -89,11 +96,12 @@ struct Resource {
   // The Holds of this resource are all there are. False: someone else may hold it and release it,
   // so its waiters are never called stuck on its account.
   bool holders_known = false;
-  bool changed_hands = false;             // while we looked: whoever held it, it moves
-  std::optional<std::uint32_t> capacity;  // counted resources, where readable
-  std::optional<std::uint32_t> in_use;    // units of a pool
-  std::optional<std::uint32_t> idle;      // those that wait in it; others may yet be made
-  std::vector<LostUnit> lost_units;       // of a pool that was read to its end
+  bool changed_hands = false;               // while we looked: whoever held it, it moves
+  std::optional<std::uint32_t> capacity;    // counted resources, where readable
+  std::optional<std::uint32_t> in_use;      // units of a pool
+  std::optional<std::uint32_t> idle;        // those that wait in it; others may yet be made
+  std::vector<LostUnit> lost_units;         // of a pool that was read to its end
+  std::optional<QueueLength> queue_before;  // of a pool that earlier observations saw, too
   Abandoned abandoned = Abandoned::kNo;
   pid_t abandoned_by = 0;  // the tid in the owner word, as the target sees it
   bool operator==(const Resource&) const = default;

@@ -40,7 +40,7 @@ class Writer {
 
   std::string Write() {
     const std::string holders = HolderRows();
-    const std::string queued = QueuedRows();
+    const std::string queued = QueuedRows() + Growth();
     const std::string lost = LostRows();
     return '\n' + holders + queued + lost + '\n';
   }
@@ -187,6 +187,14 @@ class Writer {
       text += fmt::format("  and at {}\n", Plural(crowds.size() - Limit(), "more place"));
     }
     return text;
+  }
+
+  [[nodiscard]] std::string Growth() const {
+    const auto& before = context_.graph.resource(pool_).queue_before;
+    const std::size_t waiting = context_.graph.WaitersOf(pool_).size();
+    if (!before || before->waiting >= waiting) return {};
+    return fmt::format("  the queue grows: {} waited {} ago, {} do now\n", before->waiting,
+                       FormatDuration(context_.observation.end - before->at), waiting);
   }
 
   std::string LostRows() const {

@@ -194,6 +194,10 @@ void MessageBuilder::Add(const Resource& resource) {
     lost.set_type(Intern(unit.type));
     lost.set_referrer(Intern(unit.referrer));
   }
+  if (resource.queue_before) {
+    row.mutable_queue_before()->set_at_ns(resource.queue_before->at);
+    row.mutable_queue_before()->set_waiting(resource.queue_before->waiting);
+  }
   row.set_abandoned(ToProto(resource.abandoned));
   row.set_abandoned_by(resource.abandoned_by);
 }

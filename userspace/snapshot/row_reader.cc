@@ -305,6 +305,9 @@ Status RowReader::Read(const pb::Resource& row) {
   for (const pb::LostUnit& unit : row.lost_units()) {
     out.lost_units.push_back({unit.address(), Text(unit.type()), Text(unit.referrer())});
   }
+  if (row.has_queue_before()) {
+    out.queue_before = QueueLength{row.queue_before().at_ns(), row.queue_before().waiting()};
+  }
   out.abandoned = Enum<Abandoned>(row.abandoned());
   out.abandoned_by = row.abandoned_by();
   return {};

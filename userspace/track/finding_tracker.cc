@@ -101,7 +101,7 @@ std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
   return HashCombine(hash, frame.line);
 }
 
-// How many it is about, threads, tasks or iterations: a change of it is news.
+// How many it is about: threads, tasks or iterations.
 std::size_t ConcernedBy(const Finding& finding, const Observation& observation) {
   std::size_t count =
       finding.members.size() + finding.blocked_behind.size() + finding.exceptions.size();
@@ -230,21 +230,18 @@ bool FindingTracker::See(Finding& finding, std::vector<Anchor> anchors,
   tracked.last_update = update_;
   tracked.misses = 0;
   SetAnchors(finding.id, tracked, std::move(anchors));
+  const bool is_ring = Family(finding.kind) == FindingKind::kDeadlock;
   const Told now = {finding.kind, finding.ending, finding.evidence,
-                    ConcernedBy(finding, observation)};
+                    is_ring ? finding.members.size() : 0, ConcernedBy(finding, observation)};
   const bool news = is_new || IsNews(tracked.told, now);
   if (news) tracked.told = now;
   return news;
 }
 
-// The queue of a lock that moves is another one at every look: only its doubling is news.
+// Whoever comes meanwhile waits, too, of a service many in a second: only their doubling is news.
 bool FindingTracker::IsNews(const Told& told, const Told& now) {
-  if (told.kind != now.kind || told.ending != now.ending || told.evidence != now.evidence) {
-    return true;
-  }
-  const bool moves = now.kind == FindingKind::kHotLock || now.kind == FindingKind::kLongWait ||
-                     now.kind == FindingKind::kEventLoopBlocked || IsForgotten(now.kind);
-  return moves ? now.blocked >= 2 * told.blocked : now.blocked != told.blocked;
+  return told.kind != now.kind || told.ending != now.ending || told.evidence != now.evidence ||
+         told.in_ring != now.in_ring || now.concerned >= 2 * told.concerned;
 }
 
 std::uint64_t FindingTracker::Match(const std::vector<Anchor>& anchors) const {

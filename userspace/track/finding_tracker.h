@@ -83,7 +83,8 @@ class FindingTracker {
     FindingKind kind = FindingKind::kLongWait;
     Ending ending = Ending::kMayEnd;
     Evidence evidence = Evidence::kUnknown;
-    std::size_t blocked = 0;
+    std::size_t in_ring = 0;    // members of a deadlock
+    std::size_t concerned = 0;  // by it in all
   };
   struct Tracked {
     EndedFinding summary;

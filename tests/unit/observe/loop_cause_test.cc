@@ -1,5 +1,8 @@
 #include "observe/loop_cause.h"
 
+#include <optional>
+#include <vector>
+
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
@@ -32,10 +35,12 @@ PythonProcess Process(char state, std::int64_t syscall = -1, std::uint64_t word 
   return process;
 }
 
-BlockJudgement Judge(const std::vector<PythonProcess>& looks) {
+BlockJudgement Judge(const std::vector<PythonProcess>& looks,
+                     std::optional<double> cpu_share = std::nullopt) {
   std::vector<LoopSample> samples;
+  samples.reserve(looks.size());
   for (const PythonProcess& look : looks) samples.push_back(SampleOf(look, look.threads[0]));
-  return JudgeBlock(samples);
+  return JudgeBlock(samples, cpu_share);
 }
 
 PythonProcess Moving() {
@@ -152,18 +157,13 @@ TEST(LoopCause, WhoKeepsItWaitingMayHaveNoCpu) {
 TEST(LoopCause, WhatTheThreadRanDecides) {
   const PythonProcess runs = Moving();
   const PythonProcess sleeps = Process('S', SYS_read);
-  const auto judge = [](const std::vector<PythonProcess>& looks, double share) {
-    std::vector<LoopSample> samples;
-    for (const PythonProcess& look : looks) samples.push_back(SampleOf(look, look.threads[0]));
-    return JudgeBlock(samples, share);
-  };
-  EXPECT_EQ(judge({runs, runs, sleeps}, 0.1).cause, BlockCause::kSyscall);
-  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.9).cause, BlockCause::kPython);
-  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.9).shown, 0U);
-  EXPECT_EQ(judge({runs, sleeps, sleeps}, 0.5).cause, BlockCause::kSyscall);
-  EXPECT_EQ(judge({runs, runs}, 0.9).evidence, Evidence::kCertain);
-  EXPECT_EQ(judge({runs, runs}, 0.1).cause, BlockCause::kPython) << "nothing else was seen";
-  EXPECT_EQ(judge({runs, runs}, 0.1).evidence, Evidence::kProbable);
+  EXPECT_EQ(Judge({runs, runs, sleeps}, 0.1).cause, BlockCause::kSyscall);
+  EXPECT_EQ(Judge({runs, sleeps, sleeps}, 0.9).cause, BlockCause::kPython);
+  EXPECT_EQ(Judge({runs, sleeps, sleeps}, 0.9).shown, 0U);
+  EXPECT_EQ(Judge({runs, sleeps, sleeps}, 0.5).cause, BlockCause::kSyscall);
+  EXPECT_EQ(Judge({runs, runs}, 0.9).evidence, Evidence::kCertain);
+  EXPECT_EQ(Judge({runs, runs}, 0.1).cause, BlockCause::kPython) << "nothing else was seen";
+  EXPECT_EQ(Judge({runs, runs}, 0.1).evidence, Evidence::kProbable);
 }
 
 TEST(LoopCause, TheMostFrequentOneCounts) {

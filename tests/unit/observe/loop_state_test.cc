@@ -9,7 +9,7 @@ namespace {
 constexpr TimeNs kBegan = 100 * kSecond;
 constexpr DurationNs kThreshold = 100 * kMillisecond;
 
-PythonProcess Process(char instruction = 1) {
+PythonProcess Process(std::uint64_t instruction = 1) {
   PythonProcess process;
   process.codes = {{"resize", "/srv/images.py"},
                    {"Handle._run", "/usr/lib/python3.11/asyncio/events.py"},
@@ -19,7 +19,7 @@ PythonProcess Process(char instruction = 1) {
   thread.native_id = 1;
   thread.running_loop = 0x10;
   thread.iteration_began = static_cast<double>(kBegan) / kSecond;
-  thread.instruction = static_cast<std::uint64_t>(instruction);
+  thread.instruction = instruction;
   thread.frames.resize(3);
   for (std::uint32_t i = 0; i < 3; ++i) thread.frames[i].code = i;
   thread.frames[0].line = 88;

@@ -515,6 +515,7 @@ Told Everything() {
   o.resources[0].in_use = 9;
   o.resources[0].idle = 1;
   o.resources[0].lost_units = {{0x7f00'0000'0002, "asyncpg.connection.Connection", "global conn"}};
+  o.resources[0].queue_before = QueueLength{kEnd - 7, 3};
   o.resources[0].abandoned = Abandoned::kTidReused;
   o.resources[0].abandoned_by = 4;
   o.resources[0].where = ".bss";

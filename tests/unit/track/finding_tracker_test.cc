@@ -75,11 +75,13 @@ TEST(FindingTracker, SaysWhoAnEndedFindingWasAbout) {
                   {ResourceId{false, 1, 0x5040, 0, 0, 0}, ResourceId{false, 1, 0x5000, 0, 0, 0}}}));
 }
 
-TEST(FindingTracker, AGrowingQueueIsAChange) {
+TEST(FindingTracker, AQueueThatDoublesIsAChange) {
   Watch watch;
   EXPECT_EQ(watch.See(kRing), "appeared 1");
-  EXPECT_EQ(watch.See(std::string(kRing) + "c: waits L"), "changed 1");
   EXPECT_EQ(watch.See(std::string(kRing) + "c: waits L"), "continuing 1");
+  EXPECT_EQ(watch.See(std::string(kRing) + "c: waits L\nd: waits L"), "changed 1");
+  EXPECT_EQ(watch.See(std::string(kRing) + "c: waits L\nd: waits L"), "continuing 1");
+  EXPECT_EQ(watch.See(kRing), "continuing 1");
 }
 
 TEST(FindingTracker, MoreEvidenceIsAChange) {

@@ -1,6 +1,7 @@
 """Tasks that have a unit of a pool of the program's own and ask it for another. Nothing is called a pool, nothing
 lists what is in use, and nobody uses a with statement. argv: what who waits is woken by, and the kind of program:
-knot, exhausted (who has them sleeps), healthy (as busy, with one left), work (the same class as a queue of work)."""
+knot, exhausted (who has them sleeps), healthy (as busy, with one left), work (the same class as a queue of work). --growing: of an exhausted one ever more
+wait."""
 import asyncio
 import collections
 import contextlib
@@ -179,6 +180,14 @@ def named(coroutine, name):
     return asyncio.create_task(coroutine, name=name)
 
 
+async def arrive(kitchen):
+    guests = []
+    while len(guests) < 1000:
+        await asyncio.sleep(0.2)
+        guests.append(named(serve(kitchen), f"guest-{len(guests)}"))
+    await asyncio.gather(*guests)
+
+
 async def main():
     kitchen = Kitchen([] if kind == "work" else [Plate() for _ in range(SIZE)])
     tasks = [named(ticker(), "ticker")]
@@ -207,6 +216,8 @@ async def main():
         await asyncio.sleep(0.05)
         tasks += [named(serve(kitchen), f"serve-{i}") for i in range(3)]
         await until_queued(kitchen, 3)
+        if "--growing" in sys.argv:
+            tasks += [named(arrive(kitchen), "door")]
     else:
         together = asyncio.Event()
         one = cook_with if by == "generator" else cook

@@ -88,7 +88,7 @@ class Trace {
   Status FollowLoops() {
     LoopWatch* loops = session_->loops();
     if (loops == nullptr) return {};
-    const Status status = loops->Select(session_->observer().selected());
+    Status status = loops->Select(session_->observer().selected());
     if (status && !loops_told_) {
       fmt::print(stderr, "{}\n", session_->LoopsBanner());
       loops_told_ = true;

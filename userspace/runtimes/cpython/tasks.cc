@@ -200,6 +200,7 @@ void TaskReader::Read(InterpreterView& interpreter, std::vector<PythonTask>& tas
   const Address module = heap_.DictGet(modules, "asyncio.tasks");
   const Address module_dict = module != 0 ? heap_.Word(module + kModuleDict) : 0;
   FindRunning(interpreter, module_dict);
+  waits_.SetInterpreter(modules);
   const auto addresses = List(interpreter, module_dict);
   tasks.reserve(tasks.size() + addresses.size());
   for (const Address address : addresses) {

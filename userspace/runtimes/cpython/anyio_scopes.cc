@@ -1,7 +1,5 @@
 #include "runtimes/cpython/anyio_scopes.h"
 
-#include <cmath>
-
 namespace ct::cpython {
 namespace {
 
@@ -43,22 +41,28 @@ void AnyioScopes::LowerDeadline(PythonTask& task) {
   const auto found = scope_of_.find(task.address);
   if (found == scope_of_.end()) return;
   Address scope = found->second;
+  Address earliest = 0;
   for (int depth = 0; depth < kMaxScopes; ++depth) {
+    if (scopes_left_ == 0) {
+      heap_.skips().Add("cancel scopes beyond the limit");
+      break;
+    }
+    --scopes_left_;
     const Type* type = heap_.TypeOf(scope);
-    if (type == nullptr || type->short_name() != "CancelScope") return;
+    if (type == nullptr || type->short_name() != "CancelScope") break;
     // One that has expired, or whose block is left, ends nothing any more.
     const bool armed = heap_.Int(heap_.Attribute(scope, "_active")) == 1 &&
                        heap_.Int(heap_.Attribute(scope, "_cancel_called")) == 0;
     const auto deadline = heap_.Float(heap_.Attribute(scope, "_deadline"));
-    if (armed && deadline && std::isfinite(*deadline) &&
-        (!task.deadline || *deadline < *task.deadline)) {
+    if (armed && deadline && (!task.deadline || *deadline < *task.deadline)) {
       task.deadline = deadline;
-      task.deadline_frame = FrameOf(scope, task);
+      earliest = scope;
     }
     // What is outside does not reach into it.
-    if (heap_.Int(heap_.Attribute(scope, "_shield")) != 0) return;
+    if (heap_.Int(heap_.Attribute(scope, "_shield")) != 0) break;
     scope = heap_.Attribute(scope, "_parent_scope");
   }
+  if (earliest != 0) task.deadline_frame = FrameOf(earliest, task);
 }
 
 }  // namespace ct::cpython

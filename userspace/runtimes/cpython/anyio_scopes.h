@@ -24,6 +24,7 @@ class AnyioScopes {
 
   Heap& heap_;
   std::unordered_map<Address, Address> scope_of_;  // the innermost one, by task
+  std::uint64_t scopes_left_ = 1 << 20;            // of all tasks together
 };
 
 }  // namespace ct::cpython

@@ -67,6 +67,19 @@ TEST(PythonTasks, OnTopOfUvloopAndOfAnyio) {
   }
 }
 
+TEST(PythonTasks, LimitersAndConditionsOfAnyio) {
+  ExpectOfBoth({"--locks", "--limiter"}, kHang,
+               Lines({"PROBABLE_DEADLOCK probable, never ends",
+                      Waits({"hold_left", "semaphore", "probably hold_right", Line("left waits")}),
+                      Waits({"hold_right", "semaphore", "probably hold_left", Line("right waits")}),
+                      "  ring: hold_left, hold_right", "  behind: Task-1"}));
+  ExpectOfBoth({"--locks", "--condition"}, kHang,
+               Lines({"DEADLOCK certain, never ends",
+                      Waits({"hold_left", "mutex", "hold_right", Line("left waits")}),
+                      Waits({"hold_right", "mutex", "hold_left", Line("right waits")}),
+                      "  ring: hold_left, hold_right", "  behind: Task-1"}));
+}
+
 TEST(PythonTasks, LocksTakenWithoutABlock) {
   ExpectOfBoth(
       {"--bare"}, kHang,
@@ -139,11 +152,26 @@ TEST(PythonTasks, ATimeoutOfTheParentEndsIt) {
              "  ring: child, parent_with_timeout", "  behind: Task-1"}));
 }
 
+// anyio's: it ends what a group inside of it has started, and not what is shielded from it.
+TEST(PythonTasks, ATimeoutOfAnOuterScopeEndsIt) {
+  ExpectOfBoth(
+      {"--scope"}, kFindings,
+      Lines({"DEADLOCK certain, ends by timeout",
+             Waits({"child", "mutex with timeout", "parent_in_scope", Line("child waits")}),
+             Waits({"parent_in_scope", "future with timeout", "child",
+                    Line("parent in scope waits")}),
+             "  ring: child, parent_in_scope", "  behind: Task-1"}));
+  ExpectOfBoth({"--shield"}, kHang,
+               Lines({"DEADLOCK certain, never ends",
+                      Waits({"in_shield", "mutex", "in_shield", Line("child waits")}),
+                      "  ring: in_shield", "  behind: Task-1"}));
+}
+
 TEST(PythonTasks, TheSameGoingOnIsSilent) {
-  for (const char* const top : {"--asyncio", "--uvloop", "--anyio"}) {
+  for (const char* const top : {"--asyncio", "--uvloop", "--anyio", "--limiter", "--condition"}) {
     SCOPED_TRACE(top);
-    const Target target(
-        Program({"--locks", "--bare", "--semaphore", "--gather", "--healthy", top}));
+    const Target target(Program(
+        {"--locks", "--bare", "--semaphore", "--gather", "--scope", "--shield", "--healthy", top}));
     for (int look = 0; look < 20; ++look) {
       const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
       EXPECT_EQ(answer.findings, "");

@@ -5,6 +5,7 @@ import contextlib
 import random
 import sys
 
+import anyio_nests
 import truth
 
 seed, count = int(sys.argv[1]), int(sys.argv[2])
@@ -54,6 +55,7 @@ class Manager:
 class Program:
     def __init__(self, task):
         self.task, self.functions, self.lines, self.number = task, 0, [], 0
+        self.anyio = anyio_nests.Anyio(self, rng)
 
     def fresh(self, what):
         self.number += 1
@@ -72,6 +74,7 @@ class Program:
 
     def leaf(self, owner):
         return rng.choice([
+            *(self.anyio.leaves(owner) if anyio_nests.anyio else []),
             lambda: ["await park()"],
             lambda: [f"async with {self.manager(owner, park_in='enter')}:", "    pass"],
             lambda: [f"async with {self.manager(owner, park_in='exit')}:", "    pass"],
@@ -88,14 +91,15 @@ class Program:
             return self.leaf(owner)
         indent = lambda lines: ["    " + line for line in lines]
         inner = lambda: indent(self.block(depth - 1, owner))
+        rest = lambda: self.block(depth - 1, owner)
         return rng.choice([
+            *(self.anyio.blocks(depth, owner, inner, rest) if anyio_nests.anyio else []),
             lambda: [f"async with {self.manager(owner)}:", *inner()],
             lambda: [f"with {self.manager(owner)}:", *inner()],
             lambda: [f"async with {self.manager(owner)} as a, {self.manager(owner)} as b:",
                      *inner()],
             lambda: [f"with {self.manager(owner)}: pass",
-                     f"async with {self.manager(owner)}: await asyncio.sleep(0)",
-                     *self.block(depth - 1, owner)],
+                     f"async with {self.manager(owner)}: await asyncio.sleep(0)", *rest()],
             lambda: ["try:", *inner(), "except KeyError:", "    await park()"],
             lambda: ["try:", "    raise KeyError(1)", "except KeyError as error:", *inner()],
             lambda: ["try:", "    pass", "finally:", *inner()],
@@ -122,7 +126,7 @@ class Program:
             lambda: ["async with asyncio.TaskGroup() as group:",
                      f"    group.create_task({self.function(depth - 1)}(), name={self.fresh('t')!r})",
                      *inner()],
-            lambda: ["async with asyncio.timeout(5000):", *inner()],
+            lambda: [f"async with asyncio.timeout(5000) as {self.fresh('d')}:", *inner()],
         ])()
 
     def started(self, depth):
@@ -149,7 +153,7 @@ class Program:
 
 
 def holds_of(functions, function):
-    for manager in managers:
+    for manager in [*managers, *anyio_nests.managers.values()]:
         # A generator that is not awaited right now holds for the function that uses it.
         inside = manager.inside in functions
         where = manager.inside if inside else manager.owner
@@ -160,7 +164,7 @@ def holds_of(functions, function):
 
 
 async def main():
-    names = dict(globals())
+    names = {**vars(anyio_nests), **globals()}
     for i in range(count):
         program = Program(f"n{i}")
         entry = program.function(rng.randrange(1, 9))
@@ -170,6 +174,7 @@ async def main():
     for _ in range(200):
         await asyncio.sleep(0)
     truth.print_tasks(holds_of)
+    anyio_nests.print_waits()
     print("READY", flush=True)
     await park()
 

@@ -3,15 +3,23 @@ ends, again and again. A ticker on the same loop shows that the loop lives."""
 import asyncio
 import sys
 
+if "--scope" in sys.argv or "--shield" in sys.argv:
+    import anyio
 if "--anyio" in sys.argv:
     from anyio import Lock, Semaphore
 else:
     from asyncio import Lock, Semaphore
+if "--limiter" in sys.argv:
+    from anyio import CapacityLimiter
+
+    def Lock():
+        return CapacityLimiter(1)
+if "--condition" in sys.argv:
+    from anyio import Condition as Lock
 if "--uvloop" in sys.argv:
     import uvloop
     uvloop.install()
-left, right = Lock(), Lock()
-units = Semaphore(1)
+left = right = units = None
 healthy = "--healthy" in sys.argv
 
 
@@ -88,6 +96,24 @@ async def parent_with_timeout():
             await named(child(), "child")  # LINE: timed parent waits
 
 
+async def parent_in_scope():
+    with anyio.move_on_after(600):
+        async with left:
+            if not healthy:
+                async with anyio.create_task_group() as group:  # LINE: parent in scope waits
+                    group.start_soon(child, name="child")
+        async with anyio.create_task_group() as group:
+            group.start_soon(child, name="child")
+
+
+async def in_shield():
+    with anyio.move_on_after(600):
+        async with left:
+            with anyio.CancelScope(shield=True):
+                if not healthy:
+                    await child()
+
+
 def named(coroutine, name):
     return asyncio.create_task(coroutine, name=name)
 
@@ -108,20 +134,26 @@ async def busy():
 
 
 async def main():
+    global left, right, units
+    left, right, units = Lock(), Lock(), Semaphore(1)  # a limiter of anyio asks for the loop
     ticking = named(busy() if "--busy" in sys.argv else ticker(), "ticker")
     keep = []
     if "--locks" in sys.argv:
-        keep = [hold_left, hold_right]
+        keep += [hold_left, hold_right]
     if "--bare" in sys.argv:
-        keep = [bare_left, bare_right]
+        keep += [bare_left, bare_right]
     if "--semaphore" in sys.argv:
         async def taker():
             await take_unit(not healthy)
-        keep = [taker]
+        keep.append(taker)
     if "--gather" in sys.argv:
-        keep = [parent]
+        keep.append(parent)
     if "--timeout" in sys.argv:
-        keep = [parent_with_timeout]
+        keep.append(parent_with_timeout)
+    if "--scope" in sys.argv:
+        keep.append(parent_in_scope)
+    if "--shield" in sys.argv:
+        keep.append(in_shield)
     if healthy:
         tasks = [named(again(*keep), "again")]
     else:

@@ -88,5 +88,19 @@ TEST_F(Holds, AreFoundThroughExitStacksWithinLimits) {
   EXPECT_THAT(Read(kDepthOne, {Bound("__exit__", stack)}), SizeIs(256));
 }
 
+TEST_F(Holds, AreTheLocksOfConditions) {
+  for (const std::string module : {"anyio", "asyncio.locks", "threading"}) {
+    const Address type = fake_.NewType("Condition", 1 << 9);
+    fake_.memory.Write<std::int64_t>(type + 288, 16);
+    fake_.memory.Write(type + 264, fake_.Dict({{"__module__", fake_.Str(module)}}));
+    const Address condition = fake_.New(64, type);
+    fake_.memory.Write(condition + 16, fake_.Dict({{"_lock", other_}}));
+    EXPECT_THAT(Read(kDepthOne, {Bound("__aexit__", condition)}),
+                ElementsAre(Field(&PythonHold::type, module + ".Condition"),
+                            testing::AllOf(Field(&PythonHold::object, other_),
+                                           Field(&PythonHold::through, condition))));
+  }
+}
+
 }  // namespace
 }  // namespace ct::cpython

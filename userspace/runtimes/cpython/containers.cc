@@ -153,10 +153,16 @@ std::vector<Address> Heap::RawElements(Address container, std::size_t limit) {
   return elements;
 }
 
+Address Heap::Referent(Address object) {
+  if (KindOf(object) != Kind::kWeakref) return 0;
+  const Address referent = Word(object + kWeakrefObject);
+  return KindOf(referent) != Kind::kNone ? referent : 0;
+}
+
 std::vector<Address> Heap::Elements(Address container, std::size_t limit) {
   std::vector<Address> elements = RawElements(container, limit);
   for (Address& element : elements) {
-    if (KindOf(element) == Kind::kWeakref) element = Word(element + kWeakrefObject);
+    if (KindOf(element) == Kind::kWeakref) element = Referent(element);
   }
   std::erase_if(elements,
                 [&](Address element) { return element == 0 || KindOf(element) == Kind::kNone; });

@@ -234,7 +234,8 @@ void HoldReader::Expand(Address object, const Type& type, int depth, const Pytho
       inside.is_async = bound.method == Method::kAsyncExit;
       Add(bound.self, object, depth + 1, inside, holds);
     }
-  } else if (name == "asyncio.locks.Condition" || name == "threading.Condition") {
+  } else if (name == "asyncio.locks.Condition" || name == "threading.Condition" ||
+             name == "anyio.Condition") {
     PythonHold inside;
     inside.is_async = hold.is_async;
     Add(heap_.Attribute(object, "_lock"), object, kMaxDepth, inside, holds);

@@ -115,6 +115,8 @@ class Heap {
   std::vector<Address> SomeElements(Address container, std::size_t limit);
   // The same as they are there: also nothing, None and weak references themselves.
   std::vector<Address> RawElements(Address container, std::size_t limit);
+  // What a weak reference refers to; 0 if it is none, or its object is gone.
+  Address Referent(Address object);
   // The pairs of a dict, at most `limit`; stops when `visit` returns false.
   using VisitItem = std::function<bool(Address key, Address value)>;
   void ForEachItem(Address dict, std::size_t limit, const VisitItem& visit);

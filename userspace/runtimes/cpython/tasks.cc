@@ -207,6 +207,7 @@ Address TaskReader::NameRunning(InterpreterView& interpreter) {
 
 void TaskReader::Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks) {
   const Address module_dict = NameRunning(interpreter);
+  waits_.SetInterpreter(heap_.Word(interpreter.address + heap_.offsets().interp_modules));
   const auto addresses = List(interpreter, module_dict);
   tasks.reserve(tasks.size() + addresses.size());
   for (const Address address : addresses) {

@@ -1,6 +1,8 @@
 #include "runtimes/cpython/waits.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace ct::cpython {
 namespace {
@@ -8,6 +10,17 @@ namespace {
 constexpr std::size_t kNearFrames = 3;  // whose locals may name what is waited for
 // asyncio's Event.wait(), anyio's Event.wait(), Lock.acquire().
 constexpr std::size_t kFramesOfALock = 4;
+// The methods of anyio 3's locks that wait for an Event, and where those who wait are kept.
+struct OuterLock {
+  std::string_view function;
+  std::string_view waiters;
+};
+constexpr auto kOuterLocks = std::to_array<OuterLock>({
+    {"Lock.acquire", "_waiters"},
+    {"Semaphore.acquire", "_waiters"},
+    {"Condition.wait", "_waiters"},
+    {"CapacityLimiter.acquire_on_behalf_of", "_wait_queue"},
+});
 constexpr std::size_t kMaxLocals = 64;
 constexpr std::size_t kMaxAttributes = 256;
 constexpr std::size_t kMaxElements = 1 << 18;
@@ -171,13 +184,16 @@ bool WaitReader::IsForwarded(Address future, PythonTask& task) {
 void WaitReader::FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait) {
   if (wait.type != "asyncio.locks.Event") return;
   for (std::size_t i = 0; i < std::min(frames.size(), kFramesOfALock); ++i) {
-    const std::string& function = frames[i].code->function;
-    if (function != "Lock.acquire" && function != "Semaphore.acquire") continue;
+    const auto outer = std::find_if(kOuterLocks.begin(), kOuterLocks.end(), [&](const auto& lock) {
+      return frames[i].code->function == lock.function;
+    });
+    if (outer == kOuterLocks.end()) continue;
     const Address self = frames_.Local(frames[i], "self");
     const Type* type = heap_.TypeOf(self);
     if (type == nullptr || !type->name.starts_with("anyio.")) continue;
     wait.type = type->name;
     wait.object = self;
+    wait.attribute = outer->waiters;
     return;
   }
 }
@@ -261,6 +277,7 @@ void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& 
 
 void WaitReader::Describe(Address future, const std::vector<FrameView>& frames, PythonTask& task) {
   FindDeadline(frames, task);
+  scopes_.LowerDeadline(task);
   PythonAwait& wait = task.waits_for;
   wait.future = future;
   if (IsGroup(future, wait)) return;

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "runtimes/cpython/anyio_scopes.h"
 #include "runtimes/cpython/frames.h"
 #include "runtimes/cpython/objects.h"
 
@@ -14,8 +15,10 @@ namespace ct::cpython {
 
 class WaitReader {
  public:
-  WaitReader(Heap& heap, FrameReader& frames) : heap_(heap), frames_(frames) {}
+  WaitReader(Heap& heap, FrameReader& frames) : heap_(heap), frames_(frames), scopes_(heap) {}
 
+  // Whose tasks are described next: by its sys.modules.
+  void SetInterpreter(Address modules) { scopes_.Find(modules); }
   // `frames` are those of the task, innermost first; task.frames has them with their holds.
   void Describe(Address future, const std::vector<FrameView>& frames, PythonTask& task);
   [[nodiscard]] bool IsDone(Address future);
@@ -35,7 +38,8 @@ class WaitReader {
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);
   bool IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait);
   bool IsForwarded(Address future, PythonTask& task);
-  // The locks of anyio 3 make an Event for each who waits: it is the lock that he waits for.
+  // The locks and conditions of anyio 3 make an Event for each who waits: it is the lock that he
+  // waits for.
   void FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait);
   bool HasWeakReferences(Address object);
   // All references to it are the task's own, and a variable of its frames is one of them: who makes
@@ -51,6 +55,7 @@ class WaitReader {
 
   Heap& heap_;
   FrameReader& frames_;
+  AnyioScopes scopes_;
   std::unordered_set<Address> indexed_;
   std::unordered_map<Address, Waitable> waitables_;  // by future
   std::uint64_t elements_left_ = 4 << 20;            // of containers and objects looked into

@@ -178,11 +178,16 @@ TEST(PythonBorder, AMutexOfCAndTheGil) {
     SCOPED_TRACE(python);
     const Target target(Program(python, kBorder, {"--gil"}));
     SleepFor(Milliseconds(500));
+    // Who waits for the GIL asks for it every 5 ms; one look in a hundred finds him awake each
+    // time.
     Answer answer = LookAt(target.pid());
+    for (int i = 0; i < 3 && answer.findings.find("DEADLOCK") == std::string::npos; ++i) {
+      answer = LookAt(target.pid());
+    }
     // Which global the GIL is part of is another in each version, and who waits for it wakes up
     // every few milliseconds.
     answer.findings =
-        std::regex_replace(answer.findings, std::regex(" _Py\\S+| .stack moved."), "");
+        std::regex_replace(answer.findings, std::regex(" _Py\\S+| .stack moved.|, runnable"), "");
     ExpectAnswer(
         answer, kHang,
         Lines({"DEADLOCK certain, never ends",

@@ -232,12 +232,16 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<dou
   if (contradicted) {
     for (const LoopSample& sample : samples) ++votes[CauseOf(sample)];
   }
-  // A line of C code is one instruction in all looks that saw it run; Python code was seen to move
-  // in one of them, though another may have found it in a short call of C code.
-  const bool moved = std::any_of(samples.begin(), samples.end(), [](const LoopSample& sample) {
+  // A line of C code is one instruction in the looks that saw it run, and Python code moves; but a
+  // look may come just when the one ends, or find the other in a short call of C code.
+  const auto moving = std::count_if(samples.begin(), samples.end(), [](const LoopSample& sample) {
     return CauseOf(sample) == BlockCause::kPython && sample.moved;
   });
-  const bool both = votes.contains(BlockCause::kPython) && votes.contains(BlockCause::kNative);
+  const auto natives = votes.find(BlockCause::kNative);
+  const auto standing =
+      natives != votes.end() ? static_cast<std::ptrdiff_t>(natives->second) : std::ptrdiff_t{0};
+  const bool moved = moving > 0 && moving >= standing;
+  const bool both = votes.contains(BlockCause::kPython) && standing > 0;
   const BlockCause runs = both && !moved ? BlockCause::kNative : BlockCause::kPython;
   if (both) {
     const auto other = votes.extract(moved ? BlockCause::kNative : BlockCause::kPython);
@@ -246,7 +250,8 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<dou
   const auto most = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   judgement.cause = most->first;
-  const bool decided = judgement.cause != BlockCause::kPython || moved;
+  const bool decided =
+      judgement.cause == BlockCause::kPython ? moved && standing == 0 : moving == 0;
   const bool all_agree = most->second == samples.size() && samples.size() > 1;
   judgement.evidence =
       all_agree && decided && !contradicted ? Evidence::kCertain : Evidence::kProbable;

@@ -13,6 +13,8 @@ namespace {
 constexpr DurationNs kFirstLook = 40;  // percent
 constexpr DurationNs kStep = 20;
 constexpr DurationNs kMinStep = 5 * kMillisecond;
+// How long a look at one moment lasts: see SeeWhetherItMoves.
+constexpr DurationNs kLook = 2 * kMillisecond;
 constexpr DurationNs kMaxStep = 100 * kMillisecond;
 // Of one iteration; those of a long one are ever farther apart.
 constexpr std::size_t kDenseSamples = 5;
@@ -152,8 +154,10 @@ void LoopWatch::Finish(const Iteration& iteration) {
     if (looks->no_loop) return;
     samples = std::exchange(looks->samples, {});
   }
-  std::erase_if(samples,
-                [&](const LoopSample& sample) { return sample.activity.read_at > iteration.end; });
+  // One that saw the callback end saw it move.
+  std::erase_if(samples, [&](const LoopSample& sample) {
+    return sample.activity.read_at > iteration.end - kLook;
+  });
   Keep(iteration, samples);
 }
 

@@ -67,11 +67,19 @@ bool HasMissedHolder(const RawLook& look, const SweepIndex& first, const SweepIn
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
       const TaskSample* holder = HolderFor(second, tid, reading);
-      if (holder == nullptr || !InFutexWait(*holder)) continue;
+      if (holder == nullptr) continue;
       const TaskSample* before = first.ByTid(holder->id.tid);
+      if (!InFutexWait(*holder)) {
+        // Who waits for the GIL wakes up every 5 ms to ask for it (interval of _PyRuntime.ceval).
+        if (before != nullptr && InFutexWait(*before)) return true;
+        continue;
+      }
       if (before != nullptr && SleptThrough(*before, *holder)) continue;
       const ThreadReading* known = ReadingOf(look, *holder);
-      if (known == nullptr || !known->read.wait) return true;
+      // A stack that moved while it was read may not show that it is the GIL.
+      if (known == nullptr || !IsLockLike(*known)) return true;
+      // What it was read to wait for, it waits for no more, or not yet.
+      if (before == nullptr || !SameFutexCall(*before, *holder)) return true;
     }
   }
   return false;

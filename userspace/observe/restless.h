@@ -16,7 +16,8 @@ std::vector<pid_t> FindRestlessRing(const RawLook& look, const SweepIndex& first
                                     const SweepIndex& second);
 
 // True if a lock's holder was awake when locks were read, so that nobody knows what it waits for,
-// and sleeps in a futex call at the second sweep.
+// and sleeps in a futex call at the second sweep; or slept in another one at the first, or is awake
+// only at the second.
 bool HasMissedHolder(const RawLook& look, const SweepIndex& first, const SweepIndex& second);
 
 }  // namespace ct

@@ -70,7 +70,13 @@ TEST(LoopCause, PythonCodeMovesAndCCodeDoesNot) {
   EXPECT_EQ(native.cause, BlockCause::kNative);
   EXPECT_EQ(native.detail, "holding the GIL");
   EXPECT_EQ(Judge({AtOneInstruction(), Process('R')}).cause, BlockCause::kNative);
-  EXPECT_EQ(Judge({AtOneInstruction(), AtOneInstruction(), Moving()}).cause, BlockCause::kPython);
+  // The one came at its end, or in a short call: what most saw, and never certain.
+  const BlockJudgement ended = Judge({AtOneInstruction(), AtOneInstruction(), Moving()});
+  EXPECT_EQ(ended.cause, BlockCause::kNative);
+  EXPECT_EQ(ended.evidence, Evidence::kProbable);
+  const BlockJudgement calls = Judge({Moving(), AtOneInstruction(), Moving()});
+  EXPECT_EQ(calls.cause, BlockCause::kPython);
+  EXPECT_EQ(calls.evidence, Evidence::kProbable);
   PythonProcess released = AtOneInstruction();
   released.gils[0] = {.address = kGil, .size = 208};
   EXPECT_EQ(Judge({released, released}).detail, "not holding the GIL");

@@ -7,7 +7,6 @@ without any of the same round. 'none again' is a second such slice: what the mac
 
 import contextlib
 import math
-import os
 import random
 import subprocess
 import threading
@@ -16,49 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from figures.processes import Binaries
+from figures.python import SLICE_SECONDS, WARM_UP_SECONDS, WIDTH_GOAL, Service
 from figures.report import goal_fact, section, table
 from figures.statistics import Estimate, median, typical_ratio
 from figures.waits import Background
 
-SERVICES = Path(__file__).resolve().parents[1] / "services"
-PYTHON = "/usr/bin/python3"
-SLICE_SECONDS = 10  # one inspection each
-WARM_UP_SECONDS = 2
 CONFIGURATIONS = ["none", "none again", "trace", "inspection", "debug mode"]
-WIDTH_GOAL = 0.02
-
-
-class Service:
-    """A service and its own load, which stands still between slices but for its connections."""
-
-    def __init__(self, port: int, debug: bool):
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        if debug:
-            environment["PYTHONASYNCIODEBUG"] = "1"
-        self.process = subprocess.Popen([PYTHON, SERVICES / "web.py", str(port)], env=environment,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        text=True)
-        if self.process.stdout.readline() != "READY\n":
-            raise RuntimeError("the service did not start")
-        self.port = port
-
-    def rate(self, seconds: float) -> float:
-        load = subprocess.Popen([PYTHON, SERVICES / "load.py", str(self.port)],
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            answers = 0.0
-            for duration in (WARM_UP_SECONDS, seconds):
-                load.stdin.write(f"{duration}\n")
-                load.stdin.flush()
-                answers = float(load.stdout.readline())
-            return answers
-        finally:
-            load.kill()
-            load.wait()
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 @contextlib.contextmanager

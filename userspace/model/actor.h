@@ -104,6 +104,7 @@ struct Actor {
   bool signal_may_interrupt = false;
   StackIndex user_stack = kNoIndex;
   StackIndex kernel_stack = kNoIndex;
+  StackIndex created_at = kNoIndex;  // a task: the stack that made it, where that was recorded
   bool operator==(const Actor&) const = default;
 };
 

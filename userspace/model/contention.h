@@ -107,10 +107,55 @@ struct LockContention {
   bool operator==(const LockContention&) const = default;
 };
 
+// A thread that waited for a GIL. A wait lasts until the thread has the GIL, however often its
+// futex call timed out and began again meanwhile.
+struct GilWaiter {
+  ThreadId id;
+  std::string name;
+  std::uint64_t waits = 0;
+  DurationNs total = 0;
+  DurationNs max = 0;
+  StackIndex stack = kNoIndex;  // where it was seen waiting most often; none: it never was
+  bool operator==(const GilWaiter&) const = default;
+};
+
+// Code of one thread that had a GIL when it was looked at.
+struct GilHolder {
+  ThreadId id;
+  std::string name;
+  StackIndex stack = kNoIndex;
+  bool collecting = false;  // it collected garbage
+  std::uint32_t looks = 0;
+  bool operator==(const GilHolder&) const = default;
+};
+
+// A part of the interval.
+struct GilSlice {
+  TimeNs begin = 0;
+  DurationNs length = 0;
+  DurationNs waited = 0;           // by all threads together
+  std::uint32_t looks = 0;         // at who has it
+  std::uint32_t contended = 0;     // of them, somebody waited for it
+  std::int32_t holder = kNoIndex;  // in GilContention::holders: who had it in most looks
+  std::uint32_t holder_looks = 0;  // in how many
+  bool operator==(const GilSlice&) const = default;
+};
+
+// Who waited for the GIL of one interpreter, and who had it meanwhile.
+struct GilContention {
+  ResourceIndex resource = kNoIndex;
+  ProcessIndex process = kNoIndex;
+  std::vector<GilWaiter> waiters;  // by the time waited, most first
+  std::vector<GilHolder> holders;  // by looks, most first
+  std::vector<GilSlice> slices;    // in the order of time, without gaps
+  bool operator==(const GilContention&) const = default;
+};
+
 struct Contention {
   TimeNs since = 0;         // counted from here to the observation's end; 0: nothing was counted
   DurationNs min_wait = 0;  // from which length on a wait is long: who and where is known of those
   std::vector<LockContention> locks;  // by the time waited, most first
+  std::vector<GilContention> gils;    // of GILs that were looked at
   bool operator==(const Contention&) const = default;
 };
 

@@ -25,6 +25,7 @@ enum class FindingKind : std::uint8_t {
   kSwallowedException,
   kNeverAwaited,
   kEventLoopBlocked,
+  kGilContention,
 };
 
 // Whether it ends without help.
@@ -51,9 +52,9 @@ struct Finding {
 
   // DEADLOCK: the members that cannot go on because of each other; `ring` is one shortest cycle
   // among them (empty for a closed world without a cycle). LONG_WAIT: the waiters that share the
-  // root. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK, POOL_EXHAUSTED: the waiters. SHARED_OBJECT,
-  // THREAD_LOCAL_IN_TASKS: who uses it. STUCK_TASK: the tasks at one place; `root` is the one that
-  // they wait for in the end.
+  // root. GIL_CONTENTION: none, see Contention::gils. ABANDONED_LOCK, HOT_LOCK, POOL_LEAK,
+  // POOL_EXHAUSTED: the waiters. SHARED_OBJECT, THREAD_LOCAL_IN_TASKS: who uses it. STUCK_TASK: the
+  // tasks at one place; `root` is the one that they wait for in the end.
   std::vector<ActorIndex> members;
   std::vector<RingStep> ring;
   std::vector<ResourceIndex> resources;  // what they wait for

@@ -222,6 +222,8 @@ const char* ToString(FindingKind kind) {
       return "NEVER_AWAITED";
     case FindingKind::kEventLoopBlocked:
       return "EVENT_LOOP_BLOCKED";
+    case FindingKind::kGilContention:
+      return "GIL_CONTENTION";
   }
   return "LONG_WAIT";
 }

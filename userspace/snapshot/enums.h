@@ -171,6 +171,7 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kSwallowedException, pb::FINDING_KIND_SWALLOWED_EXCEPTION},
         {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
         {FindingKind::kEventLoopBlocked, pb::FINDING_KIND_EVENT_LOOP_BLOCKED},
+        {FindingKind::kGilContention, pb::FINDING_KIND_GIL_CONTENTION},
     });
 
 template <>

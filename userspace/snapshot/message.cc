@@ -31,6 +31,7 @@ class MessageBuilder {
   void Add(const Hold& hold);
   void Add(const Use& use);
   void Add(const LockContention& lock);
+  void Add(const GilContention& gil);
   void Add(const SwallowedException& exception);
   void Add(const NeverAwaited& coroutines);
   void Add(const EventLoop& loop);
@@ -166,6 +167,7 @@ void MessageBuilder::Add(const Actor& actor) {
   row.set_signal_may_interrupt(actor.signal_may_interrupt);
   SetIndex(row, &pb::Actor::set_user_stack, actor.user_stack);
   SetIndex(row, &pb::Actor::set_kernel_stack, actor.kernel_stack);
+  SetIndex(row, &pb::Actor::set_created_at, actor.created_at);
 }
 
 void MessageBuilder::Add(const Resource& resource) {
@@ -287,6 +289,39 @@ void MessageBuilder::Add(const LockContention& lock) {
   };
   for (const Counterpart& releaser : lock.releasers) counterpart(releaser, *row.add_releasers());
   for (const Counterpart& holder : lock.holders) counterpart(holder, *row.add_holders());
+}
+
+void MessageBuilder::Add(const GilContention& gil) {
+  pb::GilContention& row = *out_.add_gil_contention();
+  SetIndex(row, &pb::GilContention::set_resource, gil.resource);
+  SetIndex(row, &pb::GilContention::set_process, gil.process);
+  for (const GilWaiter& waiter : gil.waiters) {
+    pb::GilWaiter& out = *row.add_waiters();
+    SetId(*out.mutable_id(), waiter.id);
+    out.set_name(Intern(waiter.name));
+    out.set_waits(waiter.waits);
+    out.set_total_duration_ns(waiter.total);
+    out.set_max_duration_ns(waiter.max);
+    SetIndex(out, &pb::GilWaiter::set_stack, waiter.stack);
+  }
+  for (const GilHolder& holder : gil.holders) {
+    pb::GilHolder& out = *row.add_holders();
+    SetId(*out.mutable_id(), holder.id);
+    out.set_name(Intern(holder.name));
+    SetIndex(out, &pb::GilHolder::set_stack, holder.stack);
+    out.set_collecting(holder.collecting);
+    out.set_looks(holder.looks);
+  }
+  for (const GilSlice& slice : gil.slices) {
+    pb::GilSlice& out = *row.add_slices();
+    out.set_begin_ns(slice.begin);
+    out.set_duration_ns(slice.length);
+    out.set_waited_duration_ns(slice.waited);
+    out.set_looks(slice.looks);
+    out.set_contended(slice.contended);
+    SetIndex(out, &pb::GilSlice::set_holder, slice.holder);
+    out.set_holder_looks(slice.holder_looks);
+  }
 }
 
 void MessageBuilder::Add(const SwallowedException& exception) {
@@ -427,6 +462,7 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const Hold& hold : observation.holds) Add(hold);
   for (const Use& use : observation.uses) Add(use);
   for (const LockContention& lock : observation.contention.locks) Add(lock);
+  for (const GilContention& gil : observation.contention.gils) Add(gil);
   for (const SwallowedException& exception : observation.swallowed_exceptions) Add(exception);
   for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
   for (const EventLoop& loop : observation.loops.loops) Add(loop);

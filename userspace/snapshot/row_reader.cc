@@ -87,13 +87,6 @@ std::vector<RingStep> RowReader::Steps(
 
 ThreadId RowReader::Id(const pb::ThreadId& id) { return ThreadId{id.tid(), Time(id.start_ns())}; }
 
-template <class Model, class Proto>
-Model RowReader::Enum(Proto value) {
-  if (const auto known = FromProto<Model>(value)) return *known;
-  ++contents_.format.unknown_values;
-  return CautiousValue<Model>();
-}
-
 template <class Row>
 Status RowReader::Parse(std::span<const std::byte> payload) {
   Row row;
@@ -152,6 +145,8 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::Use>(payload);
     case Fields::kLockContentionFieldNumber:
       return Parse<pb::LockContention>(payload);
+    case Fields::kGilContentionFieldNumber:
+      return Parse<pb::GilContention>(payload);
     case Fields::kSwallowedExceptionsFieldNumber:
       return Parse<pb::SwallowedException>(payload);
     case Fields::kNeverAwaitedFieldNumber:
@@ -282,6 +277,7 @@ Status RowReader::Read(const pb::Actor& row) {
   if (row.has_kernel_stack()) {
     out.kernel_stack = Index(row.kernel_stack(), Fields::kStacksFieldNumber);
   }
+  if (row.has_created_at()) out.created_at = Index(row.created_at(), Fields::kStacksFieldNumber);
   return {};
 }
 
@@ -361,59 +357,6 @@ Status RowReader::Read(const pb::Use& row) {
   if (row.has_at()) out.at = Index(row.at(), Fields::kStacksFieldNumber);
   out.attribute = Text(row.attribute());
   out.read_line = row.read_line();
-  return {};
-}
-
-WaitTotals RowReader::Totals(const pb::WaitTotals& row) {
-  WaitTotals totals;
-  totals.waits = row.waits();
-  totals.total = Time(row.total_duration_ns());
-  totals.max = Time(row.max_duration_ns());
-  totals.timeouts = row.timeouts();
-  // A newer program may have finer buckets: what is beyond ours cannot be placed.
-  const int known = static_cast<int>(WaitHistogram::kBuckets);
-  if (row.histogram_size() > known) ++contents_.format.unknown_values;
-  for (int i = 0; i < std::min(row.histogram_size(), known); ++i) {
-    totals.histogram.counts[static_cast<std::size_t>(i)] = row.histogram(i);
-  }
-  return totals;
-}
-
-Status RowReader::Read(const pb::LockContention& row) {
-  Charge(sizeof(LockContention) +
-         static_cast<std::size_t>(row.stacks_size()) * sizeof(WaitingStack) +
-         static_cast<std::size_t>(row.threads_size()) * sizeof(WaitingThread) +
-         static_cast<std::size_t>(row.releasers_size() + row.holders_size()) * sizeof(Counterpart));
-  if (!error_) return error_;
-  LockContention& out = contents_.observation.contention.locks.emplace_back();
-  if (row.has_resource()) out.resource = Index(row.resource(), Fields::kResourcesFieldNumber);
-  if (row.has_process()) out.process = Index(row.process(), Fields::kProcessesFieldNumber);
-  out.purpose = Enum<WaitPurpose>(row.purpose());
-  out.purpose_known = row.purpose_known();
-  out.waits = Totals(row.waits());
-  out.holds = {row.holds().holds(), Time(row.holds().total_duration_ns()),
-               Time(row.holds().max_duration_ns())};
-  out.waiters = row.waiters();
-  out.waiting = Time(row.waiting_duration_ns());
-  for (const pb::WaitingStack& from : row.stacks()) {
-    WaitingStack& stack = out.stacks.emplace_back();
-    if (from.has_stack()) stack.stack = Index(from.stack(), Fields::kStacksFieldNumber);
-    stack.waits = from.waits();
-    stack.total = Time(from.total_duration_ns());
-    stack.max = Time(from.max_duration_ns());
-  }
-  for (const pb::WaitingThread& from : row.threads()) {
-    out.threads.push_back({Id(from.id()), Text(from.name()), from.waits(),
-                           Time(from.total_duration_ns()), Time(from.max_duration_ns())});
-  }
-  const auto counterparts = [this](const auto& from, std::vector<Counterpart>& to) {
-    for (const pb::Counterpart& one : from) {
-      to.push_back(
-          {one.tid(), one.pid(), Text(one.name()), one.waits(), Time(one.total_duration_ns())});
-    }
-  };
-  counterparts(row.releasers(), out.releasers);
-  counterparts(row.holders(), out.holders);
   return {};
 }
 

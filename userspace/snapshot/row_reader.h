@@ -51,6 +51,7 @@ class RowReader {
   Status Read(const pb::Hold& row);
   Status Read(const pb::Use& row);
   Status Read(const pb::LockContention& row);
+  Status Read(const pb::GilContention& row);
   Status Read(const pb::SwallowedException& row);
   Status Read(const pb::NeverAwaited& row);
   Status Read(const pb::EventLoop& row);
@@ -86,5 +87,12 @@ class RowReader {
   std::vector<FrameRow> frames_;
   std::unordered_set<ActorIndex> waiting_;
 };
+
+template <class Model, class Proto>
+Model RowReader::Enum(Proto value) {
+  if (const auto known = FromProto<Model>(value)) return *known;
+  ++contents_.format.unknown_values;
+  return CautiousValue<Model>();
+}
 
 }  // namespace ct

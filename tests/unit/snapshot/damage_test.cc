@@ -159,6 +159,22 @@ TEST(Damage, ContentionThatRefersToNothing) {
   }
 }
 
+TEST(Damage, GilsThatReferToNothing) {
+  const auto error = [](const std::function<void(pb::GilContention&)>& change) {
+    return ErrorOf(Forged([&](auto& file) { change(*file.mutable_gil_contention(0)); }));
+  };
+  EXPECT_EQ(error([](auto&) {}), "no error");
+  EXPECT_EQ(error([](auto& gil) { gil.set_resource(1); }), "malformed: row 1 of 1 in resources");
+  EXPECT_EQ(error([](auto& gil) { gil.mutable_holders(0)->set_stack(3); }),
+            "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(error([](auto& gil) { gil.mutable_slices(0)->set_holder(2); }),
+            "malformed: a GIL's holder that is not in its row");
+  EXPECT_EQ(error([](auto& gil) { gil.mutable_slices(0)->set_holder(UINT32_MAX); }),
+            "malformed: a GIL's holder that is not in its row");
+  EXPECT_EQ(error([](auto& gil) { gil.mutable_slices(0)->set_begin_ns(INT64_MAX); }),
+            "malformed: a time that no clock shows");
+}
+
 TEST(Damage, ATextThatIsNotThere) {
   const std::string file =
       Forged([](auto& message) { message.mutable_processes(0)->set_name(9999); });

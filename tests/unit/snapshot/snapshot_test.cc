@@ -140,7 +140,7 @@ TEST(Enums, EveryValueOfTheModelIsInTheFormat) {
   ExpectAllValues(AccessMode::kShared);
   ExpectAllValues(Continuity::kStill);
   ExpectAllValues(WaitPurpose::kJoin);
-  ExpectAllValues(FindingKind::kEventLoopBlocked);
+  ExpectAllValues(FindingKind::kGilContention);
   ExpectAllValues(BlockCause::kStopped);
   ExpectAllValues(Ending::kMayEnd);
 }

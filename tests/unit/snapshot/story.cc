@@ -487,6 +487,16 @@ LockContention ContendedLock() {
   return lock;
 }
 
+GilContention ContendedGil() {
+  GilContention gil;
+  gil.resource = 0;
+  gil.process = 0;
+  gil.waiters = {{{981, 12}, "io-3", 22, 32'000, 4'200, 1}, {}};
+  gil.holders = {{{983, 14}, "crunch", 2, true, 40}, {}};
+  gil.slices = {{kEnd - 2 * kSecond, kSecond, 1'500'000'000, 20, 19, 1, 12}, {}};
+  return gil;
+}
+
 }  // namespace
 
 Told Everything() {
@@ -507,6 +517,7 @@ Told Everything() {
   o.actors[0].task = 0x7f00'0000'0001;
   o.actors[0].request = "GET /orders/{id}";
   o.actors[0].client = "10.0.4.17";
+  o.actors[0].created_at = 1;
   o.actors[0].switches = 1'234'567;
   o.actors[0].signal_may_interrupt = true;
   o.actors[0].syscall.deadline = kEnd + 5;
@@ -549,6 +560,7 @@ Told Everything() {
   o.contention.since = kEnd - 30 * kSecond;
   o.contention.min_wait = 250;
   o.contention.locks = {ContendedLock(), ContendedLock()};
+  o.contention.gils = {ContendedGil(), {}};
   o.contention.locks[1].purpose = WaitPurpose::kJoin;
   o.contention.locks[1].purpose_known = false;
   o.contention.locks[1].waits.histogram.counts = {0, 0, 7};  // zeros at the end are left out

@@ -86,6 +86,7 @@ TEST(Version, AFileFromBeforeWaitsWereCountedHasNoContention) {
   pb::Snapshot message = Message();
   message.set_format_minor(0);
   message.clear_lock_contention();
+  message.clear_gil_contention();
   message.clear_event_loops();
   message.clear_loop_blocks();
   message.mutable_observations(0)->clear_loop_threshold_duration_ns();

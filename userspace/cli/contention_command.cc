@@ -13,6 +13,7 @@
 #include "kernel/waits.h"
 #include "observe/contention_observer.h"
 #include "render/contention_text.h"
+#include "render/gil_text.h"
 #include "snapshot/file.h"
 #include "snapshot/snapshot.h"
 
@@ -80,10 +81,10 @@ class ContentionRun {
     if (MonotonicNow() < next_refresh_) return {};
     next_refresh_ += kRefresh;
     if (live_) {
-      const Result<Observation> observation = session_->Contention();
-      if (!observation) return Fail(observation.error());
+      const Result<Answer> answer = session_->Contention();
+      if (!answer) return Fail(answer.error());
       // Home, the table, and nothing of the last one below it.
-      return PrintText("\x1b[H" + TextOf(*observation) + "\x1b[J");
+      return PrintText("\x1b[H" + TextOf(*answer) + "\x1b[J");
     }
     if (progress_) {
       const Result<WaitCounters> counters = session_->waits().Counters();
@@ -97,11 +98,13 @@ class ContentionRun {
     return {};
   }
 
-  std::string TextOf(const Observation& observation) const {
+  std::string TextOf(const Answer& answer) const {
+    const Observation& observation = answer.observation;
     RenderOptions render;
     render.color = WantsColor();
     render.full = options_.output.full;
-    std::string text = RenderContention(observation, options_.view, render);
+    std::string text = RenderContention(observation, options_.view, render) +
+                       RenderGils(observation, answer.findings, render);
     for (const Loss& loss : observation.losses) {
       text += fmt::format("NOT SEEN  {} x {}{}\n", loss.count, loss.reason,
                           loss.detail.empty() ? "" : " (" + loss.detail + ")");
@@ -113,27 +116,27 @@ class ContentionRun {
   }
 
   int Finish() {
-    const Result<Observation> observation = session_->Contention();
+    const Result<Answer> answer = session_->Contention();
     if (progress_) fputs("\r\x1b[K", stderr);
-    if (!observation) return PrintError(observation.error());
+    if (!answer) return PrintError(answer.error());
+    const Observation& observation = answer->observation;
     session_->waits().Pause();
     if (!options_.file.empty()) {
-      if (Status status = WriteFile(options_.file, Encode(*observation, {})); !status) {
+      if (Status status = WriteFile(options_.file, Encode(observation, answer->findings));
+          !status) {
         return PrintError(status.error());
       }
     }
-    const Status printed = Print(*observation);
+    const Status printed = Print(*answer);
     if (!printed) return PrintError(printed.error());
-    const bool lost = std::any_of(observation->losses.begin(), observation->losses.end(),
-                                  [](const Loss& loss) { return loss.relevant; });
-    return lost ? kExitNotSeen : kExitNothing;
+    return ExitStatusOf(answer->observation, answer->findings);
   }
 
-  Status Print(const Observation& observation) const {
+  Status Print(const Answer& answer) const {
     if (options_.output.format != "text") {
-      return PrintAnswer({observation, {}}, options_.output, false);
+      return PrintAnswer(answer, options_.output, false);
     }
-    std::string text = (live_ ? "\x1b[H" : "") + TextOf(observation);
+    std::string text = (live_ ? "\x1b[H" : "") + TextOf(answer);
     if (!options_.file.empty()) text += fmt::format("snapshot  {}\n", options_.file);
     return PrintText(text + (live_ ? "\x1b[J" : ""));
   }
@@ -184,7 +187,9 @@ Command AddContentionCommand(CLI::App& app) {
       ->type_name("FILE");
   command->footer(
       "Counts waits that the kernel sees: a lock that is free costs nothing and is not counted.\n"
-      "Exit status: 0, 1 error, 2 usage, 3 something could not be counted or read.");
+      "Exit status: 0, 1 error, 2 usage, 3 something could not be counted or read, 11 threads "
+      "fight "
+      "for a GIL.");
   return [options] { return ContentionRun(*options).Run(); };
 }
 

@@ -139,13 +139,13 @@ Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& featu
   contention_ = std::make_unique<ContentionObserver>(
       *waits_, *sweeper_, *reader_, history_,
       ContentionOptions{options.target.filter, options.waits->min_wait,
-                        options.waits->max_overhead / 100, host_.cpus});
+                        options.waits->max_overhead / 100, host_.cpus, !options.steady});
   return {};
 }
 
-Result<Observation> Session::Contention() {
+Result<Answer> Session::Contention() {
   Result<Observation> observation = contention_->Report();
-  if (!observation) return observation;
+  if (!observation) return Fail(observation.error());
   observation->host = host_;
   observation->tool_version = ToolVersion();
   observation->degradations.insert(observation->degradations.begin(), degradations_.begin(),
@@ -155,7 +155,9 @@ Result<Observation> Session::Contention() {
   observation->cost.total = MonotonicNow() - begin_;
   observation->cost.reader_cpu = reader.cpu;
   observation->cost.reader_resident_bytes = reader.resident_bytes;
-  return observation;
+  Answer answer{std::move(*observation), {}};
+  answer.findings = Detect(answer.observation);
+  return answer;
 }
 
 Status Session::AddContention(Answer& answer) { return contention_->AddTo(answer.observation); }

@@ -61,7 +61,7 @@ class Session {
   [[nodiscard]] std::string LoopsBanner() const;
 
   // The rest only with SessionOptions::waits. What was counted since contention().Begin().
-  Result<Observation> Contention();
+  Result<Answer> Contention();
   // The same as a part of an answer.
   Status AddContention(Answer& answer);
   ContentionObserver& contention() { return *contention_; }

@@ -57,5 +57,6 @@ std::vector<Finding> DetectSharedUses(DetectContext& context);
 std::vector<Finding> DetectSwallowedExceptions(DetectContext& context);
 std::vector<Finding> DetectNeverAwaited(DetectContext& context);
 std::vector<Finding> DetectBlockedLoops(DetectContext& context);
+std::vector<Finding> DetectGilContention(DetectContext& context);
 
 }  // namespace ct

@@ -14,7 +14,8 @@ using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {
     DetectDeadlocks,      DetectAbandonedLocks,      DetectClosedWorlds, DetectPoolLeaks,
     DetectExhaustedPools, DetectLongWaits,           DetectStuckTasks,   DetectHotLocks,
-    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited, DetectBlockedLoops};
+    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited, DetectBlockedLoops,
+    DetectGilContention};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {
@@ -30,6 +31,15 @@ bool IsSelected(const Observation& observation, ProcessIndex process) {
   return observation.processes[static_cast<std::size_t>(process)].selected;
 }
 
+template <class Predicate>
+bool AnyGil(const Finding& finding, const Observation& observation, Predicate predicate) {
+  if (finding.kind != FindingKind::kGilContention) return false;
+  const auto& gils = observation.contention.gils;
+  return std::any_of(gils.begin(), gils.end(), [&](const GilContention& gil) {
+    return finding.resources == std::vector{gil.resource} && predicate(gil.process);
+  });
+}
+
 // Calls `predicate` for the process of everything in the finding until one says true.
 template <class Predicate>
 bool AnyProcess(const Finding& finding, const Observation& observation, Predicate predicate) {
@@ -42,6 +52,7 @@ bool AnyProcess(const Finding& finding, const Observation& observation, Predicat
          any(finding.blocked_behind, observation.actors) ||
          any(finding.exceptions, observation.swallowed_exceptions) ||
          any(finding.never_awaited, observation.never_awaited) ||
+         AnyGil(finding, observation, predicate) ||
          (finding.root != kNoIndex &&
           predicate(observation.actors[static_cast<std::size_t>(finding.root)].process));
 }

@@ -21,10 +21,10 @@ struct DetectOptions {
 };
 
 // Deadlocks first, then abandoned locks, pools, long waits, stuck tasks, hot locks, what nobody
-// takes care of and blocked event loops; within a kind by the number of actors it blocks. Each hang
-// is one finding: who is part of one, or behind it, is not told again by a lesser one. With a
-// filter (Observation::filter) only findings that concern a selected process. Tolerates malformed
-// observations. Findings index into `observation`.
+// takes care of, blocked event loops and GILs that are fought for; within a kind by the number of
+// actors it blocks. Each hang is one finding: who is part of one, or behind it, is not told again
+// by a lesser one. With a filter (Observation::filter) only findings that concern a selected
+// process. Tolerates malformed observations. Findings index into `observation`.
 std::vector<Finding> Detect(const Observation& observation, const DetectOptions& options = {});
 
 // Members and those behind them.
@@ -33,6 +33,9 @@ std::size_t BlockedActors(const Finding& finding);
 // True if a thread or task of the process (its index in the observation) is a member of the
 // finding, waits behind it or is its root.
 bool Concerns(const Finding& finding, const Observation& observation, ProcessIndex process);
+
+// Of the time covered by `gil`, from 0 to 1: somebody waited for it. By the looks at it.
+double ContendedShare(const GilContention& gil);
 
 // True for the findings whose members cannot go on by themselves: deadlocks and abandoned locks.
 bool IsHang(FindingKind kind);

@@ -93,6 +93,13 @@ Status ContentionObserver::Begin() {
   // After that, so that no wait falls between: one that is in both is counted by the kernel.
   if (Status status = Sweep(); !status) return status;
   running_as_of_ = sweep_.end;
+  if (options_.watch_gils) {
+    gils_.emplace(reader_, begin_);
+    // Elsewhere the first long wait tells which processes have one.
+    if (!options_.filter.empty()) {
+      for (const pid_t pid : selected_) gils_->Follow(pid, *index_);
+    }
+  }
   for (const TaskSample& task : sweep_.tasks) {
     const std::optional<std::uint64_t> word = FutexWordOf(task);
     if (!word || running_.size() >= kMaxRunning) continue;
@@ -109,6 +116,9 @@ Status ContentionObserver::Begin() {
 Status ContentionObserver::Step(DurationNs timeout) {
   WatchCost();
   if (window_begin_ != 0) timeout = std::min(timeout, kCostWindow);
+  if (const auto look = gils_ ? gils_->next_look() : std::nullopt) {
+    timeout = std::clamp<DurationNs>(*look - MonotonicNow(), 0, timeout);
+  }
   if (Status status = tracer_.Receive(timeout); !status) return status;
   Take(false);
   const bool follow = (!options_.filter.empty() || !running_.empty()) &&
@@ -117,6 +127,7 @@ Status ContentionObserver::Step(DurationNs timeout) {
     // Who lives in which space, for the owners that locks name.
     if (Status status = Sweep(); !status) return status;
   }
+  if (gils_) gils_->Look(*index_);
   ReadPending(kReadingBudget);
   if (!follow) return {};
   EndRunning();
@@ -217,6 +228,7 @@ void ContentionObserver::Note(WaitSample wait) {
     wait.sampled = wait.duration() < options_.min_wait;
   }
   ledger_.NoteWait(wait);
+  if (gils_) gils_->Note(wait);
   const bool readable = wait.has_registers && !wait.stack.empty();
   if (wait.sampled && (!readable || ledger_.IsNamed(wait.lock))) return;
   if (!readable) {
@@ -269,6 +281,8 @@ void ContentionObserver::Read(const std::vector<WaitSample>& waits) {
     if (next < answer.threads.size() && answer.threads[next].tid == wait.id.tid) {
       const ThreadRead& read = answer.threads[next++];
       ledger_.NoteReading(wait, read, answer.modules);
+      const bool is_gil = read.wait && read.wait->reading.kind == ResourceKind::kGil;
+      if (gils_ && is_gil) gils_->Follow(wait.leader.tid, *index_);
       if (const TaskSample* holder = HolderAtBegin(wait, read)) ledger_.NoteHolder(wait, *holder);
     } else {
       ledger_.NoteUnread(wait);
@@ -362,8 +376,10 @@ Status ContentionObserver::AddTo(Observation& observation) {
   const Result<WaitCounters> counters = tracer_.Counters();
   if (!counters) return Fail(counters.error());
 
-  AddContention({begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_},
+  AddContention({begin_, options_.min_wait, ledger_, *counts, sweep_, selected_, facts_, history_,
+                 gils_ ? &*gils_ : nullptr},
                 observation);
+  if (gils_) gils_->AddTo(history_, *index_, sweep_.end, observation);
   observation.degradations.insert(observation.degradations.end(), given_up_.begin(),
                                   given_up_.end());
   AddLosses(*counters, observation);

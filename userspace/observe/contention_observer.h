@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "model/observation.h"
 #include "observe/contention_ledger.h"
 #include "observe/filter.h"
+#include "observe/gil_watch.h"
 #include "observe/history.h"
 #include "observe/look.h"
 #include "observe/overhead_budget.h"
@@ -25,6 +27,8 @@ struct ContentionOptions {
   DurationNs min_wait = kMillisecond;  // as the tracer was planned with
   double max_overhead = 0.01;          // of the CPU time of the whole host
   std::uint32_t cpus = 1;
+  // Looks at who has a GIL that is waited for, up to twenty times a second.
+  bool watch_gils = false;
 };
 
 class ContentionObserver {
@@ -100,6 +104,7 @@ class ContentionObserver {
   std::unordered_map<pid_t, Running> running_;  // by tid
   std::deque<WaitSample> pending_;              // to be read
   ContentionLedger ledger_;
+  std::optional<GilWatch> gils_;
   History& history_;
   std::unordered_map<pid_t, ProcessFacts> facts_;  // by pid
   std::vector<Loss> losses_;                       // of the reader

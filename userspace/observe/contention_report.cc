@@ -103,6 +103,10 @@ class ReportBuilder {
     if (lock != nullptr && lock->shared) return *lock->shared;
     ResourceId id;
     id.space = input_.history.Space(key.space);
+    if (const auto gil = GilOf(key)) {
+      id.address = *gil;
+      return id;
+    }
     id.address = lock != nullptr && lock->description != nullptr ? lock->object : key.address;
     return id;
   }
@@ -116,8 +120,37 @@ class ReportBuilder {
       row.lock->process = IndexOf(process, key.space);
       row.lock->resource = ResourceOf(id);
     }
-    if (lock != nullptr && lock->description != nullptr) Describe(*lock->description, row);
+    if (GilOf(key)) {
+      Describe(GilDescription(), row);
+    } else if (lock != nullptr && lock->description != nullptr) {
+      Describe(*lock->description, row);
+    }
     return row;
+  }
+
+  std::optional<std::uint64_t> GilOf(const LockKey& key) const {
+    return input_.gils == nullptr ? std::nullopt : input_.gils->GilOf(key);
+  }
+
+  // The interpreter says where it is; C frames that tell it may have no names.
+  static ContentionLedger::Description GilDescription() {
+    ContentionLedger::Description gil;
+    gil.kind = ResourceKind::kGil;
+    gil.implementation = Implementation::kCpython;
+    gil.purpose = WaitPurpose::kAcquire;
+    gil.evidence = Evidence::kCertain;
+    gil.type = "GIL";
+    return gil;
+  }
+
+  // Its futex call times out every switch interval, and the thread asks again: that is one wait.
+  // How long one was is not known of the pieces.
+  static void MergeTries(WaitTotals& waits) {
+    const std::uint64_t tries = std::min(waits.timeouts, waits.waits);
+    waits.waits = std::max<std::uint64_t>(waits.waits - tries, waits.waits == 0 ? 0 : 1);
+    waits.timeouts = 0;
+    waits.max = 0;
+    waits.histogram = {};
   }
 
   // By the most certain of the readings of an object's words.
@@ -223,6 +256,7 @@ class ReportBuilder {
       if (row.by_waiters && MayBeASignal(resource.kind, resource.implementation)) {
         row.lock->purpose = WaitPurpose::kAcquire;
       }
+      if (resource.kind == ResourceKind::kGil) MergeTries(row.lock->waits);
       for (auto& [id, thread] : row.threads) row.lock->threads.push_back(std::move(thread));
       for (auto& [tid, releaser] : row.releasers) {
         row.lock->releasers.push_back(std::move(releaser));

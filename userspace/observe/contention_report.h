@@ -9,6 +9,7 @@
 #include "kernel/waits.h"
 #include "model/observation.h"
 #include "observe/contention_ledger.h"
+#include "observe/gil_watch.h"
 #include "observe/history.h"
 #include "reader/reader.h"
 
@@ -23,6 +24,7 @@ struct ContentionInput {
   const std::unordered_set<pid_t>& selected;             // whose waits in progress count
   const std::unordered_map<pid_t, ProcessFacts>& facts;  // by pid
   History& history;
+  const GilWatch* gils = nullptr;  // whose waits are of a GIL; may be missing
 };
 
 // Adds the interval's locks, and whom and what they name, to an Observation of the same moment, or

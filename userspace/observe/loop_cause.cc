@@ -8,12 +8,12 @@
 #include <fmt/format.h>
 #include <sys/syscall.h>
 
+#include "observe/python_look.h"
 #include "observe/syscall_name.h"
 
 namespace ct {
 namespace {
 
-constexpr std::size_t kMaxFrames = 256;
 // asyncio/base_events.py and asyncio/events.py. uvloop's own are no Python frames.
 constexpr std::string_view kRunOnce = "BaseEventLoop._run_once";
 constexpr std::string_view kRunHandle = "Handle._run";
@@ -40,22 +40,6 @@ void CutAtTheLoop(const PythonProcess& process, const PythonThread& thread, Stac
     stack.end = StackEnd::kComplete;
     return;
   }
-}
-
-Stack StackOf(const PythonProcess& process, const PythonThread& thread) {
-  Stack stack;
-  stack.end = thread.truncated || thread.frames.size() > kMaxFrames ? StackEnd::kTooDeep
-                                                                    : StackEnd::kComplete;
-  for (const PythonFrame& from : thread.frames) {
-    if (stack.frames.size() == kMaxFrames) break;
-    const PythonCode& code = process.CodeOf(from);
-    Frame& frame = stack.frames.emplace_back();
-    frame.origin = FrameOrigin::kPython;
-    frame.function = code.function;
-    frame.file = code.file;
-    frame.line = from.line;
-  }
-  return stack;
 }
 
 std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }

@@ -137,6 +137,18 @@ Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
   return frame;
 }
 
+Stack StackOf(const PythonProcess& process, const PythonThread& thread) {
+  constexpr std::size_t kMaxFrames = 256;
+  Stack stack;
+  stack.end = thread.truncated || thread.frames.size() > kMaxFrames ? StackEnd::kTooDeep
+                                                                    : StackEnd::kComplete;
+  for (const PythonFrame& frame : thread.frames) {
+    if (stack.frames.size() == kMaxFrames) break;
+    stack.frames.push_back(FrameOf(process, frame));
+  }
+  return stack;
+}
+
 namespace {
 
 // As the reader of Python words what it has left out for its size or the time that it takes: that

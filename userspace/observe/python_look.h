@@ -75,6 +75,8 @@ class PythonComparison {
 
 // A frame as observations have it.
 Frame FrameOf(const PythonProcess& process, const PythonFrame& frame);
+// The 256 innermost frames of a thread.
+Stack StackOf(const PythonProcess& process, const PythonThread& thread);
 
 // What both looks missed: what a look at a process that runs on misses, the other may have seen;
 // and while its loops run, objects come and go.

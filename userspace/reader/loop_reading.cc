@@ -88,4 +88,19 @@ Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector
   return process;
 }
 
+Result<std::optional<PythonProcess>> ReadWaitingThreads(Target& target) {
+  const ThreadSwitches now = ReadThreadSwitches(target.pid());
+  PythonOptions options;
+  options.tasks = false;
+  options.objects = false;
+  options.futexes = FutexCallsOf(now);
+  Result<std::optional<PythonProcess>> process = ReadPython(target, options);
+  if (!process || !*process) return process;
+  for (PythonThread& thread : (*process)->threads) {
+    const auto found = now.find(thread.native_id);
+    if (found != now.end()) thread.host_tid = found->second.tid;
+  }
+  return process;
+}
+
 }  // namespace ct

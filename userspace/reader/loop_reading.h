@@ -19,4 +19,8 @@ void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread);
 // Threads, what they run, and what those of `threads` (host tids) do just now.
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads);
 
+// Threads, what they run, and which of them wait for a lock or the GIL. PythonThread::host_tid is
+// filled in.
+Result<std::optional<PythonProcess>> ReadWaitingThreads(Target& target);
+
 }  // namespace ct

@@ -87,6 +87,7 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_want_python(request.want_python);
   message.set_want_forgotten(request.want_forgotten);
   for (const std::string& name : request.exclusive_classes) message.add_exclusive_classes(name);
+  message.set_want_threads(request.want_threads);
   message.set_want_loops(request.want_loops);
   message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
   for (const ThreadToRead& thread : request.threads) {
@@ -142,6 +143,7 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
                                    message.exclusive_classes().end());
   request.want_python = message.want_python();
   request.want_forgotten = message.want_forgotten();
+  request.want_threads = message.want_threads();
   request.want_loops = message.want_loops();
   request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
   for (const wire::ThreadRequest& from : message.threads()) {

@@ -99,6 +99,8 @@ struct ProcessToRead {
   // cheap enough to be asked for many times a second.
   bool want_loops = false;
   std::vector<pid_t> loop_threads;
+  // Of its interpreter only the threads, what they run and which of them wait for a lock.
+  bool want_threads = false;
   std::vector<MappedFile> files;  // does it map these?
 };
 

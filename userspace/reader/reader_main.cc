@@ -241,6 +241,10 @@ class Server {
       const auto process = ReadLoops(**target, request.loop_threads);
       if (Status status = SendPython(process, message.id(), response); !status) return status;
     }
+    if (request.want_threads) {
+      const auto process = ReadWaitingThreads(**target);
+      if (Status status = SendPython(process, message.id(), response); !status) return status;
+    }
     return Finish(response);
   }
 

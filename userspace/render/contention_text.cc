@@ -167,7 +167,9 @@ class ContentionTable {
     Row row;
     row.label = fmt::format("{}  {}", LockLabel(lock), ProcessLabel(lock));
     AddTo(row, lock);
-    const std::size_t most = context_.options.full ? lock.stacks.size() : kMaxStacks;
+    std::size_t most = context_.options.full ? lock.stacks.size() : kMaxStacks;
+    // In the interpreter's C code: whose Python they run is told by GIL_CONTENTION.
+    if (!context_.options.full && IsWatchedGil(lock)) most = 0;
     const std::size_t stacks = std::min(lock.stacks.size(), most);
     std::uint64_t told = 0;
     for (std::size_t i = 0; i < lock.stacks.size(); ++i) {
@@ -178,7 +180,7 @@ class ContentionTable {
                                       Plural(stack.waits, "wait"), StackLabel(stack.stack)));
       if (context_.options.full) AddFrames(stack.stack, row);
     }
-    if (lock.stacks.size() > stacks) {
+    if (lock.stacks.size() > stacks && stacks > 0) {
       row.below.push_back("and " + Plural(lock.stacks.size() - stacks, "more place"));
     }
     if (told < lock.waits.waits && told > 0) {
@@ -206,6 +208,13 @@ class ContentionTable {
       row.below.push_back(fmt::format("{} gave up at a timeout", lock.waits.timeouts));
     }
     return row;
+  }
+
+  [[nodiscard]] bool IsWatchedGil(const LockContention& lock) const {
+    return std::any_of(contention_.gils.begin(), contention_.gils.end(),
+                       [&](const GilContention& gil) {
+                         return gil.resource != kNoIndex && gil.resource == lock.resource;
+                       });
   }
 
   static bool SameThreads(const std::vector<Counterpart>& some,
@@ -316,16 +325,16 @@ class ContentionTable {
   static std::string Line(const Row& row) {
     const auto time = [](DurationNs duration) { return FormatDuration(duration); };
     const bool any = row.waits.waits > 0;
-    const bool percentiles = any && row.has_percentiles;
+    const bool percentiles = any && row.has_percentiles && row.waits.histogram.count() > 0;
     const WaitTotals& waits = row.waits;
-    std::string text =
-        fmt::format("{}  {}\n",
-                    Numbers({fmt::format("{}", waits.waits), time(row.total()),
-                             any ? time(waits.average()) : "-",
-                             percentiles ? time(waits.histogram.Percentile(0.5, waits.max)) : "-",
-                             percentiles ? time(P99(row)) : "-", any ? time(waits.max) : "-",
-                             row.waiters > 0 ? fmt::format("{}", row.waiters) : ""}),
-                    row.label);
+    std::string text = fmt::format(
+        "{}  {}\n",
+        Numbers({fmt::format("{}", waits.waits), time(row.total()),
+                 any ? time(waits.average()) : "-",
+                 percentiles ? time(waits.histogram.Percentile(0.5, waits.max)) : "-",
+                 percentiles ? time(P99(row)) : "-", waits.max > 0 ? time(waits.max) : "-",
+                 row.waiters > 0 ? fmt::format("{}", row.waiters) : ""}),
+        row.label);
     for (const std::string& line : row.below) text += fmt::format("{:>10}{}\n", "", line);
     return text;
   }

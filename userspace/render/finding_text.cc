@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/names.h"
 #include "render/forgotten_text.h"
+#include "render/gil_text.h"
 #include "render/labels.h"
 #include "render/loop_text.h"
 #include "render/pool_text.h"
@@ -456,6 +457,7 @@ std::string FindingText(TextContext& context, const Finding& finding) {
     return ForgottenText(context, finding);
   }
   if (finding.kind == FindingKind::kEventLoopBlocked) return BlockedLoopText(context, finding);
+  if (finding.kind == FindingKind::kGilContention) return GilText(context, finding);
   return Writer(context, finding).Write();
 }
 

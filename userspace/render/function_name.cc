@@ -1,5 +1,6 @@
 #include "render/function_name.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstddef>
 
@@ -117,6 +118,17 @@ std::string ShortFunction(std::string_view demangled) {
   Shortener shortener(demangled);
   if (!shortener.Run() || shortener.result().empty()) return std::string(demangled);
   return shortener.result();
+}
+
+std::string ShortPythonFunction(std::string_view qualified) {
+  constexpr std::string_view kLocals = "<locals>.";
+  std::string name;
+  for (std::size_t at = 0; at < qualified.size();) {
+    const std::size_t next = std::min(qualified.find(kLocals, at), qualified.size());
+    name += qualified.substr(at, next - at);
+    at = next + kLocals.size();
+  }
+  return name;
 }
 
 }  // namespace ct

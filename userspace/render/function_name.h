@@ -11,4 +11,7 @@ namespace ct {
 // understand come back unchanged.
 std::string ShortFunction(std::string_view demangled);
 
+// "parse.<genexpr>" of Python's qualified name "parse.<locals>.<genexpr>".
+std::string ShortPythonFunction(std::string_view qualified);
+
 }  // namespace ct

@@ -126,8 +126,13 @@ Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
 Place PlaceOf(const Frame& frame, const Observation& observation) {
   const Module* module = ModuleOf(frame, observation);
   Place place;
-  place.function = frame.function.empty() ? Unnamed(frame, module)
-                                          : CleanText(ShortFunction(frame.function), kMaxName);
+  if (frame.function.empty()) {
+    place.function = Unnamed(frame, module);
+  } else {
+    const bool python = frame.origin == FrameOrigin::kPython;
+    place.function = CleanText(
+        python ? ShortPythonFunction(frame.function) : ShortFunction(frame.function), kMaxName);
+  }
   if (!frame.file.empty()) {
     place.location = CleanText(BaseName(frame.file), kMaxName);
     if (frame.line != 0) place.location += fmt::format(":{}", frame.line);

@@ -12,6 +12,7 @@
 #include "render/contention_text.h"
 #include "render/finding_text.h"
 #include "render/full_text.h"
+#include "render/gil_text.h"
 #include "render/loop_text.h"
 #include "render/words.h"
 
@@ -173,7 +174,7 @@ std::string RenderText(const Observation& observation, std::span<const Finding> 
   const std::string contention = RenderContention(observation, {.idle = options.all}, options);
   // Waits were counted and nothing else was looked at: it must not read "no deadlock".
   if (!contention.empty() && observation.actors.empty()) {
-    return contention + TailText(context);
+    return contention + RenderGils(observation, findings, options) + TailText(context);
   }
   std::string text = findings.empty() ? NoFindings(context) : Findings(context, findings);
   if (options.full || options.all) Append(text, WaitsText(context));

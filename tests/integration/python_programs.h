@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <iostream>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -23,6 +24,22 @@ inline Strings Interpreters() {
     if (!path.empty()) all.push_back(path);
   }
   return all;
+}
+
+// Those that have these modules: the system's, and of the others those for which Debian has them.
+inline Strings InterpretersWith(const Strings& modules) {
+  std::string import = "import sys";
+  for (const std::string& module : modules) import += ", " + module;
+  Strings having;
+  for (const std::string& python : Interpreters()) {
+    Child program({python, "-B", "-c", import});
+    if (program.Wait(std::chrono::seconds(60)) == 0 || python == CT_PYTHON) {
+      having.push_back(python);
+    } else {
+      std::cout << "NOT TESTED on " << python << ": it cannot " << import << "\n";
+    }
+  }
+  return having;
 }
 
 inline Result<std::optional<PythonProcess>> ReadOnce(pid_t pid, const PythonOptions& options = {}) {

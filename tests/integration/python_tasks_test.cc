@@ -16,8 +16,8 @@ namespace {
 using testing::HasSubstr;
 
 // READY on the loop that is stuck, with a ticker on it that wakes its thread ten times a second.
-Strings Program(const Strings& options) {
-  Strings command = PythonProgram(CT_PYTHON, "task_deadlocks.py");
+Strings Program(const Strings& options, const std::string& python = CT_PYTHON) {
+  Strings command = PythonProgram(python, "task_deadlocks.py");
   command.insert(command.end(), options.begin(), options.end());
   return command;
 }
@@ -31,17 +31,33 @@ std::string Line(const std::string& mark, const std::string& file = "task_deadlo
   return LineOf("python/" + file, mark).substr(sizeof("python"));
 }
 
+// Those that can run the program with these options.
+Strings PythonsFor(const Strings& options) {
+  Strings modules = {"asyncio"};
+  for (const std::string& option : options) {
+    if (option == "--uvloop") modules.push_back("uvloop");
+    for (const char* const of_anyio :
+         {"--anyio", "--adapter", "--limiter", "--condition", "--scope", "--shield"}) {
+      if (option == of_anyio) modules.push_back("anyio");
+    }
+  }
+  return InterpretersWith(modules);
+}
+
 // By both ways of looking.
 void ExpectOfBoth(const Strings& options, int status, const std::string& findings) {
-  const Target target(Program(options));
-  {
-    SCOPED_TRACE("tasks");
-    ExpectAnswer(TasksOf(target.pid()), status, findings);
+  for (const std::string& python : PythonsFor(options)) {
+    SCOPED_TRACE(python);
+    const Target target(Program(options, python));
+    {
+      SCOPED_TRACE("tasks");
+      ExpectAnswer(TasksOf(target.pid()), status, findings);
+    }
+    SCOPED_TRACE("snapshot");
+    const Answer answer = LookAt(target.pid());
+    ExpectAnswer(answer, status, findings);
+    EXPECT_EQ(ProcessRow(answer, target.pid()).verdict(), v1::VERDICT_DEADLOCKED);
   }
-  SCOPED_TRACE("snapshot");
-  const Answer answer = LookAt(target.pid());
-  ExpectAnswer(answer, status, findings);
-  EXPECT_EQ(ProcessRow(answer, target.pid()).verdict(), v1::VERDICT_DEADLOCKED);
 }
 
 TEST(PythonTasks, TwoLocksInOppositeOrder) {
@@ -53,7 +69,7 @@ TEST(PythonTasks, TwoLocksInOppositeOrder) {
 }
 
 TEST(PythonTasks, OnTopOfUvloopAndOfAnyio) {
-  for (const char* const top : {"--uvloop", "--anyio"}) {
+  for (const char* const top : {"--uvloop", "--anyio", "--adapter"}) {
     SCOPED_TRACE(top);
     ExpectOfBoth({"--locks", top}, kHang,
                  Lines({"DEADLOCK certain, never ends",
@@ -168,16 +184,20 @@ TEST(PythonTasks, ATimeoutOfAnOuterScopeEndsIt) {
 }
 
 TEST(PythonTasks, TheSameGoingOnIsSilent) {
-  for (const char* const top : {"--asyncio", "--uvloop", "--anyio", "--limiter", "--condition"}) {
-    SCOPED_TRACE(top);
-    const Target target(Program(
-        {"--locks", "--bare", "--semaphore", "--gather", "--scope", "--shield", "--healthy", top}));
-    for (int look = 0; look < 20; ++look) {
-      const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
-      EXPECT_EQ(answer.findings, "");
-      EXPECT_EQ(answer.relevant_losses, Strings{});
-      EXPECT_EQ(answer.run.status, kNothing);
-      SleepFor(Milliseconds(7 + look % 5));
+  for (const char* const top :
+       {"--asyncio", "--uvloop", "--anyio", "--adapter", "--limiter", "--condition"}) {
+    const Strings options = {"--locks", "--bare",   "--semaphore", "--gather",
+                             "--scope", "--shield", "--healthy",   top};
+    for (const std::string& python : PythonsFor(options)) {
+      SCOPED_TRACE(python + " " + top);
+      const Target target(Program(options, python));
+      for (int look = 0; look < 20; ++look) {
+        const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
+        EXPECT_EQ(answer.findings, "");
+        EXPECT_EQ(answer.relevant_losses, Strings{});
+        EXPECT_EQ(answer.run.status, kNothing);
+        SleepFor(Milliseconds(7 + look % 5));
+      }
     }
   }
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -98,6 +100,24 @@ bool IsFrameworkFunction(std::string_view function) {
          kFrameworkFunctions.end();
 }
 
+// Made while the program ran, and in no file. `python -c` is so, too.
+bool IsGenerated(const Frame& frame) {
+  return frame.origin == FrameOrigin::kPython && frame.file == "<string>";
+}
+
+// It is whoever's called it: SQLAlchemy wraps methods of its own so.
+void InheritOwnership(const std::vector<Frame>& frames, std::vector<Ownership>& ownership) {
+  std::optional<Ownership> caller;
+  for (std::size_t i = frames.size(); i-- > 0;) {
+    if (frames[i].origin != FrameOrigin::kPython) continue;
+    if (!IsGenerated(frames[i])) {
+      caller = ownership[i];
+    } else if (caller) {
+      ownership[i] = *caller;
+    }
+  }
+}
+
 std::string Unnamed(const Frame& frame, const Module* module) {
   if (module == nullptr) return fmt::format("code at {:#x}", frame.address);
   return fmt::format("{}+{:#x}", CleanText(BaseName(module->path), kMaxName), frame.module_offset);
@@ -155,6 +175,7 @@ OwnFrames::Places OwnFrames::Look(StackIndex index) const {
   std::vector<Ownership> ownership;
   ownership.reserve(frames.size());
   for (const Frame& frame : frames) ownership.push_back(OwnershipOf(frame, *observation_));
+  InheritOwnership(frames, ownership);
   const auto best = std::max_element(ownership.begin(), ownership.end());  // the first of them
   const Frame& inner = frames[static_cast<std::size_t>(best - ownership.begin())];
   const Frame* outer = &inner;

@@ -10,11 +10,13 @@ try:
     import anyio
     import anyio.to_thread
     from anyio._backends import _asyncio as backend
+
+    # The function that has a token of anyio's own limiter of threads, in anyio 3 and in anyio 4.
+    WORKER = getattr(backend, "AsyncIOBackend", backend).run_sync_in_worker_thread.__qualname__
 except ImportError:
     anyio = None
 
-MOST_THREADS = 20  # fewer than the tokens of anyio's own limiter of threads, so that none waits
-WORKER = "run_sync_in_worker_thread"  # the function that has a token of that limiter
+MOST_THREADS = 20  # fewer than that limiter has tokens, so that none waits
 managers = {}
 waits = {}  # by task: what it waits for, as the test calls it
 threads = threading.Event()  # never set
@@ -52,6 +54,10 @@ def left(name):
 
 def waiting(what):
     waits[asyncio.current_task()] = what
+
+
+def waiting_in(thing, name, queue):
+    waiting(f"{type(thing).__module__}.{type(thing).__qualname__} {name}.{queue}")
 
 
 async def wait_in(event, name):
@@ -103,19 +109,16 @@ class Anyio:
         return self.manager("anyio." + thing, owner)
 
     def contended(self, owner):
-        thing, kind = self.rng.choice([
-            ("Lock()", "anyio.Lock"), ("Semaphore(1)", "anyio.Semaphore"),
-            ("CapacityLimiter(1)", "anyio._backends._asyncio.CapacityLimiter"),
-            ("Condition()", "anyio.Lock")])
+        thing = self.rng.choice(["Lock()", "Semaphore(1)", "CapacityLimiter(1)", "Condition()"])
         name = self.program.fresh("taken")
         self.program.lines += [f"{name} = taken(anyio.{thing})", ""]
         manager, expression = self.manager(name, owner)
-        what = manager
+        lock, what = name, manager
         if thing == "Condition()":
-            self.program.lines += [f"truth.name_object('{manager}_lock', {name}._lock)"]
-            what += "_lock"
+            lock, what = f"{name}._lock", f"{manager}_lock"
+            self.program.lines += [f"truth.name_object('{what}', {lock})"]
         queue = "_wait_queue" if "Limiter" in thing else "_waiters"
-        return [f"waiting('{kind} {what}.{queue}')", f"async with {expression}:", "    pass"]
+        return [f"waiting_in({lock}, {what!r}, {queue!r})", f"async with {expression}:", "    pass"]
 
     def notified(self, owner):
         manager, expression = self.manager("anyio.Condition()", owner)

@@ -5,7 +5,7 @@ import sys
 
 if "--scope" in sys.argv or "--shield" in sys.argv:
     import anyio
-if "--anyio" in sys.argv:
+if "--anyio" in sys.argv or "--adapter" in sys.argv:
     from anyio import Lock, Semaphore
 else:
     from asyncio import Lock, Semaphore
@@ -20,6 +20,8 @@ if "--uvloop" in sys.argv:
     import uvloop
     uvloop.install()
 left = right = units = None
+if "--adapter" in sys.argv:  # anyio 4 makes the locks themselves once a loop runs
+    left, right, units = Lock(), Lock(), Semaphore(1)
 healthy = "--healthy" in sys.argv
 
 
@@ -135,7 +137,8 @@ async def busy():
 
 async def main():
     global left, right, units
-    left, right, units = Lock(), Lock(), Semaphore(1)  # a limiter of anyio asks for the loop
+    if left is None:
+        left, right, units = Lock(), Lock(), Semaphore(1)  # a limiter of anyio 3 asks for the loop
     ticking = named(busy() if "--busy" in sys.argv else ticker(), "ticker")
     keep = []
     if "--locks" in sys.argv:

@@ -79,6 +79,11 @@ TEST(OwnFrames, TellsOwnPythonFromItsLibrary) {
   // Nor is the program's own pool who asks.
   story.observation.stacks[0].frames[2].of_pool = true;
   EXPECT_EQ(OwnFrames(story.observation).Innermost(stack), (Place{"take", "pool.py:8"}));
+  // A method that a library has wrapped by code made at run time, and `python -c`.
+  const StackIndex wrapped = story.Stack(
+      {"bind@<string>:2", "execute@/usr/lib/python3/dist-packages/orm.py:9", "load@<string>:1"});
+  for (Frame& frame : story.observation.stacks.back().frames) frame.origin = FrameOrigin::kPython;
+  EXPECT_EQ(OwnFrames(story.observation).Innermost(wrapped), (Place{"load", "<string>:1"}));
   // Where there is nothing else, an installed package is more than the standard library.
   EXPECT_EQ(own.Innermost(packages), (Place{"take", "pool.py:8"}));
 }

@@ -108,18 +108,18 @@ Address Heap::Attribute(Address object, std::string_view name) {
   return offset != kNone ? Word(object + offset) : 0;
 }
 
-const std::vector<std::uint64_t>& Heap::SlotsOf(const Type& type) {
+const std::vector<Heap::NamedSlot>& Heap::SlotsOf(const Type& type) {
   const auto [entry, is_new] = all_slots_.try_emplace(type.address);
-  std::vector<std::uint64_t>& slots = entry->second;
+  std::vector<NamedSlot>& slots = entry->second;
   if (!is_new) return slots;
   const Type* owner = &type;
   for (int i = 0; i < kMaxBases && owner != nullptr; ++i) {
-    ForEachItem(owner->dict, kMaxKeys, [&](Address /*name*/, Address descriptor) {
+    ForEachItem(owner->dict, kMaxKeys, [&](Address name, Address descriptor) {
       if (KindOf(descriptor) != Kind::kMemberDescriptor) return true;
       const Address member = Word(descriptor + kDescriptorMember);
       const auto offset = Value<std::uint64_t>(member + kMemberOffset).value_or(kNone);
       if (Value<std::int32_t>(member + kMemberType) != kObjectMember) return true;
-      if (offset < type.basic_size) slots.push_back(offset);
+      if (offset < type.basic_size) slots.push_back({Str(name, kMaxName).value_or(""), offset});
       return slots.size() < kMaxSlots;
     });
     owner = owner->base != 0 ? TypeAt(owner->base) : nullptr;
@@ -137,9 +137,9 @@ std::vector<Address> Heap::AttributeValues(Address object, std::size_t limit) {
     const Address value = table->values != 0 ? Word(table->values + i * 8) : Word(entry + 8);
     if (value != 0) values.push_back(value);
   }
-  for (const std::uint64_t offset : SlotsOf(*type)) {
+  for (const NamedSlot& slot : SlotsOf(*type)) {
     if (values.size() >= limit) break;
-    if (const Address value = Word(object + offset)) values.push_back(value);
+    if (const Address value = Word(object + slot.offset)) values.push_back(value);
   }
   return values;
 }
@@ -156,10 +156,18 @@ void Heap::ForEachAttributeValue(Address object, std::size_t limit, const VisitI
 }
 
 void Heap::ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit) {
+  bool goes_on = true;
   ForEachAttributeValue(object, limit, [&](Address key, Address value) {
     const auto name = Str(key, kMaxName);
-    return !name || visit(*name, value);
+    goes_on = !name || visit(*name, value);
+    return goes_on;
   });
+  const Type* type = goes_on ? TypeOf(object) : nullptr;
+  if (type == nullptr) return;
+  for (const NamedSlot& slot : SlotsOf(*type)) {
+    const Address value = Word(object + slot.offset);
+    if (value != 0 && !visit(slot.name, value)) return;
+  }
 }
 
 }  // namespace ct::cpython

@@ -114,6 +114,11 @@ Address FrameReader::Local(const FrameView& frame, std::string_view name) {
   return index < frame.code->locals && found != names.end() ? LocalAt(frame, index) : 0;
 }
 
+bool FrameReader::IsConstructorShim(const FrameView& frame) {
+  constexpr std::string_view kName = "__init__";
+  return frame.code->function == kName && codes_.FileOf(*frame.code) == kName;
+}
+
 PythonFrame FrameReader::Describe(const FrameView& frame) {
   PythonFrame out;
   out.code = frame.code->index;

@@ -56,6 +56,9 @@ class FrameReader {
   Address LocalAt(const FrameView& frame, std::uint32_t index);
 
   PythonFrame Describe(const FrameView& frame);
+  // Between a call of a class and its __init__(), which 3.12 and later run without leaving the loop
+  // (_Py_InitCleanup of specialize.c): it is called "__init__" and so is its file.
+  bool IsConstructorShim(const FrameView& frame);
   // The line of the instruction at an offset in bytes.
   std::uint32_t LineAt(const FrameView& frame, std::uint32_t offset) {
     return codes_.LineOf(*frame.code, frame.code->bytecode + offset);

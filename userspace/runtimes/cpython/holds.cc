@@ -234,12 +234,31 @@ void HoldReader::Expand(Address object, const Type& type, int depth, const Pytho
       inside.is_async = bound.method == Method::kAsyncExit;
       Add(bound.self, object, depth + 1, inside, holds);
     }
-  } else if (name == "asyncio.locks.Condition" || name == "threading.Condition" ||
-             name == "anyio.Condition") {
+  } else if (const Address lock = LockInside(object, name)) {
     PythonHold inside;
     inside.is_async = hold.is_async;
-    Add(heap_.Attribute(object, "_lock"), object, kMaxDepth, inside, holds);
+    Add(lock, object, depth + 1, inside, holds);
   }
+}
+
+Address HoldReader::LockInside(Address object, std::string_view type) {
+  struct Around {
+    std::string_view type;
+    std::string_view attribute;
+  };
+  static constexpr auto kAround = std::to_array<Around>({
+      {"asyncio.locks.Condition", "_lock"},
+      {"threading.Condition", "_lock"},
+      {"anyio.Condition", "_lock"},
+      // What anyio 4 gives out where no loop runs yet.
+      {"anyio._core._synchronization.LockAdapter", "_internal_lock"},
+      {"anyio._core._synchronization.SemaphoreAdapter", "_internal_semaphore"},
+      {"anyio._core._synchronization.CapacityLimiterAdapter", "_internal_limiter"},
+  });
+  for (const Around& around : kAround) {
+    if (type == around.type) return heap_.Attribute(object, around.attribute);
+  }
+  return 0;
 }
 
 void HoldReader::AddReleased(const FrameView& frame, std::unordered_set<Address>& released) {
@@ -248,7 +267,9 @@ void HoldReader::AddReleased(const FrameView& frame, std::unordered_set<Address>
   const Type* type = heap_.TypeOf(condition);
   if (type == nullptr || type->short_name() != "Condition") return;
   released.insert(condition);
-  released.insert(heap_.Attribute(condition, "_lock"));
+  const Address lock = heap_.Attribute(condition, "_lock");
+  released.insert(lock);
+  if (const Type* around = heap_.TypeOf(lock)) released.insert(LockInside(lock, around->name));
 }
 
 void HoldReader::Fill(const std::vector<FrameView>& frames, bool suspended,

@@ -46,6 +46,8 @@ class HoldReader {
            std::vector<PythonHold>& holds);
   void Expand(Address object, const Type& type, int depth, const PythonHold& hold,
               std::vector<PythonHold>& holds);
+  // The lock that is held with an object of this class, or that does its work; 0: none.
+  Address LockInside(Address object, std::string_view type);
   // What a generator that is suspended in a yield holds for whoever iterates over it.
   void ExpandGenerator(Address generator, Address through, int depth,
                        std::vector<PythonHold>& holds);

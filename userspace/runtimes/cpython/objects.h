@@ -126,12 +126,13 @@ class Heap {
   // An attribute of an instance itself (never of its class, never computed): in its dict, inline,
   // or in a slot. 0 if there is none.
   Address Attribute(Address object, std::string_view name);
-  // Values of all attributes in the instance's dict or inline, not those in slots.
+  // Values of all attributes of an instance: in its dict, inline and in slots.
   using VisitAttribute = std::function<bool(const std::string& name, Address value)>;
   void ForEachAttribute(Address object, std::size_t limit, const VisitAttribute& visit);
-  // Values of all attributes of an instance, also those in slots; at most `limit`.
+  // The same without names; at most `limit`.
   std::vector<Address> AttributeValues(Address object, std::size_t limit);
-  // The same with the names as objects: for those who look at many and want to know few.
+  // Without those in slots, with the names as objects: for those who look at many and want to know
+  // few.
   void ForEachAttributeValue(Address object, std::size_t limit, const VisitItem& visit);
 
  private:
@@ -161,8 +162,12 @@ class Heap {
   std::optional<KeysTable> OpenInstance(Address object, const Type& type);
   Address DictOfInstance(Address object, const Type& type);
   std::uint64_t SlotOffset(const Type& type, std::string_view name);
-  // Of all slots that hold an object, also those of its bases.
-  const std::vector<std::uint64_t>& SlotsOf(const Type& type);
+  // All slots that hold an object, also those of its bases.
+  struct NamedSlot {
+    std::string name;
+    std::uint64_t offset = 0;
+  };
+  const std::vector<NamedSlot>& SlotsOf(const Type& type);
   Address Lookup(const KeysTable& table, std::string_view key);
   std::vector<Address> Pointers(Address first, std::uint64_t count, std::size_t limit);
   std::vector<Address> SetElements(Address set, std::size_t limit);
@@ -178,7 +183,7 @@ class Heap {
   // Index in a keys table that instances share, and offset of a slot in a type; ~0: none.
   std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> shared_index_;
   std::unordered_map<AttributeKey, std::uint64_t, AttributeHash> slots_;
-  std::unordered_map<Address, std::vector<std::uint64_t>> all_slots_;  // by type
+  std::unordered_map<Address, std::vector<NamedSlot>> all_slots_;  // by type
 };
 
 }  // namespace ct::cpython

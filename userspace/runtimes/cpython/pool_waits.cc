@@ -20,8 +20,8 @@ bool IsContainer(Kind kind) {
 }
 
 // What somebody sleeps on until a unit is given back. A pool's lock is taken for moments, and its
-// events tell of other things.
-bool IsPrimitive(const Type& type) {
+// events tell of other things. psycopg_pool has a class of its own derived from one.
+bool IsPrimitive(Heap& heap, const Type& type) {
   static constexpr std::string_view kPrimitives[] = {"asyncio.locks.Condition",
                                                      "asyncio.locks.Semaphore",
                                                      "asyncio.locks.BoundedSemaphore",
@@ -35,8 +35,8 @@ bool IsPrimitive(const Type& type) {
                                                      "queue.LifoQueue",
                                                      "queue.PriorityQueue",
                                                      "sqlalchemy.util.queue.Queue"};
-  return std::find(std::begin(kPrimitives), std::end(kPrimitives), type.name) !=
-         std::end(kPrimitives);
+  return std::any_of(std::begin(kPrimitives), std::end(kPrimitives),
+                     [&](std::string_view name) { return heap.DerivesFrom(type, name); });
 }
 
 // Waits until everything has been given back, not for one unit.
@@ -63,7 +63,7 @@ void PoolFinder::AddOwned(Address value, int hops, int depth, std::unordered_set
   }
   if (type->kind != Kind::kOther) return;
   owned.insert(value);
-  if (IsPrimitive(*type) || hops >= kOwnedHops) return;
+  if (IsPrimitive(heap_, *type) || hops >= kOwnedHops) return;
   for (const Address inner : heap_.AttributeValues(value, kMaxAttributes)) {
     AddOwned(inner, hops + 1, 0, owned);
   }
@@ -101,7 +101,7 @@ Address PoolFinder::PoolOf(const std::vector<PythonFrame>& frames, Address primi
     for (const char* const name : {"self", "pool"}) {
       const Address object = frames_.Local(*view, name);
       const Type* type = heap_.TypeOf(object);
-      if (type == nullptr || type->kind != Kind::kOther || IsPrimitive(*type)) continue;
+      if (type == nullptr || type->kind != Kind::kOther || IsPrimitive(heap_, *type)) continue;
       if (!KeepsAccount(object)) continue;
       if (object != primitive && !Owns(object, primitive)) continue;
       if (IsClosing(view->code->function)) return 0;
@@ -123,7 +123,8 @@ Address PoolFinder::PrimitiveOf(const PythonAwait& wait) {
   if (wait.kind == PythonAwaitKind::kObject) {
     const Type* type = heap_.TypeOf(wait.object);
     // A future among the waiters of a pool itself, or of one of the primitives in it.
-    return type != nullptr && (IsPrimitive(*type) || KeepsAccount(wait.object)) ? wait.object : 0;
+    return type != nullptr && (IsPrimitive(heap_, *type) || KeepsAccount(wait.object)) ? wait.object
+                                                                                       : 0;
   }
   return wait.kind == PythonAwaitKind::kUnknown ? wait.future : 0;
 }

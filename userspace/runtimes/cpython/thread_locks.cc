@@ -41,6 +41,9 @@ bool IsFreeLock(Heap& heap, Address object, const Type& type) {
   if (type.name == "asyncio.locks.Lock") {
     return heap.Int(heap.Attribute(object, "_locked")) == 0;
   }
+  if (type.name == "anyio._backends._asyncio.Lock") {
+    return heap.KindOf(heap.Attribute(object, "_owner_task")) == Kind::kNone;
+  }
   const auto lock = ReadLock(heap, object, type);
   return lock && !lock->locked;
 }

@@ -33,12 +33,13 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_fram
     // From 3.12 on what enters the loop has a frame of its own outside of those that it runs.
     const bool is_shim = frame && frame->code == nullptr;
     if (is_shim && !view.thread.frames.empty()) view.thread.frames.back().entry = true;
-    if (!frame || (frame->code == nullptr && ++hidden > kMaxHidden)) {
+    const bool is_shown = frame && !is_shim && !frames.IsConstructorShim(*frame);
+    if (!frame || (!is_shown && ++hidden > kMaxHidden)) {
       heap.skips().Add("frame of a thread not readable");
       view.thread.truncated = true;
       return;
     }
-    if (frame->code != nullptr) {
+    if (is_shown) {
       if (view.frames.size() >= max_frames) {
         heap.skips().Add("stack of a thread truncated");
         view.thread.truncated = true;

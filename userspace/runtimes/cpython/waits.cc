@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kNearFrames = 3;  // whose locals may name what is waited for
 // asyncio's Event.wait(), anyio's Event.wait(), Lock.acquire().
 constexpr std::size_t kFramesOfALock = 4;
-// The methods of anyio 3's locks that wait for an Event, and where those who wait are kept.
+// The methods of anyio's locks that wait for an Event, and where those who wait are kept. The Lock
+// and the Semaphore of anyio 4 keep futures.
 struct OuterLock {
   std::string_view function;
   std::string_view waiters;
@@ -111,7 +112,18 @@ void WaitReader::IndexValue(Address object, const std::string& attribute, Addres
     return;
   }
   if (!IsContainer(kind) || depth >= kMaxDepth || elements_left_ == 0) return;
+  if (kind == Kind::kDict) IndexKeys(object, attribute, value);
   for (const Address element : Elements(value)) IndexValue(object, attribute, element, depth + 1);
+}
+
+// aiohttp 3.10 and later has its waiters as the keys of an OrderedDict.
+void WaitReader::IndexKeys(Address object, const std::string& attribute, Address dict) {
+  const auto most = std::min<std::uint64_t>(kMaxElements, elements_left_);
+  heap_.ForEachItem(dict, most, [&](Address key, Address /*value*/) {
+    if (IsFuture(heap_.KindOf(key))) waitables_.try_emplace(key, Waitable{object, attribute});
+    --elements_left_;
+    return elements_left_ > 0;
+  });
 }
 
 void WaitReader::Index(Address object) {
@@ -134,7 +146,8 @@ bool WaitReader::IsObject(Address future, const std::vector<FrameView>& frames, 
     if (found == waitables_.end()) continue;
     const Type* type = heap_.TypeOf(found->second.object);
     if (type == nullptr) return false;
-    if (type->name == "asyncio.taskgroups.TaskGroup") {
+    if (type->name == "asyncio.taskgroups.TaskGroup" ||
+        type->name == "anyio._backends._asyncio.TaskGroup") {
       SetPending(Elements(heap_.Attribute(found->second.object, "_tasks")), PythonAwaitKind::kAll,
                  wait);
     } else {
@@ -253,8 +266,10 @@ void WaitReader::FindDeadline(const std::vector<FrameView>& frames, PythonTask& 
   for (std::size_t i = 0; i < task.frames.size(); ++i) {
     for (const PythonHold& hold : task.frames[i].holds) {
       if (hold.entering) continue;
-      const bool is_own = hold.type == "asyncio.timeouts.Timeout";
-      if (!is_own && hold.type != "async_timeout.Timeout") continue;  // of redis and aiopg
+      const Type* type = heap_.TypeOf(hold.object);
+      // async_timeout's, of redis and aiopg, derives from it since async_timeout 5.
+      const bool is_own = type != nullptr && heap_.DerivesFrom(*type, "asyncio.timeouts.Timeout");
+      if (!is_own && hold.type != "async_timeout.Timeout") continue;
       const Address when = heap_.Attribute(hold.object, is_own ? "_when" : "_deadline");
       LowerDeadline(when, i, task);
       NoteBegin(when, frames, i, task);

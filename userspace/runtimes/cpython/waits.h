@@ -38,8 +38,8 @@ class WaitReader {
   bool IsFunctionOfAsyncio(Address future, const FrameView& innermost, PythonAwait& wait);
   bool IsObject(Address future, const std::vector<FrameView>& frames, PythonAwait& wait);
   bool IsForwarded(Address future, PythonTask& task);
-  // The locks and conditions of anyio 3 make an Event for each who waits: it is the lock that he
-  // waits for.
+  // Locks and conditions of anyio make an Event for each who waits: it is the lock that he waits
+  // for.
   void FindOuterLock(const std::vector<FrameView>& frames, PythonAwait& wait);
   bool HasWeakReferences(Address object);
   // All references to it are the task's own, and a variable of its frames is one of them: who makes
@@ -52,6 +52,7 @@ class WaitReader {
   // Remembers all futures that the object keeps.
   void Index(Address object);
   void IndexValue(Address object, const std::string& attribute, Address value, int depth);
+  void IndexKeys(Address object, const std::string& attribute, Address dict);
 
   Heap& heap_;
   FrameReader& frames_;

@@ -94,6 +94,8 @@ class Redis:
         await pipeline.watch("stock")  # LINE: redis takes one
 
     def used(self):
+        if hasattr(self.pool, "_in_use_connections"):  # of redis 5 and later
+            return len(self.pool._in_use_connections)
         return SIZE - self.pool.pool.qsize()
 
 

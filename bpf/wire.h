@@ -44,6 +44,15 @@ enum ct_limits {
 	CT_MAX_STACK_COPY = 32768,     /* of a waiter's stack */
 	CT_SELECTED_PROCESSES = 16384, /* that a filter can name */
 	CT_LOOP_THREADS = 8192,	       /* that call a selector, of those processes */
+	/*
+	 * Of a stack that made a task, with those of asyncio itself: two within it, and six
+	 * around, of which asyncio.run() is the last. As many as fit a program's own stack.
+	 */
+	CT_ORIGIN_FRAMES = 24,
+	CT_ORIGIN_STACKS = 4096,  /* different ones */
+	CT_ORIGIN_TASKS = 131072, /* by address: as many as live at a time, and some more */
+	/* _PyInterpreterFrame up to its locals, see runtimes/cpython/offsets.cc */
+	CT_FRAME_BYTES = 80,
 };
 
 enum ct_record_kind {
@@ -322,8 +331,64 @@ struct ct_loop_counters {
 	ct_u64 lost_thread; /* calls not followed: too many threads */
 };
 
+/*
+ * Of one process: how a program that is called as a task of asyncio is initialized finds the
+ * Python frames of who makes it. Whoever runs Python code has the GIL, which says who has
+ * it. Offsets are bytes within the structure, at most CT_FRAME_BYTES - 8 for those of a frame.
+ */
+struct ct_task_probe {
+	ct_u64 last_holder; /* address of the GIL's field, which points to a PyThreadState */
+	ct_u64 code_mask;   /* what of the word at frame_code is an address */
+	ct_u32 tgid;
+	ct_u32 thread_ident; /* PyThreadState: pthread_self() */
+	ct_u32 thread_frame;
+	ct_u32 behind_cframe; /* 1: that is a _PyCFrame, which has the frame at cframe_frame */
+	ct_u32 cframe_frame;
+	ct_u32 frame_code;
+	ct_u32 frame_previous;
+	ct_u32 frame_instruction;
+	ct_u32 frame_owner;
+	ct_u32 last_python_owner; /* frames of higher owners are the interpreter's own */
+};
+
+struct ct_task_key {
+	ct_u64 task; /* its address */
+	ct_u32 tgid;
+	ct_u32 pad;
+};
+
+struct ct_task_origin {
+	ct_u64 stack;	/* ct_stack_key.hash */
+	ct_u64 made_at; /* CLOCK_MONOTONIC */
+};
+
+struct ct_stack_key {
+	ct_u64 hash;
+	ct_u32 tgid;
+	ct_u32 pad;
+};
+
+/* Innermost first; code 0: a frame of the interpreter's own, which says nothing. */
+struct ct_origin_stack {
+	ct_u32 depth;
+	ct_u32 truncated; /* 1: there are more at the outer end */
+	ct_u64 codes[CT_ORIGIN_FRAMES];
+	ct_u32 offsets[CT_ORIGIN_FRAMES]; /* of the instruction, from the code object on */
+};
+
+/* Summed up over all CPUs. */
+struct ct_task_origin_counters {
+	ct_u64 made;	    /* tasks */
+	ct_u64 lost_thread; /* of those: whoever made it is not whom the GIL names */
+	ct_u64 lost_frame;  /* its innermost frame could not be read */
+	ct_u64 lost_stack;  /* more different stacks than are kept */
+};
+
 CT_ASSERT(sizeof(struct ct_loop_state) == 104, "ct_loop_state");
 CT_ASSERT(sizeof(struct ct_iteration_record) == 48, "ct_iteration_record");
+CT_ASSERT(sizeof(struct ct_task_probe) == 56, "ct_task_probe");
+CT_ASSERT(sizeof(struct ct_origin_stack) == 8 + 12 * CT_ORIGIN_FRAMES, "ct_origin_stack");
+CT_ASSERT(sizeof(struct ct_task_origin_counters) == 32, "ct_task_origin_counters");
 CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, space) == 40, "ct_wait_record.space");
 CT_ASSERT(CT_OFFSET(struct ct_wait_record, registers) == 152, "ct_wait_record.registers");

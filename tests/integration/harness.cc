@@ -170,9 +170,18 @@ void Child::ReadUntil(const std::string& line, Milliseconds deadline) {
   }
 }
 
+void Child::ReadUntilOutput(const std::string& words, Milliseconds deadline) {
+  ReadUntilSaid(output(), words, deadline);
+}
+
 void Child::ReadUntilError(const std::string& words, Milliseconds deadline) {
+  ReadUntilSaid(error(), words, deadline);
+}
+
+void Child::ReadUntilSaid(const std::string& stream, const std::string& words,
+                          Milliseconds deadline) {
   const Clock::time_point end = Clock::now() + deadline;
-  while (error().find(words) == std::string::npos) {
+  while (stream.find(words) == std::string::npos) {
     if (Clock::now() > end || !ReadSome(Until(end))) {
       Fail("no '" + words + "' from the child; it said: " + output() + error());
     }

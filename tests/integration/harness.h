@@ -52,7 +52,8 @@ class Child {
 
   // Reads until standard output has a line `line`; throws at the deadline or when the child ends.
   void ReadUntil(const std::string& line, Milliseconds deadline);
-  // The same until standard error has said this somewhere.
+  // The same until standard output, or standard error, has said this somewhere.
+  void ReadUntilOutput(const std::string& words, Milliseconds deadline);
   void ReadUntilError(const std::string& words, Milliseconds deadline);
   // Reads to the end and waits: the wait status, see waitpid(2). Throws at the deadline.
   int Wait(Milliseconds deadline);
@@ -63,6 +64,7 @@ class Child {
     int fd = -1;
     std::string text;
   };
+  void ReadUntilSaid(const std::string& stream, const std::string& words, Milliseconds deadline);
   // False when both streams are at their end.
   bool ReadSome(Milliseconds patience);
 

@@ -116,6 +116,24 @@ void AddLoopOption(CLI::App& command, DurationNs& loop_block) {
       ->type_name("DURATION|off");
 }
 
+CLI::Option* AddTaskOrigin(CLI::App& command, bool& task_origin) {
+  return command.add_flag(
+      "--task-origin", task_origin,
+      "Where asyncio's tasks are made, from now on: by a probe in Python's own code, a few\n"
+      "microseconds a task (needs BPF)");
+}
+
+void RefuseTaskOrigin(CLI::App& command) {
+  command
+      .add_flag_callback("--task-origin",
+                         [] {
+                           throw CLI::ValidationError(
+                               "--task-origin: one look sees no task being made; trace the process "
+                               "(concurrency-tracer -p PID --task-origin), or tasks --every");
+                         })
+      ->group("");
+}
+
 void AddWaitOptions(CLI::App& command, WaitOptions& options) {
   AddDuration(command, "--min-wait", options.min_wait,
               "From which length on who waited, and where, is kept (default 1ms)");

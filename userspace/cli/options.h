@@ -52,6 +52,10 @@ void AddTargetOptions(CLI::App& command, TargetOptions& options);
 void AddWaitOptions(CLI::App& command, WaitOptions& options);
 // Adds --loop-block; 0 is "off".
 void AddLoopOption(CLI::App& command, DurationNs& loop_block);
+// Adds --task-origin.
+CLI::Option* AddTaskOrigin(CLI::App& command, bool& task_origin);
+// The same where it can only be refused: by who looks once.
+void RefuseTaskOrigin(CLI::App& command);
 // Adds --format text|json and its short form --json.
 void AddFormatOptions(CLI::App& command, OutputOptions& options);
 // Adds an option that takes a duration.

@@ -77,7 +77,10 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
     session->loops_wanted_ = *features;
   }
 
+  if (options.task_origin) session->StartTaskOrigins();
+
   ObserverOptions observer;
+  observer.task_origins = session->task_origins_.get();
   observer.loop_block = options.loop_block;
   observer.filter = target.filter;
   observer.all_waits = options.all_waits;
@@ -113,6 +116,23 @@ void Session::StartLoops(DurationNs threshold) {
   }
   loop_tracer_ = std::move(*tracer);
   loops_ = std::make_unique<LoopWatch>(*loop_tracer_, *reader_, threshold, target_.long_wait);
+}
+
+// Without it, too.
+void Session::StartTaskOrigins() {
+  Result<std::unique_ptr<TaskOriginTracer>> tracer = TaskOriginTracer::Load();
+  if (!tracer) {
+    degradations_.push_back("where tasks are made is not known: " + tracer.error().message);
+    return;
+  }
+  origin_tracer_ = std::move(*tracer);
+  task_origins_ = std::make_unique<TaskOrigins>(*origin_tracer_, *reader_);
+}
+
+bool Session::FollowTaskOrigins() {
+  if (!task_origins_) return false;
+  observer_->FollowTaskOrigins();
+  return task_origins_->follows_any();
 }
 
 std::string Session::LoopsBanner() const {

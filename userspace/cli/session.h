@@ -11,6 +11,7 @@
 #include "kernel/features.h"
 #include "kernel/loops.h"
 #include "kernel/sweep.h"
+#include "kernel/task_origins.h"
 #include "kernel/waits.h"
 #include "model/finding.h"
 #include "model/observation.h"
@@ -18,6 +19,7 @@
 #include "observe/history.h"
 #include "observe/loop_watch.h"
 #include "observe/observer.h"
+#include "observe/task_origins.h"
 #include "reader/reader.h"
 #include "track/pool_queues.h"
 #include "track/unmoved_tasks.h"
@@ -38,6 +40,7 @@ struct SessionOptions {
   DurationNs verdict_pause = 0;
   DurationNs loop_block = 0;                        // 0: event loops are not asked about
   bool steady = false;                              // observer().Watch() will be called many times
+  bool task_origin = false;                         // which stacks make tasks is followed
   std::optional<WaitOptions> waits = std::nullopt;  // set: waits are followed as they happen, too
 };
 
@@ -60,6 +63,10 @@ class Session {
   // "timing event loops by fentry".
   [[nodiscard]] std::string LoopsBanner() const;
 
+  // Between looks: processes may have imported asyncio meanwhile. True if the tasks of any are
+  // followed by now.
+  bool FollowTaskOrigins();
+
   // The rest only with SessionOptions::waits. What was counted since contention().Begin().
   Result<Answer> Contention();
   // The same as a part of an answer.
@@ -75,6 +82,7 @@ class Session {
   Session() = default;
   Result<Answer> Conclude(Observation observation);
   void StartLoops(DurationNs threshold);
+  void StartTaskOrigins();
   Status StartWaits(const SessionOptions& options, const WaitsPlan& plan);
 
   TargetOptions target_;
@@ -86,6 +94,8 @@ class Session {
   History history_;
   UnmovedTasks unmoved_;
   PoolQueues queues_;
+  std::unique_ptr<TaskOriginTracer> origin_tracer_;
+  std::unique_ptr<TaskOrigins> task_origins_;
   std::unique_ptr<Observer> observer_;
   std::optional<KernelFeatures> loops_wanted_;  // no Python was seen yet
   std::unique_ptr<LoopTracer> loop_tracer_;

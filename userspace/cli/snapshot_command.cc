@@ -70,6 +70,7 @@ Command AddSnapshotCommand(CLI::App& app, bool write_file) {
                  : "The same without a file");
   AddTargetOptions(*command, options->target);
   AddLoopOption(*command, options->loop_block);
+  RefuseTaskOrigin(*command);
   AddFormatOptions(*command, options->output);
   if (write_file) {
     command

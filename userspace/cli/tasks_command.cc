@@ -17,6 +17,7 @@
 #include "observe/exclusive_classes.h"
 #include "observe/filter.h"
 #include "observe/python_process.h"
+#include "observe/task_origins.h"
 #include "render/finding_text.h"
 #include "render/json.h"
 #include "render/tasks_text.h"
@@ -37,6 +38,7 @@ struct CommandOptions {
   DurationNs every = 0;  // 0: once
   std::vector<std::string> exclusive_classes;
   bool may_stop = false;
+  bool task_origin = false;
   DurationNs stuck_task = DetectOptions().stuck_task;
   OutputOptions output;
 };
@@ -68,7 +70,8 @@ struct Memory {
   PythonPoolAges pool_ages;
 };
 
-Result<Answer> Look(const CommandOptions& options, Reader& reader, Memory& memory, bool search) {
+Result<Answer> Look(const CommandOptions& options, Reader& reader, TaskOrigins* origins,
+                    Memory& memory, bool search) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return Fail(status.error());
   }
@@ -79,6 +82,7 @@ Result<Answer> Look(const CommandOptions& options, Reader& reader, Memory& memor
   look.search = search;
   look.pool_ages = &memory.pool_ages;
   look.may_stop = options.may_stop;
+  look.task_origins = origins;
   Result<Observation> observation = LookAtPython(reader, options.pid, look);
   if (!observation) return Fail(observation.error());
   Answer answer;
@@ -109,7 +113,17 @@ Result<std::string> Render(const CommandOptions& options, const Answer& answer,
 class Watch {
  public:
   Watch(const CommandOptions& options, TasksOptions tasks, Reader& reader)
-      : options_(options), tasks_(std::move(tasks)), reader_(reader) {}
+      : options_(options), tasks_(std::move(tasks)), reader_(reader) {
+    if (!options.task_origin) return;
+    // After the reader process, which inherits nothing of BPF.
+    Result<std::unique_ptr<TaskOriginTracer>> tracer = TaskOriginTracer::Load();
+    if (!tracer) {
+      no_origins_ = "where tasks are made is not known: " + tracer.error().message;
+      return;
+    }
+    origin_tracer_ = std::move(*tracer);
+    origins_ = std::make_unique<TaskOrigins>(*origin_tracer_, reader_);
+  }
 
   int Run() {
     const Interrupts interrupts;
@@ -117,9 +131,10 @@ class Watch {
       const TimeNs now = MonotonicNow();
       const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
       if (search) searched_ = now;
-      Result<Answer> answer = Look(options_, reader_, memory_, search);
+      Result<Answer> answer = Look(options_, reader_, origins_.get(), memory_, search);
       if (!answer && looks_ > 0 && answer.error().code == ErrorCode::kNotFound) return End();
       if (!answer) return PrintError(answer.error());
+      if (!no_origins_.empty()) answer->observation.degradations.push_back(no_origins_);
       if (Status status = Print(*answer); !status) return PrintError(status.error());
       ++looks_;
     } while (!interrupts.Wait(options_.every));
@@ -178,6 +193,9 @@ class Watch {
   const CommandOptions& options_;
   TasksOptions tasks_;
   Reader& reader_;
+  std::unique_ptr<TaskOriginTracer> origin_tracer_;
+  std::unique_ptr<TaskOrigins> origins_;  // nullptr: not asked for, or not to be had
+  std::string no_origins_;                // why
   FindingTracker findings_;
   Memory memory_;
   TaskTracker history_;
@@ -187,6 +205,10 @@ class Watch {
 };
 
 int Run(const CommandOptions& options) {
+  if (options.task_origin && options.every == 0) {
+    return PrintError(
+        {ErrorCode::kUsage, "--task-origin needs --every: one look sees no task being made"});
+  }
   TasksOptions tasks;
   tasks.tree = options.tree;
   if (!options.match.empty()) {
@@ -203,7 +225,7 @@ int Run(const CommandOptions& options) {
   if (!reader) return PrintError(reader.error());
   if (options.every != 0) return Watch(options, std::move(tasks), **reader).Run();
   Memory memory;
-  const Result<Answer> answer = Look(options, **reader, memory, true);
+  const Result<Answer> answer = Look(options, **reader, nullptr, memory, true);
   if (!answer) return PrintError(answer.error());
   const Result<std::string> text = Render(options, *answer, tasks);
   if (!text) return PrintError(text.error());
@@ -228,6 +250,7 @@ Command AddTasksCommand(CLI::App& app) {
       ->type_name("REGEX");
   AddDuration(*command, "--every", options->every,
               "Look again so often, and print what has changed, until the process ends or Ctrl-C");
+  AddTaskOrigin(*command, options->task_origin);
   AddStuckTask(*command, options->stuck_task);
   AddExclusiveClasses(*command, options->exclusive_classes);
   command->add_flag(

@@ -29,6 +29,7 @@ struct TraceOptions {
   DurationNs duration = 0;  // 0: until interrupted
   std::string file;
   bool waits = false;
+  bool task_origin = false;
   DurationNs loop_block = kDefaultLoopBlock;
   WaitOptions wait_options;
 };
@@ -49,8 +50,13 @@ class Trace {
 
   int Run() {
     const Interrupts interrupts;
-    SessionOptions how{
-        .target = options_.target, .loop_block = options_.loop_block, .steady = true};
+    if (options_.task_origin && options_.target.filter.empty()) {
+      return PrintError({ErrorCode::kUsage, "--task-origin needs -p, --comm, --cgroup or --unit"});
+    }
+    SessionOptions how{.target = options_.target,
+                       .loop_block = options_.loop_block,
+                       .steady = true,
+                       .task_origin = options_.task_origin};
     if (options_.waits) how.waits = options_.wait_options;
     Result<std::unique_ptr<Session>> session = Session::Start(how);
     if (!session) return PrintError(session.error());
@@ -79,9 +85,16 @@ class Trace {
  private:
   Status FirstLook() {
     if (Status status = Look(); !status) return status;
+    FollowTaskOrigins();
     if (Status status = FollowLoops(); !status) return status;
     if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
     return SaveHangs(changes_.appeared);
+  }
+
+  void FollowTaskOrigins() {
+    if (!session_->FollowTaskOrigins() || origins_told_) return;
+    fmt::print(stderr, "recording where asyncio's tasks are made\n");
+    origins_told_ = true;
   }
 
   // Those of the processes that the filter names by now.
@@ -133,6 +146,7 @@ class Trace {
     const Result<bool> changed = session_->observer().Watch(pacer_.interval());
     if (!changed) return Fail(changed.error());
     ++sweeps_;
+    FollowTaskOrigins();
     if (Status status = FollowLoops(); !status) return status;
     LoopWatch* const loops = session_->loops();
     const bool news = loops != nullptr && loops->TakeNews();
@@ -307,7 +321,8 @@ class Trace {
   std::uint64_t sweeps_ = 0;
   std::uint64_t looks_ = 0;
   std::uint64_t told_ = 0;
-  bool loops_told_ = false;  // that they are followed
+  bool loops_told_ = false;    // that they are followed
+  bool origins_told_ = false;  // likewise
   ExitStatus worst_ = kNone;
   bool lost_ = false;
 };
@@ -318,6 +333,7 @@ Command AddTraceCommand(CLI::App& app) {
   auto options = std::make_shared<TraceOptions>();
   AddTargetOptions(app, options->target);
   AddLoopOption(app, options->loop_block);
+  AddTaskOrigin(app, options->task_origin);
   AddFormatOptions(app, options->output);
   AddDuration(app, "-i,--interval", options->interval, "Between two sweeps (default 250ms)");
   AddDuration(app, "-d,--duration", options->duration, "How long (default: until Ctrl-C)");

@@ -194,6 +194,14 @@ Status Observer::LookCloser(const std::vector<WantedThread>& wanted, RawLook& lo
   return {};
 }
 
+bool Observer::ReadsPython() const {
+  return !options_.filter.empty() && selected_.size() <= kMaxPythons;
+}
+
+void Observer::FollowTaskOrigins() {
+  if (options_.task_origins != nullptr && ReadsPython()) options_.task_origins->Follow(selected_);
+}
+
 // Sweep, read, sweep.
 Result<RawLook> Observer::LookOnce() {
   RawLook look;
@@ -207,8 +215,8 @@ Result<RawLook> Observer::LookOnce() {
   if (selected_.empty()) return NothingMatches();
 
   if (options_.given_locks) look.given_locks = options_.given_locks();
-  const bool few = !options_.filter.empty() && selected_.size() <= kMaxPythons;
-  if (few) BeginPython(reader_, options_.exclusive_classes, look);
+  FollowTaskOrigins();
+  if (ReadsPython()) BeginPython(reader_, options_.exclusive_classes, look);
   const SweepIndex index(look.first);
   look_reader_.CountSick(index, look);
   cache_.Recall(index, look);
@@ -283,7 +291,10 @@ Result<Observation> Observer::Look() {
   Observation observation = BuildObservation(*look, build, RealtimeOffset(), history_);
   observation.filter = options_.filter.Text();
   std::erase_if(pool_ages_, [&](const auto& ages) { return !look->python.contains(ages.first); });
-  for (const auto& [pid, python] : look->python) {
+  for (auto& [pid, python] : look->python) {
+    if (options_.task_origins != nullptr) {
+      options_.task_origins->AddToTasks(pid, python.second_begin, python.second);
+    }
     pool_ages_[pid].Update(python);
     AddPythonOf(pid, python, pool_ages_[pid], first, second, observation);
     if (options_.loop_block == 0) continue;
@@ -292,6 +303,7 @@ Result<Observation> Observer::Look() {
   }
   if (!look->python.empty()) observation.loops.threshold = options_.loop_block;
   Search(*look, observation);
+  if (options_.task_origins != nullptr) options_.task_origins->Tell(observation);
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);
   FillCost(begin, cpu_begin, *look, observation);
@@ -305,7 +317,7 @@ void Observer::Search(const RawLook& look, Observation& observation) {
   for (const auto& [pid, python] : look.python) {
     const ProcessIndex process = ProcessOf(pid, observation);
     if (process == kNoIndex) continue;  // it has ended meanwhile
-    const auto found = LookForForgotten(reader_, pid, observation.losses);
+    const auto found = LookForForgotten(reader_, pid, options_.task_origins, observation.losses);
     if (found) AddForgotten(*found, process, observation);
   }
 }

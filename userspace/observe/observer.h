@@ -19,6 +19,7 @@
 #include "observe/look_reader.h"
 #include "observe/python_pool_ages.h"
 #include "observe/reading_cache.h"
+#include "observe/task_origins.h"
 #include "observe/watch_list.h"
 #include "reader/reader.h"
 
@@ -38,6 +39,8 @@ struct ObserverOptions {
   DurationNs verdict_pause = 0;
   // From which length on an event loop that stands is told; 0: never.
   DurationNs loop_block = 0;
+  // Where tasks' makers are followed; may be missing, and must outlive the observer.
+  TaskOrigins* task_origins = nullptr;
   // Where waits are followed: who was given which lock last. May be empty.
   std::function<GivenLocks()> given_locks;
 };
@@ -55,11 +58,15 @@ class Observer {
   // that another is worth its cost.
   Result<bool> Watch(DurationNs settle);
 
+  // Between looks: see ObserverOptions::task_origins.
+  void FollowTaskOrigins();
+
   // The processes that the filter named so far.
   [[nodiscard]] const std::unordered_set<pid_t>& selected() const { return selected_; }
 
  private:
   Result<RawLook> LookOnce();
+  [[nodiscard]] bool ReadsPython() const;
   // Exceptions and coroutines that nobody takes care of, if it is time for that.
   void Search(const RawLook& look, Observation& observation);
   Status LookCloser(const std::vector<WantedThread>& wanted, RawLook& look);

@@ -114,7 +114,8 @@ class Builder {
 
 }  // namespace
 
-std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, std::vector<Loss>& losses) {
+std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, TaskOrigins* origins,
+                                           std::vector<Loss>& losses) {
   ProcessToRead request;
   request.pid = pid;
   request.want_forgotten = true;
@@ -124,10 +125,13 @@ std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, std::vecto
   const TimeNs begin = MonotonicNow();
   const timespec pause{0, kPause};
   nanosleep(&pause, nullptr);
+  const TimeNs second_begin = MonotonicNow();
   ProcessRead second = reader.Read(request);
   losses.insert(losses.end(), second.losses.begin(), second.losses.end());
   if (!second.python) return std::nullopt;
-  return PythonLook{std::move(*first.python), std::move(*second.python), begin, MonotonicNow()};
+  if (origins != nullptr) origins->AddToFailures(pid, second_begin, *second.python);
+  return PythonLook{std::move(*first.python), std::move(*second.python), begin, second_begin,
+                    MonotonicNow()};
 }
 
 void AddForgotten(const PythonLook& look, ProcessIndex process, Observation& observation) {

@@ -8,12 +8,14 @@
 
 #include "model/observation.h"
 #include "observe/python_look.h"
+#include "observe/task_origins.h"
 #include "reader/reader.h"
 
 namespace ct {
 
-// nullopt: not Python, or not to be read; then with a loss.
-std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, std::vector<Loss>& losses);
+// nullopt: not Python, or not to be read; then with a loss. `origins` may be missing.
+std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, TaskOrigins* origins,
+                                           std::vector<Loss>& losses);
 
 // Adds exceptions that nobody has asked for and coroutines that nobody awaits, if they are in both
 // looks: whoever was about to take care of one has done so in between.

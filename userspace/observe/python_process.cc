@@ -74,6 +74,7 @@ Status LookWhileStopped(Reader& reader, const ProcessToRead& request, PythonLook
   for (PythonProcess* process : {&stopped.first, &stopped.second}) {
     ProcessStop stop(request.pid, kLongest);
     if (Status status = stop.Begin(); !status) return status;
+    stopped.second_begin = MonotonicNow();
     Result<ProcessRead> answer = Read(reader, request);
     const auto time = stop.End();
     if (!answer) return Fail(answer.error());
@@ -104,6 +105,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   request.exclusive_classes = options.exclusive_classes;
   PythonLook look;
   const TimeNs begin = MonotonicNow();
+  if (options.task_origins != nullptr) options.task_origins->Follow({pid});
   Result<ProcessRead> first = Read(reader, request);
   request.want_process = false;
   if (!first) return Fail(first.error());
@@ -111,6 +113,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   TimeNs read = MonotonicNow();
   for (const DurationNs pause : kPauses) {
     Pause(pause);
+    look.second_begin = MonotonicNow();
     Result<ProcessRead> next = Read(reader, request);
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
@@ -127,6 +130,9 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
       said = "not stopped: " + status.error().message;
     }
     observation.degradations.push_back(std::move(said));
+  }
+  if (options.task_origins != nullptr) {
+    options.task_origins->AddToTasks(pid, look.second_begin, look.second);
   }
   if (options.pool_ages != nullptr) options.pool_ages->Update(look);
   observation.begin = begin;
@@ -148,9 +154,10 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   };
   AddPython(look, place, observation);
   if (options.search) {
-    const auto forgotten = LookForForgotten(reader, pid, observation.losses);
+    const auto forgotten = LookForForgotten(reader, pid, options.task_origins, observation.losses);
     if (forgotten) AddForgotten(*forgotten, place.process, observation);
   }
+  if (options.task_origins != nullptr) options.task_origins->Tell(observation);
   observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;
   return observation;

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "model/observation.h"
 #include "observe/python_pool_ages.h"
+#include "observe/task_origins.h"
 #include "reader/reader.h"
 
 namespace ct {
@@ -19,6 +20,7 @@ struct PythonLookOptions {
   // Stop it, twice for some milliseconds, where its event loops never slept while it was read.
   bool may_stop = false;
   PythonPoolAges* pool_ages = nullptr;  // of the looks at it before; gets this one's, too
+  TaskOrigins* task_origins = nullptr;  // where tasks' makers are followed
 };
 
 // The tasks of one process. kNotFound, kUnsupported (not Python, or one that is not known) or

@@ -64,10 +64,20 @@ void PythonTasks::AddActor(const PythonTask& own) {
   actor.state = state;
   actor.still = IsSteady(task);
   actor.user_stack = graph_.AddStack(task.frames, 0, task.truncated);
+  actor.created_at = CreatedAt(own);
   const auto index = static_cast<ActorIndex>(graph_.out().actors.size());
   graph_.out().actors.push_back(std::move(actor));
   alive_.emplace_back(&task, index);
   for (const PythonTask* part : callers_.Parts(own)) graph_.AddTask(*part, index);
+}
+
+StackIndex PythonTasks::CreatedAt(const PythonTask& task) {
+  const std::vector<PythonOrigin>& origins = graph_.look().second.origins;
+  if (task.origin >= origins.size()) return kNoIndex;
+  const PythonOrigin& origin = origins[task.origin];
+  const auto [entry, is_new] = created_.try_emplace(task.origin, kNoIndex);
+  if (is_new) entry->second = graph_.AddStack(origin.frames, 0, origin.truncated);
+  return entry->second;
 }
 
 void PythonTasks::AddWaits() {

@@ -29,6 +29,7 @@ class PythonTasks {
 
  private:
   void AddActor(const PythonTask& own);
+  StackIndex CreatedAt(const PythonTask& task);
   // It, and what it runs by wait_for(), did the same in both looks.
   [[nodiscard]] bool IsSteady(const PythonTask& task) const;
   void AddWait(const PythonTask& task, ActorIndex actor);
@@ -39,6 +40,7 @@ class PythonTasks {
   const PythonCallers callers_;
   std::unordered_map<std::uint64_t, const PythonTask*> own_;  // by address
   std::vector<std::pair<const PythonTask*, ActorIndex>> alive_;
+  std::unordered_map<std::uint32_t, StackIndex> created_;            // by PythonTask::origin
   std::unordered_map<ResourceIndex, std::vector<ActorIndex>> ends_;  // the tasks waited for
 };
 

@@ -90,6 +90,12 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_want_threads(request.want_threads);
   message.set_want_loops(request.want_loops);
   message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
+  message.set_want_task_probe(request.want_task_probe);
+  for (const CodePoint& point : request.code_points) {
+    wire::CodePoint& to = *message.add_code_points();
+    to.set_code(point.code);
+    to.set_offset(point.offset);
+  }
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
     to.set_tid(thread.tid);
@@ -146,6 +152,10 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.want_threads = message.want_threads();
   request.want_loops = message.want_loops();
   request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
+  request.want_task_probe = message.want_task_probe();
+  for (const wire::CodePoint& from : message.code_points()) {
+    request.code_points.push_back({from.code(), from.offset()});
+  }
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;
     thread.tid = from.tid();

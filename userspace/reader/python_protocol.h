@@ -9,6 +9,8 @@
 
 #include "base/result.h"
 #include "concurrency_tracer/internal/reader.pb.h"
+#include "model/task_probe.h"
+#include "runtimes/python_origins.h"
 #include "runtimes/python_process.h"
 
 namespace ct {
@@ -17,6 +19,13 @@ using SendPythonPart = std::function<Status(concurrency_tracer::internal::Python
 
 // Calls `send` for each part, at least once, until it fails.
 Status SplitPython(const PythonProcess& process, const SendPythonPart& send);
+
+void ToWire(const TaskProbe& probe, concurrency_tracer::internal::TaskProbe& message);
+TaskProbe FromWire(const concurrency_tracer::internal::TaskProbe& message);
+
+void ToWire(const CodePlaces& places, concurrency_tracer::internal::CodePlaces& message);
+// Cleaned, and with as many places as points were asked for.
+CodePlaces FromWire(const concurrency_tracer::internal::CodePlaces& message, std::size_t points);
 
 // Puts the parts together. The reader is less trusted than the tracer: what it says is cleaned,
 // and its size is bounded by what the reader of Python itself keeps of a process.

@@ -211,6 +211,10 @@ class ProcessReader final : public Reader {
     for (const wire::File& file : part.mapped_files()) {
       result.mapped_files.push_back({file.device(), file.inode()});
     }
+    if (part.has_task_probe()) result.task_probe = FromWire(part.task_probe());
+    if (part.has_places()) {
+      result.places = FromWire(part.places(), request.code_points.size());
+    }
     if (!part.python_error().empty()) result.python_error = CleanText(part.python_error());
     for (const wire::Loss& loss : part.losses()) {
       AddLoss(result, CleanText(loss.reason()), CleanText(loss.detail()), loss.count());

@@ -18,6 +18,8 @@
 #include "model/frame.h"
 #include "model/observation.h"
 #include "model/registers.h"
+#include "model/task_probe.h"
+#include "runtimes/python_origins.h"
 #include "runtimes/python_process.h"
 
 namespace ct {
@@ -80,6 +82,9 @@ struct MappedFile {
   auto operator<=>(const MappedFile&) const = default;
 };
 
+// Of one request: with names as long as they are kept, far below the limit of one message.
+inline constexpr std::size_t kMaxCodePoints = 4096;
+
 struct ProcessToRead {
   pid_t pid = 0;
   std::vector<ThreadToRead> threads;
@@ -101,7 +106,9 @@ struct ProcessToRead {
   std::vector<pid_t> loop_threads;
   // Of its interpreter only the threads, what they run and which of them wait for a lock.
   bool want_threads = false;
-  std::vector<MappedFile> files;  // does it map these?
+  bool want_task_probe = false;        // where it makes asyncio's tasks
+  std::vector<CodePoint> code_points;  // which lines of Python these are; at most kMaxCodePoints
+  std::vector<MappedFile> files;       // does it map these?
 };
 
 struct ThreadRead {
@@ -146,6 +153,8 @@ struct ProcessRead {
   std::vector<MappedFile> mapped_files;  // those asked for that it does map
   std::optional<PythonProcess> python;   // asked for (one of the two), and it is one
   std::string python_error;              // it is one that is not known: why
+  std::optional<TaskProbe> task_probe;   // asked for, and it has imported asyncio
+  CodePlaces places;                     // one a code point, unless it could not be read at all
   std::vector<pid_t> blocked;            // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };

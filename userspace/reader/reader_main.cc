@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <list>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -25,6 +26,7 @@
 #include "reader/python_protocol.h"
 #include "reader/thread_switches.h"
 #include "runtimes/python.h"
+#include "runtimes/python_origins.h"
 #include "target/overlay_memory.h"
 #include "target/target.h"
 
@@ -245,7 +247,24 @@ class Server {
       const auto process = ReadWaitingThreads(**target);
       if (Status status = SendPython(process, message.id(), response); !status) return status;
     }
+    if (request.want_task_probe || !request.code_points.empty()) {
+      AnswerTaskOrigins(**target, request, response);
+    }
     return Finish(response);
+  }
+
+  static void AnswerTaskOrigins(Target& target, const ProcessToRead& request,
+                                wire::ReadResponse& last) {
+    if (request.want_task_probe) {
+      const auto probe = FindTaskProbe(target);
+      if (!probe) last.set_python_error(probe.error().message);
+      if (probe && *probe) ToWire(**probe, *last.mutable_task_probe());
+    }
+    if (request.code_points.empty()) return;
+    const auto points = std::span(request.code_points);
+    const auto places =
+        DescribePoints(target, points.first(std::min(points.size(), kMaxCodePoints)));
+    if (places) ToWire(*places, *last.mutable_places());
   }
 
   // Once: it takes long, and it is about what lies there, not about what happens.

@@ -282,6 +282,8 @@ std::vector<std::vector<std::string>> Writer::RowsOf(ActorIndex actor) {
     if (!wanted_.contains(hold.resource) || !told.insert(hold.resource).second) continue;
     rows.push_back(HoldRow(actor, hold));
   }
+  const std::string created = CreatedText(context_, context_.graph.actor(actor).created_at);
+  if (!rows.empty() && !created.empty()) rows.push_back({created});
   return rows;
 }
 

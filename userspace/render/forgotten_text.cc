@@ -77,11 +77,8 @@ std::string Swallowed(TextContext& context, const Finding& finding) {
   std::string said;
   if (!first.message.empty()) said = '"' + CleanText(first.message, kMaxMessage) + '"';
   if (!raised.function.empty()) said += (said.empty() ? "in " : " in ") + raised.function;
-  const Place& created = context.frames.Innermost(first.created_at);
-  if (!created.location.empty()) {
-    said += fmt::format("{}created in {} {}", said.empty() ? "" : ", ", created.function,
-                        created.location);
-  }
+  const std::string created = CreatedText(context, first.created_at);
+  if (!created.empty()) said += (said.empty() ? "" : ", ") + created;
   if (!said.empty()) text += "  " + said + '\n';
   const bool certain = finding.evidence == Evidence::kCertain;
   text += fmt::format("  Nobody has asked for {}{}{}{}\n", rows.size() == 1 ? "it" : "them",

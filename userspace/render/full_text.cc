@@ -1,6 +1,7 @@
 #include "render/full_text.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <tuple>
@@ -120,21 +121,26 @@ std::vector<std::string> FrameLines(const TextContext& context, const Stack& sta
 
 std::string StacksText(const TextContext& context, std::span<const Finding> findings) {
   // By the stacks themselves, in the order of who comes first.
-  std::map<std::pair<Stack, Stack>, std::size_t> known;
+  using Key = std::array<StackIndex, 3>;
+  std::map<std::array<Stack, 3>, std::size_t> known;
   std::vector<std::vector<ActorIndex>> groups;
-  std::map<std::pair<StackIndex, StackIndex>, std::size_t> group_of;
+  std::map<Key, std::size_t> group_of;
   for (const ActorIndex index : WhoMatters(context, findings)) {
     const ct::Actor& actor = context.graph.actor(index);
-    const std::pair key(actor.user_stack, actor.kernel_stack);
+    const Key key = {actor.user_stack, actor.kernel_stack, actor.created_at};
     auto found = group_of.find(key);
     if (found == group_of.end()) {
-      const Stack* user = StackAt(context, actor.user_stack);
-      const Stack* kernel = StackAt(context, actor.kernel_stack);
-      if (user == nullptr && kernel == nullptr) continue;
+      std::array<Stack, 3> stacks;
+      bool any = false;
+      for (std::size_t i = 0; i < key.size(); ++i) {
+        const Stack* stack = StackAt(context, key[i]);
+        if (stack == nullptr) continue;
+        stacks[i] = *stack;
+        any = true;
+      }
+      if (!any) continue;
       if (groups.size() == kMaxRows) break;
-      const auto [entry, added] = known.try_emplace(
-          std::pair(user == nullptr ? Stack{} : *user, kernel == nullptr ? Stack{} : *kernel),
-          groups.size());
+      const auto [entry, added] = known.try_emplace(std::move(stacks), groups.size());
       if (added) groups.emplace_back();
       found = group_of.emplace(key, entry->second).first;
     }
@@ -149,6 +155,9 @@ std::string StacksText(const TextContext& context, std::span<const Finding> find
     }
     if (const Stack* user = StackAt(context, actor.user_stack)) {
       text += StackText(context, "user", *user);
+    }
+    if (const Stack* created = StackAt(context, actor.created_at)) {
+      text += StackText(context, "created by", *created);
     }
   }
   return text.empty() ? text : "STACKS\n" + text;

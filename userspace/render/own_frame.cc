@@ -162,6 +162,19 @@ Place PlaceOf(const Frame& frame, const Observation& observation) {
   return place;
 }
 
+std::vector<Place> OwnFrames::Best(StackIndex index, std::size_t limit) const {
+  std::vector<Place> places;
+  if (index < 0 || static_cast<std::size_t>(index) >= observation_->stacks.size()) return places;
+  const std::vector<Frame>& frames = observation_->stacks[static_cast<std::size_t>(index)].frames;
+  Ownership best = Ownership::kUnnamed;
+  for (const Frame& frame : frames) best = std::max(best, OwnershipOf(frame, *observation_));
+  for (const Frame& frame : frames) {
+    if (places.size() == limit) break;
+    if (OwnershipOf(frame, *observation_) == best) places.push_back(PlaceOf(frame, *observation_));
+  }
+  return places;
+}
+
 const OwnFrames::Places& OwnFrames::Of(StackIndex stack) {
   const auto [entry, added] = places_.try_emplace(stack);
   if (added) entry->second = Look(stack);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "model/observation.h"
 
@@ -39,6 +40,8 @@ class OwnFrames {
   // The next own function outside of that one: what a lock that is held there was taken under.
   // The innermost if there is none.
   const Place& Around(StackIndex stack) { return Of(stack).around; }
+  // All of the highest ownership, innermost first; at most `limit`, those further out are left out.
+  [[nodiscard]] std::vector<Place> Best(StackIndex stack, std::size_t limit) const;
 
  private:
   struct Places {

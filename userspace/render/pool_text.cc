@@ -98,6 +98,8 @@ class Writer {
                       place.first, place.second});
     }
     rows.push_back(WaitRow(actor));
+    const std::string created = CreatedText(context_, context_.graph.actor(actor).created_at);
+    if (!created.empty()) rows.push_back({created});
     return rows;
   }
 

@@ -90,6 +90,8 @@ class TreeWriter {
     for (const auto& held : words_.Holds(task)) {
       node.text += fmt::format("\n{}  {}  {}", held.what, held.place.function, held.place.location);
     }
+    const std::string created = words_.Created(task);
+    if (!created.empty()) node.text += '\n' + created;
     const std::vector<ActorIndex> children = words_.Awaited(task);
     if (!expanded_.insert(task).second) {
       if (!children.empty()) node.text += "\n(awaits the same as above)";

@@ -115,6 +115,13 @@ std::vector<TaskWords::Held> TaskWords::Holds(ActorIndex task) {
   return holds;
 }
 
+const std::string& TaskWords::Created(ActorIndex task) {
+  const StackIndex stack = context_.graph.actor(task).created_at;
+  const auto [entry, is_new] = created_.try_emplace(stack);
+  if (is_new) entry->second = CreatedText(context_, stack);
+  return entry->second;
+}
+
 std::vector<ActorIndex> TaskWords::Awaited(ActorIndex task) const {
   std::vector<ActorIndex> awaited;
   const Wait* wait = context_.WaitOf(task);

@@ -1,6 +1,7 @@
 // A task in words: what it waits for and what it holds.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ class TaskWords {
     }
   };
   std::vector<Held> Holds(ActorIndex task);
+  // Where it was made: see CreatedText.
+  const std::string& Created(ActorIndex task);
 
   // Tasks whose end this one waits for.
   [[nodiscard]] std::vector<ActorIndex> Awaited(ActorIndex task) const;
@@ -43,6 +46,7 @@ class TaskWords {
 
   TextContext& context_;
   Labels labels_;
+  std::map<StackIndex, std::string> created_;
 };
 
 }  // namespace ct

@@ -31,21 +31,23 @@ struct Group {
   std::string doing;
   Place place;
   std::vector<TaskWords::Held> holds;
+  std::string created;
   bool is_lock = false;  // it waits for one
 };
 
 std::vector<Group> GroupsOf(TextContext& context, TaskWords& words,
                             const std::vector<ActorIndex>& tasks) {
-  using Key = std::tuple<StackIndex, std::string, std::vector<TaskWords::Held>>;
+  using Key = std::tuple<StackIndex, std::string, std::vector<TaskWords::Held>, std::string>;
   std::map<Key, std::size_t> known;
   std::vector<Group> groups;
   for (const ActorIndex task : tasks) {
     Group group;
     group.doing = words.Doing(task);
     group.holds = words.Holds(task);
+    group.created = words.Created(task);
     const StackIndex stack = context.graph.actor(task).user_stack;
     const auto [entry, is_new] =
-        known.try_emplace(Key(stack, group.doing, group.holds), groups.size());
+        known.try_emplace(Key(stack, group.doing, group.holds, group.created), groups.size());
     if (is_new) {
       group.place = context.frames.Innermost(stack);
       const Wait* wait = context.WaitOf(task);
@@ -80,6 +82,7 @@ std::string TaskTable(TextContext& context, TaskWords& words, const std::vector<
     for (const auto& held : group.holds) {
       add("", {"", held.what, held.place.function, held.place.location});
     }
+    if (!group.created.empty()) add("", {"", group.created});
   }
   std::string text = table.Print();
   if (groups.size() > limit) {

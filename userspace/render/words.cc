@@ -142,6 +142,18 @@ std::string ShortProcess(const Process& process) {
   return fmt::format("{} ({})", CleanText(process.name, kMaxName), process.id.tid);
 }
 
+std::string CreatedText(const TextContext& context, StackIndex created_at) {
+  constexpr std::size_t kFrames = 3;
+  constexpr std::size_t kFullFrames = 64;
+  std::string text;
+  const std::size_t limit = context.options.full ? kFullFrames : kFrames;
+  for (const Place& place : context.frames.Best(created_at, limit)) {
+    text += fmt::format("{}{}  {}", text.empty() ? "created in " : " < ", place.function,
+                        place.location);
+  }
+  return text;
+}
+
 std::string DoubtOf(Evidence evidence) { return Describe::Doubt(evidence, ""); }
 
 }  // namespace ct

@@ -32,6 +32,10 @@ std::string DescribeProcess(const Process& process);
 // "order-svc (977)".
 std::string ShortProcess(const Process& process);
 
+// "created in submit  app.py:31 < handle  app.py:12": the reader's own frames of the stack that
+// made a task, innermost first, with `full` more of them; empty where it is not known.
+std::string CreatedText(const TextContext& context, StackIndex created_at);
+
 // " (probable: last releaser)" where an edge is less than certain, else empty.
 std::string DoubtOf(Evidence evidence);
 

@@ -173,7 +173,15 @@ enum class PythonTaskState : std::uint8_t {
   kCancelled,
 };
 
+// The stack that made tasks, as a probe in the kernel saw it.
+struct PythonOrigin {
+  std::vector<PythonFrame> frames;  // innermost first
+  bool truncated = false;           // frames are missing at the outer end
+  bool operator==(const PythonOrigin&) const = default;
+};
+
 struct PythonTask {
+  static constexpr std::uint32_t kNoOrigin = ~0U;
   std::uint64_t address = 0;
   std::string name;
   PythonTaskState state = PythonTaskState::kNotStarted;
@@ -192,6 +200,8 @@ struct PythonTask {
   bool began_then = false;  // it did begin at that moment
   std::string request;      // of a web service, for whom it works: "GET /orders/{id}"; else empty
   std::string client;       // who asked for that: "10.0.4.17"
+  // Not read from its memory: index in PythonProcess::origins.
+  std::uint32_t origin = kNoOrigin;
   bool operator==(const PythonTask&) const = default;
 };
 
@@ -236,10 +246,11 @@ struct PythonFailure {
   std::string name;     // of a task
   std::string type;     // of the exception: "ConnectionResetError", "shop.errors.PaymentFailed"
   std::string message;  // from its arguments, cut
-  std::vector<PythonFrame> raised;   // its traceback, innermost first
-  std::vector<PythonFrame> created;  // where the future was; known in asyncio's debug mode alone
-  std::string referrer;              // who refers to it: "shop.jobs.running", "workers of main()"
-  bool may_be_asked_for = false;     // a frame that is not over has it
+  std::vector<PythonFrame> raised;  // its traceback, innermost first
+  // Where the future was: known in asyncio's debug mode, or of a task from a probe.
+  std::vector<PythonFrame> created;
+  std::string referrer;           // who refers to it: "shop.jobs.running", "workers of main()"
+  bool may_be_asked_for = false;  // a frame that is not over has it
   bool operator==(const PythonFailure&) const = default;
 };
 
@@ -271,6 +282,7 @@ struct PythonProcess {
   std::vector<PythonLock> locks;
   std::vector<PythonCompletion> completions;
   std::vector<PythonSkip> skips;
+  std::vector<PythonOrigin> origins;  // by whoever reads it, where task origins are asked for
 
   [[nodiscard]] const PythonCode& CodeOf(const PythonFrame& frame) const {
     return codes[frame.code];

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "target/demangle.h"
+#include "target/eh_frame.h"
 #include "target/language.h"
 
 namespace ct {
@@ -220,6 +221,19 @@ std::optional<std::uint64_t> LiveTarget::SectionNamed(const Mapping& mapping,
   const ElfSection* found = placed.module->file().elf().Section(section);
   if (found == nullptr || (found->flags & SHF_ALLOC) == 0) return std::nullopt;
   return found->address + placed.bias;
+}
+
+std::optional<FunctionPlace> LiveTarget::FunctionBeginningAt(std::uint64_t address) {
+  const Mapping* mapping = FindMapping(address);
+  if (mapping == nullptr || !mapping->executable || !mapping->HasFile()) return std::nullopt;
+  const PlacedMapping& placed = loaded_.Place(*mapping);
+  const auto source = placed.module != nullptr ? placed.module->Open() : nullptr;
+  if (source == nullptr) return std::nullopt;
+  const auto starts = FunctionStarts(*source, placed.module->file().elf());
+  if (!std::binary_search(starts.begin(), starts.end(), address - placed.bias)) return std::nullopt;
+  return FunctionPlace{mapping->begin, mapping->end,
+                       address - mapping->begin + mapping->file_offset,
+                       placed.module->identity().inode};
 }
 
 std::string LiveTarget::DescribeAddress(std::uint64_t address) {

@@ -30,6 +30,7 @@ class LiveTarget final : public Target, private CodeMap {
                                            std::string_view symbol) override;
   std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
                                             std::string_view section) override;
+  std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t address) override;
   std::string DescribeAddress(std::uint64_t address) override;
   std::string Language() override;
 

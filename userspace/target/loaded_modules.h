@@ -28,6 +28,7 @@ class LoadedModule final : public FileOpener {
   std::unique_ptr<ByteSource> Open() override;
 
   [[nodiscard]] CachedFile& file() const { return *file_; }
+  [[nodiscard]] const FileIdentity& identity() const { return identity_; }
   [[nodiscard]] Module Describe() const {
     return {mapping_.path, file_->elf().build_id, mapping_.deleted};
   }

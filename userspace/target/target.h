@@ -54,6 +54,15 @@ struct FileCacheOptions {
 };
 std::shared_ptr<FileCache> MakeFileCache(FileCacheOptions options = {});
 
+// Where in a file a function begins.
+struct FunctionPlace {
+  std::uint64_t map_begin = 0;  // the mapping that it is in
+  std::uint64_t map_end = 0;
+  std::uint64_t file_offset = 0;
+  std::uint64_t inode = 0;  // as fstat() of the file has it; maps may have another
+  bool operator==(const FunctionPlace&) const = default;
+};
+
 class Target {
  public:
   // Opens /proc/PID. kNotFound if it is gone; kUnsupported for a kernel thread and for a program
@@ -85,6 +94,9 @@ class Target {
                                                    std::string_view symbol) = 0;
   virtual std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
                                                     std::string_view section) = 0;
+  // nullopt unless the call frame information of a file says that a function begins at this
+  // address.
+  virtual std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t address) = 0;
   // "heap", "stack", ".bss of libfoo.so.1", "/dev/shm/x", "anonymous memory".
   virtual std::string DescribeAddress(std::uint64_t address) = 0;
 

@@ -173,5 +173,27 @@ TEST(PythonProtocol, CountsANameEachTimeItIsKept) {
   EXPECT_EQ(status.error().code, ErrorCode::kMalformed);
 }
 
+TEST(PythonProtocol, AProbeOfTasks) {
+  const TaskProbe probe{1, 2, 3, 4, 5, 6, 7, 8, true, 9, 10, 11, 12, 13, 14, 15};
+  wire::TaskProbe message;
+  ToWire(probe, message);
+  EXPECT_EQ(FromWire(message), probe);
+}
+
+TEST(PythonProtocol, PlacesAreAsManyAsWereAskedFor) {
+  const CodePlaces places{{{"submit", "/srv/app.py"}}, {{0, 31}, {}}};
+  wire::CodePlaces message;
+  ToWire(places, message);
+  EXPECT_EQ(FromWire(message, 2), places);
+  const CodePlace unknown;
+  EXPECT_EQ(FromWire(message, 3).places, (std::vector<CodePlace>{{0, 31}, unknown, unknown}));
+  EXPECT_EQ(FromWire(message, 1).places, (std::vector<CodePlace>{{0, 31}}));
+  message.set_place_codes(1, 7);  // of a code that is not there
+  message.mutable_codes(0)->set_function("a\x1b[2J");
+  const CodePlaces cleaned = FromWire(message, 2);
+  EXPECT_EQ(cleaned.places[1], unknown);
+  EXPECT_EQ(cleaned.codes[0].function.find('\x1b'), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ct

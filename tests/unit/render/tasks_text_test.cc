@@ -208,5 +208,46 @@ TEST(TasksText, NamesAreOfTheTarget) {
   EXPECT_EQ(text.find('\r'), std::string::npos);
 }
 
+// The stack that made a task: of asyncio's own frames nothing is said, and tasks that were made
+// elsewhere are not one.
+TEST(TasksText, SaysWhereATaskWasMade) {
+  Tasks shop;
+  const auto frame = [](const char* function, const char* file, std::uint32_t line) {
+    Frame made;
+    made.origin = FrameOrigin::kPython;
+    made.function = function;
+    made.file = file;
+    made.line = line;
+    return made;
+  };
+  for (const std::uint32_t line : {31U, 32U}) {
+    Stack stack;
+    stack.frames = {frame("create_task", "/usr/lib/python3.11/asyncio/tasks.py", 374),
+                    frame("submit", "/srv/shop/app.py", line),
+                    frame("handle", "/srv/shop/app.py", 12),
+                    frame("Router.route", "/srv/shop/routes.py", 5),
+                    frame("main", "/srv/shop/app.py", 90),
+                    frame("run", "/usr/lib/python3.11/asyncio/runners.py", 190)};
+    shop.observation().stacks.push_back(stack);
+    const auto made_at = static_cast<StackIndex>(shop.observation().stacks.size() - 1);
+    const ActorIndex task = shop.Add("job-" + std::to_string(line), "work", 50);
+    shop.observation().actors[static_cast<std::size_t>(task)].created_at = made_at;
+  }
+  const std::string tree = shop.Text({.tree = true});
+  EXPECT_NE(tree.find("  task job-31  not known  work  app.py:50\n"
+                      "      created in submit  app.py:31 < handle  app.py:12 < Router.route  "
+                      "routes.py:5\n"),
+            std::string::npos)
+      << tree;
+  EXPECT_NE(tree.find("created in submit  app.py:32 < handle"), std::string::npos) << tree;
+  const std::string table = shop.Text();
+  EXPECT_NE(table.find("created in submit  app.py:31 < handle  app.py:12 < Router.route  "
+                       "routes.py:5\n"),
+            std::string::npos)
+      << table;
+  EXPECT_NE(shop.Text({.tree = true}, true).find("routes.py:5 < main  app.py:90\n"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace ct

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -295,6 +296,15 @@ TEST(LiveTarget, DescribesData) {
   EXPECT_EQ(target->DescribeAddress(0), "unmapped memory");
   EXPECT_EQ(target->DataSymbol(0), std::nullopt);
   EXPECT_EQ(target->Language(), "c++");
+
+  const auto function = target->FunctionBeginningAt(reinterpret_cast<std::uint64_t>(&ReadAll));
+  ASSERT_TRUE(function);
+  struct stat status {};
+  ASSERT_EQ(stat("/proc/self/exe", &status), 0);
+  EXPECT_EQ(function->inode, status.st_ino);
+  EXPECT_EQ(target->FunctionBeginningAt(reinterpret_cast<std::uint64_t>(&ReadAll) + 1),
+            std::nullopt);
+  EXPECT_EQ(target->FunctionBeginningAt(address(g_test_mutex)), std::nullopt);
 
   const auto mappings = target->mappings();
   const auto file = std::find_if(mappings.begin(), mappings.end(), [](const Mapping& mapping) {

@@ -108,6 +108,12 @@ std::optional<std::uint32_t> CodeCache::Named(const PythonCode& code) {
   return index;
 }
 
+bool CodeCache::Covers(const Code& code, Address instruction) {
+  const auto units = heap_.Value<std::int64_t>(code.address + kSize).value_or(0);
+  if (units < 0 || instruction + kUnit < code.bytecode) return false;
+  return (instruction + kUnit - code.bytecode) / kUnit <= static_cast<std::uint64_t>(units);
+}
+
 std::uint32_t CodeCache::LineOf(Code& code, Address instruction) {
   // A frame that has not begun, or 3.11's before its first instruction, is at the function's line.
   if (instruction < code.bytecode) return code.first_line;

@@ -43,6 +43,8 @@ class CodeCache {
   explicit CodeCache(Heap& heap) : heap_(heap) {}
   // nullptr if there is no code object. Valid as long as the cache.
   Code* At(Address address);
+  // An instruction of this code may be at this address; 3.11's before the first is right before it.
+  bool Covers(const Code& code, Address instruction);
   // Of the instruction at this address.
   std::uint32_t LineOf(Code& code, Address instruction);
   // How many operands are live whatever happens to the instruction at this address; 0 if no handler

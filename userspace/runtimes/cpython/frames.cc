@@ -10,11 +10,6 @@ namespace {
 // _PyInterpreterFrame (pycore_frame.h, from 3.14 on pycore_interpframe_structs.h), 3.11 to 3.15.
 constexpr std::uint64_t kStackTop = 64;  // int stacktop up to 3.13, then a pointer
 constexpr std::size_t kImage = 80;
-// Frames of C code and those of the interpreter itself, which call Python code, have no code of
-// their own worth showing (FRAME_OWNED_BY_CSTACK of 3.12, FRAME_OWNED_BY_INTERPRETER of 3.14).
-constexpr std::uint8_t kLastPythonOwner = 2;
-// Tags of a _PyStackRef (pycore_stackref.h, 3.14 and later).
-constexpr Address kTags = 3;
 constexpr std::uint64_t kCellContents = 16;  // PyCellObject.ob_ref
 
 }  // namespace
@@ -35,7 +30,7 @@ std::optional<FrameView> FrameReader::At(Address address) {
   frame.instruction = word(kFrameInstruction);
   frame.locals = address + offsets.frame_locals;
   if (frame.owner <= kLastPythonOwner) {
-    frame.code = codes_.At(word(offsets.frame_code) & ~(heap_.IsAtLeast(14) ? kTags : 0));
+    frame.code = codes_.At(word(offsets.frame_code) & CodeMask(offsets));
   }
   if (frame.code == nullptr) return frame;
   const std::uint64_t most = frame.code->locals + frame.code->stack_size;
@@ -92,7 +87,9 @@ GeneratorState FrameReader::StateOf(Address generator, const FrameView& frame) {
 Address FrameReader::Slot(const FrameView& frame, std::uint32_t index) {
   const Address value = heap_.Word(frame.locals + std::uint64_t{index} * sizeof(Address));
   if (!heap_.IsAtLeast(14)) return value;
-  return (value & kTags) == kTags ? 0 : value & ~kTags;  // both bits: a small number, no reference
+  return (value & kReferenceTags) == kReferenceTags
+             ? 0
+             : value & ~kReferenceTags;  // both bits: a small number, no reference
 }
 
 Address FrameReader::Awaited(const FrameView& frame) {

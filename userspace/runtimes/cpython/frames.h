@@ -12,6 +12,14 @@ namespace ct::cpython {
 
 // Where a _PyInterpreterFrame has prev_instr (up to 3.12) or instr_ptr, 3.11 to 3.15.
 inline constexpr std::uint64_t kFrameInstruction = 56;
+// Frames of C code and those of the interpreter itself, which call Python code, have no code of
+// their own worth showing (FRAME_OWNED_BY_CSTACK of 3.12, FRAME_OWNED_BY_INTERPRETER of 3.14).
+inline constexpr std::uint8_t kLastPythonOwner = 2;
+// Tags of a _PyStackRef (pycore_stackref.h), which refers to a frame's code from 3.14 on.
+inline constexpr Address kReferenceTags = 3;
+inline Address CodeMask(const Offsets& offsets) {
+  return ~(offsets.minor >= 14 ? kReferenceTags : Address{0});
+}
 
 // One _PyInterpreterFrame, as it was read.
 struct FrameView {

@@ -97,6 +97,8 @@ class Heap {
 
   // nullptr if there is no object at this address. Valid as long as the heap.
   const Type* TypeOf(Address object);
+  // The type at this address; nullptr if it is none.
+  const Type* TypeAt(Address type);
   Kind KindOf(Address object);
   // Its first base; nullptr if it has none.
   const Type* BaseOf(const Type& type) { return type.base != 0 ? TypeAt(type.base) : nullptr; }
@@ -153,7 +155,6 @@ class Heap {
     std::size_t operator()(const AttributeKey& key) const;
   };
 
-  const Type* TypeAt(Address type);
   Type ReadType(Address address);
   std::string QualifiedName(const Type& type, std::string name);
   std::optional<KeysTable> OpenKeys(Address keys, Address values);

@@ -21,7 +21,6 @@ constexpr std::size_t kMaxAllFrames = 1 << 18;
 constexpr std::size_t kMaxHidden = 512;
 
 // struct _gil_runtime_state (pycore_gil.h), 3.11 to 3.15.
-constexpr std::uint64_t kLastHolder = 8;
 constexpr std::uint64_t kLocked = 16;
 constexpr std::uint64_t kGilSize = 208;
 
@@ -130,14 +129,19 @@ std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
   return interpreters;
 }
 
+Address GilOf(Heap& heap, const Interpreter& interpreter, Address view) {
+  const Offsets& offsets = heap.offsets();
+  return offsets.runtime_gil != 0 ? interpreter.runtime + offsets.runtime_gil
+                                  : heap.Word(view + offsets.interp_gil);
+}
+
 std::vector<PythonGil> ReadGils(Heap& heap, const Interpreter& interpreter,
                                 const std::vector<InterpreterView>& interpreters) {
   const Offsets& offsets = heap.offsets();
   std::vector<PythonGil> gils;
   for (const InterpreterView& view : interpreters) {
     PythonGil gil;
-    gil.address = offsets.runtime_gil != 0 ? interpreter.runtime + offsets.runtime_gil
-                                           : heap.Word(view.address + offsets.interp_gil);
+    gil.address = GilOf(heap, interpreter, view.address);
     gil.size = kGilSize;
     const bool known = std::any_of(gils.begin(), gils.end(), [&](const PythonGil& other) {
       return other.address == gil.address;
@@ -147,7 +151,7 @@ std::vector<PythonGil> ReadGils(Heap& heap, const Interpreter& interpreter,
     gil.held = *locked == 1;  // -1: not initialized
     gil.collecting =
         gil.held && heap.Value<std::int32_t>(view.address + offsets.interp_collecting) == 1;
-    const Address holder = gil.held ? heap.Word(gil.address + kLastHolder) : 0;
+    const Address holder = gil.held ? heap.Word(gil.address + kGilLastHolder) : 0;
     for (const InterpreterView& other : interpreters) {
       for (const ThreadView& thread : other.threads) {
         if (thread.thread.address == holder) gil.holder = thread.thread.native_id;

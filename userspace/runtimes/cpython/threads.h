@@ -24,6 +24,11 @@ struct InterpreterView {
 std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
                                          const Interpreter& interpreter);
 
+// In struct _gil_runtime_state (pycore_gil.h), 3.11 to 3.15: who has it, or had it last.
+inline constexpr std::uint64_t kGilLastHolder = 8;
+// The GIL of an interpreter; 0: not readable.
+Address GilOf(Heap& heap, const Interpreter& interpreter, Address view);
+
 std::vector<PythonGil> ReadGils(Heap& heap, const Interpreter& interpreter,
                                 const std::vector<InterpreterView>& interpreters);
 

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Which Python stack makes each task of asyncio: called where one is initialized (the
+ * tp_init of _asyncio.Task), on the thread that makes it, while that has the GIL. Nothing
+ * travels: a stack is kept once, and by a task's address which one made it.
+ */
+#include "kernel_types.h"
+#include "wire.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* One copy of the program a process: constants to the verifier. */
+const volatile struct ct_task_probe probe = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CT_ORIGIN_TASKS);
+	__type(key, struct ct_task_key);
+	__type(value, struct ct_task_origin);
+} tasks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CT_ORIGIN_STACKS);
+	__type(key, struct ct_stack_key);
+	__type(value, struct ct_origin_stack);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ct_task_origin_counters);
+} counters SEC(".maps");
+
+#define COUNT(what)                                                                                \
+	do {                                                                                       \
+		__u32 zero_ = 0;                                                                   \
+		struct ct_task_origin_counters *c_ = bpf_map_lookup_elem(&counters, &zero_);       \
+		if (c_)                                                                            \
+			c_->what++;                                                                \
+	} while (0)
+
+static __always_inline bool read_word(__u64 *to, __u64 address)
+{
+	return bpf_probe_read_user(to, sizeof(*to), (const void *)address) == 0;
+}
+
+/* The innermost frame of the calling thread; 0: it is not the one that has the GIL. */
+static __always_inline __u64 own_frame(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 thread, ident, frame;
+
+	if (!read_word(&thread, probe.last_holder) ||
+	    !read_word(&ident, thread + probe.thread_ident) ||
+	    !read_word(&frame, thread + probe.thread_frame))
+		return 0;
+	/* pthread_self() is the thread pointer, in glibc as in musl. */
+	if (ident != BPF_CORE_READ(task, thread.fsbase))
+		return 0;
+	if (probe.behind_cframe && !read_word(&frame, frame + probe.cframe_frame))
+		return 0;
+	return frame;
+}
+
+/* splitmix64's constant; what differs in few bits must differ in many. */
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0xbf58476d1ce4e5b9ULL;
+	return hash ^ hash >> 29;
+}
+
+/*
+ * The frames from this one outward, at fixed places: before 5.12 a program cannot write to
+ * its stack where it chooses. Returns their hash; 0: not even the first could be read.
+ */
+static __always_inline __u64 walk(__u64 frame, struct ct_origin_stack *stack)
+{
+	__u64 hash = 0x9e3779b97f4a7c15ULL;
+
+#pragma unroll
+	for (int i = 0; i < CT_ORIGIN_FRAMES; i++) {
+		__u64 words[CT_FRAME_BYTES / 8];
+		const char *image = (const char *)words;
+		__u64 code, instruction;
+
+		if (bpf_probe_read_user(words, sizeof(words), (const void *)frame)) {
+			stack->truncated = 1;
+			break;
+		}
+		stack->depth = i + 1;
+		if (*(const __u8 *)(image + probe.frame_owner) <= probe.last_python_owner) {
+			code = *(const __u64 *)(image + probe.frame_code) & probe.code_mask;
+			instruction = *(const __u64 *)(image + probe.frame_instruction);
+			stack->codes[i] = code;
+			stack->offsets[i] = instruction - code;
+			hash = mix(mix(hash, code), instruction);
+		}
+		frame = *(const __u64 *)(image + probe.frame_previous);
+		if (!frame)
+			break;
+		if (i == CT_ORIGIN_FRAMES - 1)
+			stack->truncated = 1;
+	}
+	return stack->depth ? hash : 0;
+}
+
+/* The hash of the stack that calls, which is kept; 0: it is not known. */
+static __always_inline __u64 keep_stack(void)
+{
+	struct ct_origin_stack stack = {};
+	struct ct_stack_key key = {.tgid = probe.tgid};
+	__u64 frame = own_frame();
+
+	if (!frame) {
+		COUNT(lost_thread);
+		return 0;
+	}
+	key.hash = walk(frame, &stack);
+	if (!key.hash) {
+		COUNT(lost_frame);
+		return 0;
+	}
+	if (bpf_map_lookup_elem(&stacks, &key))
+		return key.hash;
+	if (bpf_map_update_elem(&stacks, &key, &stack, BPF_ANY)) {
+		COUNT(lost_stack);
+		return 0;
+	}
+	return key.hash;
+}
+
+SEC("uprobe")
+int ct_task_made(struct pt_regs *ctx)
+{
+	struct ct_task_key key = {.task = ctx->di, .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct ct_task_origin origin = {};
+
+	/* A child after fork() whose breakpoints the kernel has not removed yet. */
+	if (key.tgid != probe.tgid)
+		return 0;
+	COUNT(made);
+	origin.stack = keep_stack();
+	origin.made_at = bpf_ktime_get_ns();
+	/* Another task was there before, and its stack must not become this one's. */
+	if (!origin.stack)
+		bpf_map_delete_elem(&tasks, &key);
+	else
+		bpf_map_update_elem(&tasks, &key, &origin, BPF_ANY);
+	return 0;
+}

@@ -1,0 +1,40 @@
+// Where a Python process makes its tasks: what a probe in the kernel needs to know, and what it
+// finds, before either is put into words.
+#pragma once
+
+#include <cstdint>
+
+namespace ct {
+
+// A place in Python code: an instruction, `offset` bytes from the beginning of its code object.
+struct CodePoint {
+  std::uint64_t code = 0;
+  std::uint32_t offset = 0;
+  auto operator<=>(const CodePoint&) const = default;
+};
+
+// Offsets are bytes from the start of CPython's structures (runtimes/cpython/offsets.h).
+struct TaskProbe {
+  // The function that initializes each task, and the mapping of a file that it is in. `address` may
+  // be a few bytes behind its first, where a probe costs less.
+  std::uint64_t address = 0;
+  std::uint64_t map_begin = 0;
+  std::uint64_t map_end = 0;
+  std::uint64_t file_offset = 0;  // of `address`
+  std::uint64_t inode = 0;
+  // From who has the GIL to the frames that he is in.
+  std::uint64_t last_holder = 0;  // address of the GIL's field
+  std::uint32_t thread_ident = 0;
+  std::uint32_t thread_frame = 0;
+  bool behind_cframe = false;
+  std::uint32_t cframe_frame = 0;
+  std::uint64_t code_mask = 0;
+  std::uint32_t frame_code = 0;
+  std::uint32_t frame_previous = 0;
+  std::uint32_t frame_instruction = 0;
+  std::uint32_t frame_owner = 0;
+  std::uint32_t last_python_owner = 0;
+  bool operator==(const TaskProbe&) const = default;
+};
+
+}  // namespace ct

@@ -176,7 +176,7 @@ class ContentionTest : public ::testing::Test {
 
 TEST_F(ContentionTest, OfNothingIsAnIntervalWithoutLocks) {
   const Observation observation = Build();
-  EXPECT_EQ(observation.contention, (Contention{kSince, kMillisecond, {}}));
+  EXPECT_EQ(observation.contention, (Contention{kSince, kMillisecond, {}, {}}));
   EXPECT_THAT(observation.processes, IsEmpty());
   EXPECT_THAT(observation.resources, IsEmpty());
 }

@@ -235,7 +235,7 @@ TEST(TasksText, SaysWhereATaskWasMade) {
     const ActorIndex task = shop.Add("job-" + std::to_string(line), "work", 50);
     shop.observation().actors[static_cast<std::size_t>(task)].created_at = made_at;
   }
-  const std::string tree = shop.Text({.tree = true});
+  const std::string tree = shop.Text({true, {}});
   EXPECT_NE(tree.find("  task job-31  not known  work  app.py:50\n"
                       "      created in submit  app.py:31 < handle  app.py:12 < Router.route  "
                       "routes.py:5\n"),
@@ -247,8 +247,7 @@ TEST(TasksText, SaysWhereATaskWasMade) {
                        "routes.py:5\n"),
             std::string::npos)
       << table;
-  EXPECT_NE(shop.Text({.tree = true}, true).find("routes.py:5 < main  app.py:90\n"),
-            std::string::npos);
+  EXPECT_NE(shop.Text({true, {}}, true).find("routes.py:5 < main  app.py:90\n"), std::string::npos);
 }
 
 TEST(TasksText, TheFirstTaskWasMadeAroundTheLoop) {

@@ -72,6 +72,18 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
 }
 
 /*
+ * All ones for a frame of Python code, else 0: without a branch, of which each would double what
+ * the verifier has to look at (5.10 and 6.1 give up).
+ */
+static __always_inline __u64 python_mask(__u8 owner)
+{
+	__u64 below = (__u64)owner - probe.last_python_owner - 1;
+
+	barrier_var(below); /* the compiler would make a branch of it again */
+	return -(below >> 63);
+}
+
+/*
  * The frames from this one outward, at fixed places: before 5.12 a program cannot write to
  * its stack where it chooses. Returns their hash; 0: not even the first could be read.
  */
@@ -83,20 +95,19 @@ static __always_inline __u64 walk(__u64 frame, struct ct_origin_stack *stack)
 	for (int i = 0; i < CT_ORIGIN_FRAMES; i++) {
 		__u64 words[CT_FRAME_BYTES / 8];
 		const char *image = (const char *)words;
-		__u64 code, instruction;
+		__u64 mask, code, instruction;
 
 		if (bpf_probe_read_user(words, sizeof(words), (const void *)frame)) {
 			stack->truncated = 1;
 			break;
 		}
+		mask = python_mask(*(const __u8 *)(image + probe.frame_owner));
+		code = *(const __u64 *)(image + probe.frame_code) & probe.code_mask & mask;
+		instruction = *(const __u64 *)(image + probe.frame_instruction) & mask;
+		stack->codes[i] = code;
+		stack->offsets[i] = instruction - code;
+		hash = mix(mix(hash, code), instruction);
 		stack->depth = i + 1;
-		if (*(const __u8 *)(image + probe.frame_owner) <= probe.last_python_owner) {
-			code = *(const __u64 *)(image + probe.frame_code) & probe.code_mask;
-			instruction = *(const __u64 *)(image + probe.frame_instruction);
-			stack->codes[i] = code;
-			stack->offsets[i] = instruction - code;
-			hash = mix(mix(hash, code), instruction);
-		}
 		frame = *(const __u64 *)(image + probe.frame_previous);
 		if (!frame)
 			break;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -118,6 +119,12 @@ void InheritOwnership(const std::vector<Frame>& frames, std::vector<Ownership>& 
   }
 }
 
+// asyncio/events.py: whatever an event loop runs, it runs through this.
+bool IsStepOfAsyncio(const Frame& frame) {
+  return frame.origin == FrameOrigin::kPython && frame.function == "Handle._run" &&
+         IsPythonLibrary(frame.file);
+}
+
 std::string Unnamed(const Frame& frame, const Module* module) {
   if (module == nullptr) return fmt::format("code at {:#x}", frame.address);
   return fmt::format("{}+{:#x}", CleanText(BaseName(module->path), kMaxName), frame.module_offset);
@@ -162,12 +169,20 @@ Place PlaceOf(const Frame& frame, const Observation& observation) {
   return place;
 }
 
-std::vector<Place> OwnFrames::Best(StackIndex index, std::size_t limit) const {
+std::vector<Place> OwnFrames::Makers(StackIndex index, std::size_t limit) const {
   std::vector<Place> places;
   if (index < 0 || static_cast<std::size_t>(index) >= observation_->stacks.size()) return places;
-  const std::vector<Frame>& frames = observation_->stacks[static_cast<std::size_t>(index)].frames;
-  Ownership best = Ownership::kUnnamed;
-  for (const Frame& frame : frames) best = std::max(best, OwnershipOf(frame, *observation_));
+  const std::vector<Frame>& all = observation_->stacks[static_cast<std::size_t>(index)].frames;
+  const auto best_of = [this](std::span<const Frame> frames) {
+    Ownership best = Ownership::kUnnamed;
+    for (const Frame& frame : frames) best = std::max(best, OwnershipOf(frame, *observation_));
+    return best;
+  };
+  const auto loop = std::find_if(all.begin(), all.end(), IsStepOfAsyncio);
+  std::span<const Frame> frames =
+      std::span(all).first(static_cast<std::size_t>(loop - all.begin()));
+  if (best_of(frames) < Ownership::kLibrary) frames = all;
+  const Ownership best = best_of(frames);
   for (const Frame& frame : frames) {
     if (places.size() == limit) break;
     if (OwnershipOf(frame, *observation_) == best) places.push_back(PlaceOf(frame, *observation_));

@@ -40,8 +40,10 @@ class OwnFrames {
   // The next own function outside of that one: what a lock that is held there was taken under.
   // The innermost if there is none.
   const Place& Around(StackIndex stack) { return Of(stack).around; }
-  // All of the highest ownership, innermost first; at most `limit`, those further out are left out.
-  [[nodiscard]] std::vector<Place> Best(StackIndex stack, std::size_t limit) const;
+  // Who made a task, by the stack that did: the frames of the highest ownership, innermost first,
+  // at most `limit`. Those around an event loop are the same for all that it runs: they are told
+  // only where there is nothing else.
+  [[nodiscard]] std::vector<Place> Makers(StackIndex stack, std::size_t limit) const;
 
  private:
   struct Places {

@@ -147,7 +147,7 @@ std::string CreatedText(const TextContext& context, StackIndex created_at) {
   constexpr std::size_t kFullFrames = 64;
   std::string text;
   const std::size_t limit = context.options.full ? kFullFrames : kFrames;
-  for (const Place& place : context.frames.Best(created_at, limit)) {
+  for (const Place& place : context.frames.Makers(created_at, limit)) {
     text += fmt::format("{}{}  {}", text.empty() ? "created in " : " < ", place.function,
                         place.location);
   }

@@ -227,13 +227,15 @@ TEST(TasksText, SaysWhereATaskWasMade) {
                     frame("handle", "/srv/shop/app.py", 12),
                     frame("Router.route", "/srv/shop/routes.py", 5),
                     frame("main", "/srv/shop/app.py", 90),
-                    frame("run", "/usr/lib/python3.11/asyncio/runners.py", 190)};
+                    frame("Handle._run", "/usr/lib/python3.11/asyncio/events.py", 80),
+                    frame("run", "/usr/lib/python3.11/asyncio/runners.py", 190),
+                    frame("<module>", "/srv/shop/app.py", 99)};
     shop.observation().stacks.push_back(stack);
     const auto made_at = static_cast<StackIndex>(shop.observation().stacks.size() - 1);
     const ActorIndex task = shop.Add("job-" + std::to_string(line), "work", 50);
     shop.observation().actors[static_cast<std::size_t>(task)].created_at = made_at;
   }
-  const std::string tree = shop.Text({.tree = true});
+  const std::string tree = shop.Text({true, {}});
   EXPECT_NE(tree.find("  task job-31  not known  work  app.py:50\n"
                       "      created in submit  app.py:31 < handle  app.py:12 < Router.route  "
                       "routes.py:5\n"),
@@ -245,8 +247,25 @@ TEST(TasksText, SaysWhereATaskWasMade) {
                        "routes.py:5\n"),
             std::string::npos)
       << table;
-  EXPECT_NE(shop.Text({.tree = true}, true).find("routes.py:5 < main  app.py:90\n"),
-            std::string::npos);
+  EXPECT_NE(shop.Text({true, {}}, true).find("routes.py:5 < main  app.py:90\n"), std::string::npos);
+}
+
+TEST(TasksText, TheFirstTaskWasMadeAroundTheLoop) {
+  Tasks shop;
+  Stack stack;
+  for (const auto& [function, file] :
+       {std::pair("Runner.run", "/usr/lib/python3.11/asyncio/runners.py"),
+        std::pair("<module>", "/srv/shop/app.py")}) {
+    Frame& frame = stack.frames.emplace_back();
+    frame.origin = FrameOrigin::kPython;
+    frame.function = function;
+    frame.file = file;
+    frame.line = 99;
+  }
+  shop.observation().stacks.push_back(stack);
+  const ActorIndex task = shop.Add("Task-1", "main", 50);
+  shop.observation().actors[static_cast<std::size_t>(task)].created_at = 0;
+  EXPECT_NE(shop.Text().find("created in <module>  app.py:99\n"), std::string::npos) << shop.Text();
 }
 
 }  // namespace

@@ -64,10 +64,31 @@ TEST(PythonUses, TwoThreadsInsideOneObject) {
   EXPECT_THAT(found.output, HasSubstr("is inside L1  in Ledger.post  " + Place("posts")));
 }
 
+// One computes in SQLite, or a function of SQL has called Python back; the other waits for the
+// mutex that SQLite takes for each call.
+TEST(PythonUses, TwoThreadsInsideOneConnectionOfSqlite) {
+  for (const std::string& python : Interpreters()) {
+    for (const char* const how : {"--counting", "--parked"}) {
+      SCOPED_TRACE(python + " " + how);
+      const Target target(Program(python, {"--sqlite", how}));
+      target.AwaitAsleep({"audit"});
+      const std::string pid = std::to_string(target.pid());
+      for (const Outcome& found : {RunTracer({"tasks", "-p", pid}),
+                                   RunTracer({"snapshot", "-p", pid, "--long-wait", "1000s"})}) {
+        EXPECT_EQ(found.status, kFindings) << found.output << found.error;
+        EXPECT_THAT(found.output, HasSubstr("SHARED_OBJECT  2 threads, 1 object   certain\n"));
+        EXPECT_THAT(found.output, HasSubstr("is inside L1  in report  " + Place("reports")));
+        EXPECT_THAT(found.output, HasSubstr("is inside L1  in audit   " + Place("audits")));
+        EXPECT_THAT(found.output, HasSubstr("L1 sqlite3.Connection 0x"));
+      }
+    }
+  }
+}
+
 // Each with its own, or one after the other, or in a task that the first one waits for.
 TEST(PythonUses, WhoeverKeepsThemApartIsNotAccused) {
   for (const std::string& python : Interpreters()) {
-    for (const char* what : {"--session", "--local", "--threads"}) {
+    for (const char* what : {"--session", "--local", "--threads", "--sqlite"}) {
       SCOPED_TRACE(python + " " + what);
       const Target target(Program(python, {what, "--healthy"}));
       for (int look = 0; look < 20; ++look) {

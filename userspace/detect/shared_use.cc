@@ -71,7 +71,7 @@ class SharedUseDetector {
       std::vector<ActorIndex> holders;
       for (const ActorIndex at : next) {
         const WaitIndex wait = graph_.WaitOf(at);
-        if (wait == kNoIndex) continue;
+        if (wait == kNoIndex || IsForItsOwnLock(wait)) continue;
         for (const HoldIndex hold : graph_.HoldersOf(graph_.wait(wait).resource)) {
           const ActorIndex holder = graph_.hold(hold).actor;
           if (holder != actor && users.contains(holder)) return true;
@@ -81,6 +81,14 @@ class SharedUseDetector {
       next = std::move(holders);
     }
     return false;
+  }
+
+  // A lock below Python, as a connection of sqlite3 has one: it is taken for each call, and keeps
+  // nothing apart that belongs together.
+  [[nodiscard]] bool IsForItsOwnLock(WaitIndex wait) const {
+    const Resource& resource = graph_.resource(graph_.wait(wait).resource);
+    return resource.kind == ResourceKind::kMutex &&
+           resource.implementation != Implementation::kCpython;
   }
 
   Finding Write(const Key& key, const std::vector<const Use*>& uses) const {

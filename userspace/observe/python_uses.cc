@@ -1,15 +1,20 @@
 #include "observe/python_uses.h"
 
+#include <cstdint>
+#include <unordered_set>
 #include <utility>
 
 namespace ct {
 namespace {
 
-// Of a task or a thread.
+using Objects = std::unordered_set<std::uint64_t>;
+
+// Of a task or a thread. `beside`: of one that was awake, only uses of these objects.
 template <class Runner>
-void AddUsesOf(const Runner& runner, pid_t thread, ActorIndex actor, PythonGraph& graph) {
-  if (runner.uses.empty() || actor == kNoIndex || !graph.comparison().IsAsleep(thread)) return;
+void AddUsesOf(const Runner& runner, ActorIndex actor, const Objects* beside, PythonGraph& graph) {
+  if (actor == kNoIndex) return;
   for (const PythonUse& from : runner.uses) {
+    if (beside != nullptr && !beside->contains(from.object)) continue;
     PythonResource object;
     object.kind = ResourceKind::kObject;
     object.address = from.object;
@@ -29,12 +34,26 @@ void AddUsesOf(const Runner& runner, pid_t thread, ActorIndex actor, PythonGraph
 
 }  // namespace
 
+// Who slept while all was read was inside all that time: a thread that ran then, and was seen
+// inside of the same object, was so beside it. sqlite3 computes without the GIL, while others wait
+// for the connection's own mutex.
 void AddUses(PythonGraph& graph) {
+  const PythonComparison& comparison = graph.comparison();
   for (const PythonTask& task : graph.look().second.tasks) {
-    AddUsesOf(task, task.thread, graph.TaskAt(task.address), graph);
+    if (!comparison.IsAsleep(task.thread)) continue;
+    AddUsesOf(task, graph.TaskAt(task.address), nullptr, graph);
+  }
+  Objects in_use;
+  for (const PythonThread& thread : graph.look().second.threads) {
+    if (!comparison.IsAsleep(thread.native_id)) continue;
+    AddUsesOf(thread, graph.ThreadOf(thread.native_id), nullptr, graph);
+    for (const PythonUse& use : thread.uses) {
+      if (use.attribute.empty()) in_use.insert(use.object);
+    }
   }
   for (const PythonThread& thread : graph.look().second.threads) {
-    AddUsesOf(thread, thread.native_id, graph.ThreadOf(thread.native_id), graph);
+    if (comparison.IsAsleep(thread.native_id) || thread.running_task != 0) continue;
+    AddUsesOf(thread, graph.ThreadOf(thread.native_id), &in_use, graph);
   }
 }
 

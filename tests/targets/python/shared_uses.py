@@ -2,8 +2,10 @@
 the same with a lock, or with one object each."""
 import asyncio
 import contextvars
+import sqlite3
 import sys
 import threading
+import time
 
 healthy = "--healthy" in sys.argv
 lock = asyncio.Lock()
@@ -99,7 +101,84 @@ def threads():
         thread.join()
 
 
-if "--threads" in sys.argv:
+def query(first_row):
+    """Calls first_row() once, then counts for ever, in C."""
+    return f"with recursive n(i) as (select {first_row}() union all select i + 1 from n) select count(*) from n"
+
+
+def report(connection, first_row):
+    cursor = connection.cursor()
+    cursor.execute(query(first_row))  # LINE: reports
+
+
+def audit(connection):
+    connection.execute("select 1")  # LINE: audits
+
+
+def guarded_report(connection, gate):
+    with gate:
+        report(connection, "parked")
+
+
+def guarded_audit(connection, gate):
+    with gate:
+        audit(connection)
+
+
+def again(connection):
+    while True:
+        audit(connection)
+
+
+def think(connection):
+    connection.execute("select ?", (time.sleep(1000),))  # it is not called yet
+
+
+def sqlite():
+    inside = threading.Event()
+
+    def parked():
+        inside.set()
+        threading.Event().wait()
+
+    def connect():
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        connection.create_function("counting", 0, inside.set)
+        connection.create_function("parked", 0, parked)
+        return connection
+
+    def named(name, function, *arguments):
+        with open("/proc/thread-self/comm", "w") as comm:  # CPython does so from 3.14 on
+            comm.write(name)
+        function(*arguments)
+
+    def start(name, function, *arguments):
+        threading.Thread(target=named, args=(name, function, *arguments), name=name, daemon=True).start()
+
+    shared, gate = connect(), threading.Lock()
+    if healthy:
+        start("report", report, connect(), "counting")
+        inside.wait()
+        inside.clear()
+        start("guarded-report", guarded_report, shared, gate)
+        inside.wait()
+        start("guarded-audit", guarded_audit, shared, gate)
+        start("think", think, shared)
+        start("again", again, connect())
+        time.sleep(0.2)
+    else:
+        start("report", report, shared, "parked" if "--parked" in sys.argv else "counting")
+        inside.wait()
+        print("READY", flush=True)
+        start("audit", audit, shared)  # with 3.14 it has the GIL while it waits for the connection
+    print("READY", flush=True)
+    while True:
+        time.sleep(0.1)
+
+
+if "--sqlite" in sys.argv:
+    sqlite()
+elif "--threads" in sys.argv:
     threads()
 else:
     asyncio.run(main())

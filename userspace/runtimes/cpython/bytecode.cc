@@ -67,15 +67,14 @@ class Scanner {
     }
   }
 
-  // Its call is the one that those of its arguments have left over. A function in a local that is
-  // called in an argument is not counted.
+  // Its call is the one that those of its arguments have left over.
   [[nodiscard]] std::size_t CallOf(std::size_t method) const {
     const std::size_t end = std::min(method + kMaxArguments, code_.size());
     int open = 1;
     for (std::size_t i = method + 1; i < end; ++i) {
       const Instruction& at = code_[i];
       const bool opens = at.op == Op::kLoadGlobal && (at.argument & 1) != 0;
-      if (opens || IsCalled(at)) ++open;
+      if (opens || IsCalled(at) || at.op == Op::kPushNull) ++open;
       if (at.op == Op::kCall && --open == 0) return i;
     }
     return code_.size();
@@ -90,6 +89,7 @@ class Scanner {
     const Instruction& argument = code_[method + 1];
     if (argument.op == Op::kLoadLocal) access.argument = argument.argument;
     access.done = code_[call].end - kUnit;
+    access.call = code_[call].offset;
     std::size_t next = call + 1;
     const std::size_t send = Find(code_, next, next + kAwaitStarts, Op::kSend);
     if (send != code_.size()) {
@@ -102,7 +102,10 @@ class Scanner {
     const std::size_t end = std::min(next + (send != code_.size() ? kAwaitEnds : 1), code_.size());
     for (std::size_t i = next; i < end; ++i) {
       // Back to the SEND.
-      if (code_[i].op == Op::kOther || code_[i].op == Op::kJumpBack) continue;
+      if (code_[i].op == Op::kOther || code_[i].op == Op::kPushNull ||
+          code_[i].op == Op::kJumpBack) {
+        continue;
+      }
       if (code_[i].op == Op::kStoreLocal) access.result = code_[i].argument;
       access.ignored = code_[i].op == Op::kPop;
       return;

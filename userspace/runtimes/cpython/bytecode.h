@@ -34,7 +34,8 @@ struct NameAccess {
   // kCall: a frame whose current instruction lies behind this has the call, and the await of what
   // it returned if it is awaited at once, behind it.
   std::uint32_t done = 0;
-  bool ignored = false;                 // kCall: what was returned is dropped
+  std::uint32_t call = ~0U;  // kCall: of the instruction that calls, behind all arguments; ~0: ?
+  bool ignored = false;      // kCall: what was returned is dropped
   std::optional<std::uint32_t> result;  // kCall: the local's slot that keeps what was returned
   // kCall: that of its first argument, if it begins with a local.
   std::optional<std::uint32_t> argument;

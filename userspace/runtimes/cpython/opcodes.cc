@@ -17,6 +17,7 @@ struct Range {
 // them: the free ones, in the order of opcode._specialized_instructions.
 constexpr auto k311 = std::to_array<Range>({
     {1, 1, Op::kPop, 0},
+    {2, 2, Op::kPushNull, 0},
     {3, 8, Op::kOther, 1},
     {13, 14, Op::kOther, 1},
     {16, 16, Op::kOther, 1},
@@ -65,6 +66,7 @@ constexpr auto k311 = std::to_array<Range>({
 });
 constexpr auto k312 = std::to_array<Range>({
     {1, 1, Op::kPop, 0},
+    {2, 2, Op::kPushNull, 0},
     {6, 8, Op::kOther, 1},
     {10, 10, Op::kOther, 1},
     {13, 14, Op::kOther, 1},
@@ -119,6 +121,7 @@ constexpr auto k313 = std::to_array<Range>({
     {3, 3, Op::kOther, 1},
     {5, 5, Op::kOther, 1},
     {32, 32, Op::kPop, 0},
+    {34, 34, Op::kPushNull, 0},
     {39, 39, Op::kOther, 1},
     {40, 40, Op::kOther, 3},
     {45, 45, Op::kOther, 1},
@@ -164,6 +167,7 @@ constexpr auto k314 = std::to_array<Range>({
     {3, 3, Op::kOther, 5},
     {4, 4, Op::kCall, 0},
     {31, 31, Op::kPop, 0},
+    {33, 33, Op::kPushNull, 0},
     {38, 38, Op::kOther, 1},
     {39, 39, Op::kOther, 3},
     {44, 44, Op::kOther, 5},
@@ -212,6 +216,7 @@ constexpr auto k315 = std::to_array<Range>({
     {3, 3, Op::kOther, 5},
     {4, 4, Op::kCall, 1},
     {29, 29, Op::kPop, 0},
+    {31, 31, Op::kPushNull, 0},
     {36, 36, Op::kOther, 1},
     {37, 37, Op::kOther, 3},
     {42, 42, Op::kOther, 5},

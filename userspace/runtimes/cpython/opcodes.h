@@ -18,6 +18,7 @@ enum class Op : std::uint8_t {
   kLoadAttribute,  // from 3.12 on also of a method that is called next (the argument's lowest bit)
   kLoadMethod,     // 3.11
   kStoreAttribute,
+  kPushNull,  // below a function that is called next
   kCall,
   kSend,
   kYield,

@@ -65,7 +65,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
         holds.AddAwaited(thread.frames.front(), thread.thread.waits_for,
                          thread.thread.frames.front());
       }
-      thread.thread.uses = uses.OfThread(thread.frames);
+      thread.thread.uses = uses.OfThread(thread.frames, thread.thread.frames);
     }
   }
   if (options.objects) {

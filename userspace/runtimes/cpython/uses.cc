@@ -8,6 +8,10 @@ namespace {
 constexpr std::size_t kMaxTypes = 1 << 16;
 constexpr std::size_t kMaxUses = 64;  // of one stack
 constexpr std::string_view kThreadLocal = "_thread._local";
+constexpr std::uint32_t kPrecall = 4;  // bytes, with its cache
+constexpr std::string_view kCursor = "sqlite3.Cursor";
+// Made to be called while another thread is inside: sqlite3's interrupt().
+constexpr std::string_view kInterrupt = "interrupt";
 
 }  // namespace
 
@@ -53,14 +57,23 @@ void UseReader::AddMethods(const std::vector<FrameView>& frames, std::vector<Pyt
   }
 }
 
-void UseReader::AddCall(const FrameView& innermost, std::vector<PythonUse>& uses) {
-  const std::uint32_t now = NameReader::OffsetOf(innermost);
-  for (const NameAccess& access : names_.AccessesOf(innermost).accesses) {
-    if (access.use != NameUse::kCall || access.offset >= now || now > access.done) continue;
-    const Address object = names_.OwnerOf(innermost, access);
+void UseReader::AddCall(const FrameView& caller, std::size_t frame, std::vector<PythonUse>& uses) {
+  // Of 3.11 the PRECALL just before it may do all that the call does.
+  const std::uint32_t before = heap_.IsAtLeast(12) ? 0 : kPrecall;
+  const std::uint32_t now = NameReader::OffsetOf(caller);
+  for (const NameAccess& access : names_.AccessesOf(caller).accesses) {
+    if (access.use != NameUse::kCall || now > access.call || access.call - now > before) continue;
+    if (NameReader::LastName(caller, access) == kInterrupt) continue;
+    const Address object = Used(names_.OwnerOf(caller, access));
     const Type* type = heap_.TypeOf(object);
-    if (type != nullptr && IsExclusive(*type)) Add(*type, object, 0, uses);
+    if (type != nullptr && IsExclusive(*type)) Add(*type, object, frame, uses);
   }
+}
+
+Address UseReader::Used(Address object) {
+  const Type* type = heap_.TypeOf(object);
+  const bool is_cursor = type != nullptr && heap_.DerivesFrom(*type, kCursor);
+  return is_cursor ? heap_.Attribute(object, "connection") : object;
 }
 
 // Stored before the wait, read after it, by the order in which the code stands.
@@ -93,11 +106,15 @@ void UseReader::AddLocals(const FrameView& view, std::size_t frame, std::vector<
   }
 }
 
-std::vector<PythonUse> UseReader::OfThread(const std::vector<FrameView>& frames) {
+std::vector<PythonUse> UseReader::OfThread(const std::vector<FrameView>& frames,
+                                           const std::vector<PythonFrame>& read) {
   std::vector<PythonUse> uses;
   if (exclusive_.empty()) return uses;
   AddMethods(frames, uses);
-  if (!frames.empty()) AddCall(frames.front(), uses);
+  for (std::size_t i = 0; i < std::min(frames.size(), read.size()); ++i) {
+    // C code runs inside of the innermost frame, and between one and those that it has called back.
+    if (i == 0 || read[i - 1].entry) AddCall(frames[i], i, uses);
+  }
   return uses;
 }
 

@@ -19,8 +19,9 @@ class UseReader {
         names_(heap, frames, codes),
         exclusive_(std::move(exclusive_classes)) {}
 
-  // Of a stack, innermost frame first.
-  std::vector<PythonUse> OfThread(const std::vector<FrameView>& frames);
+  // Of a stack, innermost frame first; `read` are the same frames.
+  std::vector<PythonUse> OfThread(const std::vector<FrameView>& frames,
+                                  const std::vector<PythonFrame>& read);
   // Of a suspended task.
   std::vector<PythonUse> OfTask(const std::vector<FrameView>& frames);
 
@@ -28,7 +29,9 @@ class UseReader {
   bool IsExclusive(const Type& type);
   void AddMethods(const std::vector<FrameView>& frames, std::vector<PythonUse>& uses);
   // A call of a method in C has no frame of its own.
-  void AddCall(const FrameView& innermost, std::vector<PythonUse>& uses);
+  void AddCall(const FrameView& caller, std::size_t frame, std::vector<PythonUse>& uses);
+  // Whose method that uses in the end: of a cursor of sqlite3, its connection.
+  Address Used(Address object);
   void Add(const Type& type, Address object, std::size_t frame, std::vector<PythonUse>& uses);
   void AddLocals(const FrameView& view, std::size_t frame, std::vector<PythonUse>& uses);
 

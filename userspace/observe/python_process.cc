@@ -149,7 +149,10 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   AddPython(look, place, observation);
   if (options.search) {
     const auto forgotten = LookForForgotten(reader, pid, observation.losses);
-    if (forgotten) AddForgotten(*forgotten, place.process, observation);
+    if (forgotten) {
+      AddForgotten(*forgotten, place.process, observation);
+      AddAbandoned(AbandonedIn(*forgotten), place.process, observation);
+    }
   }
   observation.cost.total = MonotonicNow() - begin;
   observation.cost.read = reader.cost().waited;

@@ -1,12 +1,11 @@
 // The reader of CPython on memory that is not what it should be.
-#include <array>
 #include <chrono>
-#include <cstring>
 
 #include <gtest/gtest.h>
 
 #include "reader/thread_switches.h"
 #include "tests/integration/python_programs.h"
+#include "tests/unit/runtimes/mangled_memory.h"
 
 namespace ct {
 namespace {
@@ -16,41 +15,6 @@ using test::Child;
 using test::Interpreters;
 using test::PythonProgram;
 using test::ReadAtRest;
-
-// Memory in which some words are not what they were: other words, or the same with a bit flipped.
-class MangledMemory final : public Memory {
- public:
-  MangledMemory(Memory& memory, std::uint64_t seed, std::uint64_t one_in)
-      : memory_(memory), seed_(seed), one_in_(one_in) {}
-  std::size_t Read(std::uint64_t address, std::span<std::byte> out) override {
-    const std::size_t got = memory_.Read(address, out);
-    for (std::size_t i = (8 - address % 8) % 8; i + 8 <= got; i += 8) {
-      const std::uint64_t random = Mix((address + i) ^ seed_);
-      if (random % one_in_ != 0) continue;
-      std::uint64_t word = 0;
-      std::memcpy(&word, out.data() + i, 8);
-      const std::uint64_t choice = Mix(random);
-      if (choice % 4 == 0) word ^= 1ULL << (choice >> 8) % 64;
-      if (choice % 4 == 1) word = last_;
-      if (choice % 4 == 2) word = choice;
-      if (choice % 4 == 3) word += 8 * ((choice >> 8) % 64) - 256;
-      if (word > 4096) last_ = word;
-      std::memcpy(out.data() + i, &word, 8);
-    }
-    return got;
-  }
-
- private:
-  static std::uint64_t Mix(std::uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-    return x ^ x >> 31;
-  }
-  Memory& memory_;
-  std::uint64_t seed_;
-  std::uint64_t one_in_;
-  std::uint64_t last_ = 4096;
-};
 
 class MangledTarget final : public ct::Target {
  public:

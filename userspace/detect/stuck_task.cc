@@ -61,7 +61,8 @@ class StuckTasks {
     const WaitIndex index = graph_.WaitOf(actor);
     if (index == kNoIndex) return;
     const Wait& wait = graph_.wait(index);
-    if (graph_.resource(wait.resource).abandoned == Abandoned::kUnreferenced) {
+    const Resource& awaited = graph_.resource(wait.resource);
+    if (awaited.abandoned == Abandoned::kUnreferenced && awaited.kind != ResourceKind::kMutex) {
       // What one look shows of a loop that runs need not have been so at one moment.
       if (wait.continuity == Continuity::kStill) Add(actor, actor, How::kUnreferenced, wait.since);
       return;

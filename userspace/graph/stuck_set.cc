@@ -9,6 +9,12 @@ namespace ct {
 
 namespace {
 
+// Of a lock that names nobody it is only probable that nobody has it.
+bool NobodyReleases(const Resource& resource) {
+  if (resource.abandoned == Abandoned::kUnreferenced) return resource.kind != ResourceKind::kMutex;
+  return resource.abandoned != Abandoned::kNo;
+}
+
 // One run of the fixpoint: starts from those who can make progress and follows what they release.
 class Fixpoint {
  public:
@@ -61,7 +67,7 @@ class Fixpoint {
 
   bool IsFreeAtOnce(ResourceIndex index) {
     const Resource& resource = graph_.resource(index);
-    if (resource.abandoned != Abandoned::kNo) return component_ != nullptr;
+    if (NobodyReleases(resource)) return component_ != nullptr;
     if (!graph_.HoldersKnown(index)) return true;
     const bool believed =
         resource.kind == ResourceKind::kFuture ? rules_.rules().any_of : rules_.rules().counted;
@@ -79,7 +85,7 @@ class Fixpoint {
   void DropHold(HoldIndex index) {
     const Hold& hold = graph_.hold(index);
     const Resource& resource = graph_.resource(hold.resource);
-    if (resource.abandoned != Abandoned::kNo || !Counts(index)) return;
+    if (NobodyReleases(resource) || !Counts(index)) return;
     if (released_[static_cast<std::size_t>(hold.resource)]) return;
     std::uint32_t& left = unreleased_holds_[static_cast<std::size_t>(hold.resource)];
     if (--left == 0 || resource.rule == ReleaseRule::kAnyHolder) Release(hold.resource);

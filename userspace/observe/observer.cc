@@ -8,7 +8,6 @@
 
 #include "observe/loop_state.h"
 #include "observe/python_builder.h"
-#include "observe/python_forgotten.h"
 #include "observe/python_reading.h"
 #include "observe/restless.h"
 
@@ -304,6 +303,11 @@ Result<Observation> Observer::Look() {
   if (!look->python.empty()) observation.loops.threshold = options_.loop_block;
   Search(*look, observation);
   if (options_.task_origins != nullptr) options_.task_origins->Tell(observation);
+  // Found once, they stay so while somebody goes on waiting.
+  std::erase_if(abandoned_, [&](const auto& locks) { return !look->python.contains(locks.first); });
+  for (const auto& [pid, locks] : abandoned_) {
+    AddAbandoned(locks, ProcessOf(pid, observation), observation);
+  }
   cache_.Remember(*look, first, second);
   watch_.Remember(*look, first, second, observation);
   FillCost(begin, cpu_begin, *look, observation);
@@ -318,7 +322,9 @@ void Observer::Search(const RawLook& look, Observation& observation) {
     const ProcessIndex process = ProcessOf(pid, observation);
     if (process == kNoIndex) continue;  // it has ended meanwhile
     const auto found = LookForForgotten(reader_, pid, options_.task_origins, observation.losses);
-    if (found) AddForgotten(*found, process, observation);
+    if (!found) continue;
+    AddForgotten(*found, process, observation);
+    abandoned_[pid] = AbandonedIn(*found);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "observe/history.h"
 #include "observe/look.h"
 #include "observe/look_reader.h"
+#include "observe/python_forgotten.h"
 #include "observe/python_pool_ages.h"
 #include "observe/reading_cache.h"
 #include "observe/task_origins.h"
@@ -86,6 +87,7 @@ class Observer {
   std::unordered_set<pid_t> selected_;
   std::optional<TimeNs> searched_;
   std::unordered_map<pid_t, PythonPoolAges> pool_ages_;  // by process
+  std::unordered_map<pid_t, AbandonedLocks> abandoned_;  // as of the last search
 };
 
 }  // namespace ct

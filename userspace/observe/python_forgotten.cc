@@ -10,6 +10,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace ct {
 namespace {
 
@@ -137,6 +139,42 @@ std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, TaskOrigin
 void AddForgotten(const PythonLook& look, ProcessIndex process, Observation& observation) {
   Builder(look, process, observation).Build();
   observation.searched_for_forgotten = true;
+}
+
+AbandonedLocks AbandonedIn(const PythonLook& look) {
+  std::set<std::uint64_t> before;
+  for (const PythonAbandonedLock& lock : look.first.abandoned) before.insert(lock.lock);
+  AbandonedLocks locks;
+  locks.at = look.begin;
+  for (const PythonAbandonedLock& lock : look.second.abandoned) {
+    if (!before.contains(lock.lock)) continue;
+    std::string& takers = locks.takers[lock.lock];
+    for (const PythonFrame& frame : lock.takers) {
+      const PythonCode& code = look.second.CodeOf(frame);
+      takers += fmt::format("{}{} {}:{}", takers.empty() ? "" : ", ", code.function,
+                            code.file.substr(code.file.rfind('/') + 1), frame.line);
+    }
+  }
+  return locks;
+}
+
+void AddAbandoned(const AbandonedLocks& locks, ProcessIndex process, Observation& observation) {
+  if (locks.takers.empty() || process == kNoIndex) return;
+  const SpaceId space = observation.processes[static_cast<std::size_t>(process)].space;
+  std::set<ResourceIndex> held;
+  for (const Hold& hold : observation.holds) held.insert(hold.resource);
+  for (const Wait& wait : observation.waits) {
+    Resource& resource = observation.resources[static_cast<std::size_t>(wait.resource)];
+    if (wait.since > locks.at || held.contains(wait.resource) || resource.changed_hands) continue;
+    if (resource.implementation != Implementation::kCpython ||
+        resource.kind != ResourceKind::kMutex || resource.id.space != space) {
+      continue;
+    }
+    const auto found = locks.takers.find(resource.id.address);
+    if (found == locks.takers.end()) continue;
+    resource.abandoned = Abandoned::kUnreferenced;
+    if (!found->second.empty()) resource.where = "acquire() in " + found->second;
+  }
 }
 
 }  // namespace ct

@@ -155,7 +155,10 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
   AddPython(look, place, observation);
   if (options.search) {
     const auto forgotten = LookForForgotten(reader, pid, options.task_origins, observation.losses);
-    if (forgotten) AddForgotten(*forgotten, place.process, observation);
+    if (forgotten) {
+      AddForgotten(*forgotten, place.process, observation);
+      AddAbandoned(AbandonedIn(*forgotten), place.process, observation);
+    }
   }
   if (options.task_origins != nullptr) options.task_origins->Tell(observation);
   observation.cost.total = MonotonicNow() - begin;

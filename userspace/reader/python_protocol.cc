@@ -62,6 +62,13 @@ class Splitter {
       to.set_referrer(coroutine.referrer);
       if (Status status = SendIfFull(1); !status) return status;
     }
+    for (const PythonAbandonedLock& lock : process.abandoned) {
+      wire::PythonAbandonedLock& to = *part_.add_abandoned();
+      to.set_lock(lock.lock);
+      if (Status status = SendIfFull(AddFrames(lock.takers, *to.mutable_takers())); !status) {
+        return status;
+      }
+    }
     return Send();
   }
 
@@ -437,7 +444,8 @@ Status PythonIntake::Take(const Part& part) {
   Spend(tasks_left_, count(part.tasks_size()));
   Spend(others_left_, count(part.gils_size()) + count(part.skips_size()) +
                           count(part.locks_size()) + count(part.pools_size()));
-  Spend(forgotten_left_, count(part.failures_size()) + count(part.unawaited_size()));
+  Spend(forgotten_left_,
+        count(part.failures_size()) + count(part.unawaited_size()) + count(part.abandoned_size()));
   if (!too_much_) {
     for (const wire::PythonCode& code : part.codes()) {
       process_->codes.push_back({Text(code.function()), Text(code.file())});
@@ -478,6 +486,9 @@ Status PythonIntake::Take(const Part& part) {
       process_->unawaited.push_back(
           {from.coroutine(), from.code(), from.line(), Text(from.referrer())});
     }
+    for (const wire::PythonAbandonedLock& lock : part.abandoned()) {
+      process_->abandoned.push_back({lock.lock(), TakeFrames(part, lock.takers())});
+    }
   }
   if (too_much_) return Fail(ErrorCode::kMalformed, "more of a Python process than there can be");
   return {};
@@ -503,6 +514,7 @@ std::optional<PythonProcess> PythonIntake::Finish() {
     check_uses(task.uses, task.frames.size());
     if (task.deadline_frame >= task.frames.size()) task.deadline_frame = 0;
   }
+  for (PythonAbandonedLock& lock : process_->abandoned) check(lock.takers);
   for (PythonFailure& failure : process_->failures) {
     check(failure.raised);
     check(failure.created);

@@ -150,7 +150,8 @@ class ProcessReader final : public Reader {
     if (Status status = SendMessage(child_.fd(), message); !status) return status;
     // Module indices of this answer's parts count from here.
     const auto base = static_cast<ModuleIndex>(result.modules.size());
-    const DurationNs patience = request.want_python ? options_.python_patience : options_.patience;
+    const bool of_heap = request.want_python || request.want_forgotten;
+    const DurationNs patience = of_heap ? options_.python_patience : options_.patience;
     PythonIntake python;
     for (;;) {
       wire::ReadResponse part;

@@ -163,8 +163,8 @@ struct ReaderOptions {
   // How long one thread's reading may take before the reader is killed: reading words and stacks
   // takes microseconds, but the first file:line of a large binary takes its debug information in.
   DurationNs patience = 2 * kSecond;
-  // All of a Python process comes in one piece: walking its heap may take GcWalk's 1.2 s, and twice
-  // that where the host has no CPU to spare.
+  // All of a Python process comes in one piece, which takes as long as PythonOptions::time at most,
+  // and a little more to be sent.
   DurationNs python_patience = 4 * kSecond;
 };
 

@@ -273,6 +273,7 @@ class Server {
     PythonOptions options;
     options.tasks = false;
     options.forgotten = true;
+    options.futexes = FutexCallsOf(before);
     Result<std::optional<PythonProcess>> process = ReadPython(target, options);
     if (process && *process) NoteWhoSlept(before, ReadThreadSwitches(target.pid()), **process);
     return process;

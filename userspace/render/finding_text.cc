@@ -170,12 +170,24 @@ std::string Writer::AbandonedLines() {
     if (!context_.HasResource(index)) continue;
     const Resource& resource = context_.graph.resource(index);
     const auto say = [&](std::string_view why) {
-      text += fmt::format("  {} cannot be unlocked: its owner, {}, {}\n", labels_.Of(index),
-                          resource.abandoned_by, why);
+      const std::string owner = resource.abandoned_by != 0
+                                    ? fmt::format("its owner, {},", resource.abandoned_by)
+                                    : "its owner";
+      text += fmt::format("  {} cannot be unlocked: {} {}\n", labels_.Of(index), owner, why);
     };
     switch (resource.abandoned) {
       case Abandoned::kNo:
+        break;
       case Abandoned::kUnreferenced:
+        if (resource.kind != ResourceKind::kMutex) break;
+        text += fmt::format(
+            "  {} is locked, nobody has it, and nothing releases it without having taken it "
+            "first\n",
+            labels_.Of(index));
+        if (!resource.where.empty()) {
+          text += fmt::format("  taken without a with block: {}\n",
+                              CleanText(resource.where, kMaxLine));
+        }
         break;
       case Abandoned::kOwnerExited:
         say("has ended while it held it");

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "runtimes/python_process.h"
 #include "target/target.h"
@@ -37,6 +38,9 @@ struct PythonOptions {
   // Classes, by their names with the module, whose objects only one may be inside of at a time;
   // what derives from them, too.
   std::vector<std::string> exclusive_classes;
+  // After it nothing more is read. A host with a CPU to spare reads 100,000 tasks in a sixth of it;
+  // who waits for the answer has more patience (ReaderOptions::python_patience).
+  DurationNs time = 3 * kSecond;
   FutexCalls futexes;  // of threads that are not here it is not said what they wait for
 };
 

@@ -140,8 +140,17 @@ struct PythonLock {
   std::uint64_t address = 0;
   bool locked = false;
   bool keeps_owner = false;  // an RLock
-  std::uint64_t owner = 0;   // ident of the thread that has it; 0: none
+  // Ident of the thread that has it; 0: none, or one that lives and is not Python's now.
+  std::uint64_t owner = 0;
   bool operator==(const PythonLock&) const = default;
+};
+
+// A lock without an owner that somebody waits for: it is taken, nobody has it, and nothing in the
+// program releases it without having taken it first.
+struct PythonAbandonedLock {
+  std::uint64_t lock = 0;
+  std::vector<PythonFrame> takers;  // where acquire() is called for it without a with-block
+  bool operator==(const PythonAbandonedLock&) const = default;
 };
 
 // Who completes a concurrent.futures.Future, or an asyncio one of anyio.to_thread, that somebody
@@ -276,9 +285,10 @@ struct PythonProcess {
   std::vector<PythonThread> threads;
   std::vector<PythonTask> tasks;
   std::vector<PythonPool> pools;
-  std::vector<PythonFailure> failures;     // of PythonOptions::forgotten
-  std::vector<PythonUnawaited> unawaited;  // the same
-  std::vector<PythonGil> gils;             // one an interpreter that has its own
+  std::vector<PythonFailure> failures;         // of PythonOptions::forgotten
+  std::vector<PythonUnawaited> unawaited;      // the same
+  std::vector<PythonAbandonedLock> abandoned;  // the same
+  std::vector<PythonGil> gils;                 // one an interpreter that has its own
   std::vector<PythonLock> locks;
   std::vector<PythonCompletion> completions;
   std::vector<PythonSkip> skips;

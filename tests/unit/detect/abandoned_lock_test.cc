@@ -60,6 +60,30 @@ TEST(AbandonedLock, TheKernelHandsARobustOneOn) {
             "ABANDONED_LOCK certain, never, for 10.0 s | a wait");
 }
 
+TEST(AbandonedLock, ThatNamesNobodyIsProbableAndTakesALongWait) {
+  EXPECT_EQ(Findings(R"(
+    lock L: unreferenced
+    a: waits L 20s, holds M
+    b: waits L 100ms
+    c: waits M
+  )"),
+            "ABANDONED_LOCK probable, never, for 20.0 s | a b wait | behind c");
+  EXPECT_EQ(Findings("lock L: unreferenced\na: waits L 500ms"), "");
+  EXPECT_EQ(Findings("lock L: unreferenced\na: waits L 20s once").find("ABANDONED"),
+            std::string::npos);
+}
+
+TEST(AbandonedLock, ThatNamesNobodyIsNoneIfSomebodyHasIt) {
+  const std::string findings = Findings("lock L: unreferenced\na: waits L 20s\nb: runs, holds L");
+  EXPECT_EQ(findings.find("ABANDONED"), std::string::npos) << findings;
+}
+
+TEST(AbandonedLock, ThatNamesNobodyMakesNoDeadlock) {
+  const std::string findings =
+      Findings("lock L: unreferenced\na: waits L 500ms, holds M\nb: waits M 500ms");
+  EXPECT_EQ(findings, "");
+}
+
 TEST(AbandonedLock, SaysWhyNobodyWillReleaseIt) {
   const std::string waits = "a (1000) waits for it at both looks";
   EXPECT_EQ(

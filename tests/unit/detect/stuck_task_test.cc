@@ -133,6 +133,7 @@ TEST(StuckTask, AFutureThatNobodyCanCompleteNeedsNoAge) {
   Service service;
   const ActorIndex task = service.Task("a", "future");
   service.Row(task).request.clear();
+  service.Lock("future").kind = ResourceKind::kFuture;
   service.Lock("future").abandoned = Abandoned::kUnreferenced;
   EXPECT_EQ(service.Findings(), "STUCK_TASK certain, never, for 1.0 s | a wait");
   service.WaitOf(task).continuity = Continuity::kContinued;

@@ -102,6 +102,9 @@ class Parser {
         lock.abandoned = Abandoned::kOwnerExited;
       } else if (word == "forked") {
         lock.abandoned = Abandoned::kInheritedOverFork;
+      } else if (word == "unreferenced") {
+        lock.abandoned = Abandoned::kUnreferenced;
+        lock.holders_known = false;
       } else if (word == "reused") {
         lock.abandoned = Abandoned::kTidReused;
       } else if (word == "robust") {

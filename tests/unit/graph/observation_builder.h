@@ -8,7 +8,7 @@
 //       unknown               holders_known = false
 //       moves                 changed_hands = true
 //       in_use=3   lost=1         units of a pool; lost: in use by nobody
-//       capacity=3   exited, forked, reused (abandoned)   robust
+//       capacity=3   exited, forked, reused, unreferenced (abandoned)   robust
 //   NAME: CLAUSE, CLAUSE...   a thread
 //       holds L WORDS         probable, doubtful (Evidence::kUnknown), shared
 //       waits L WORDS         an untimed still certain acquire on a private futex for 10 s, unless

@@ -85,5 +85,67 @@ TEST(PythonForgotten, OnlyThoseOfSelectedProcessesAreTold) {
   EXPECT_TRUE(Concerns(Detect(observation)[0], observation, 0));
 }
 
+// Somebody waits since 5 s for a lock that both looks found abandoned.
+class AbandonedLock : public ::testing::Test {
+ protected:
+  static constexpr std::uint64_t kLock = 0x500;
+  AbandonedLock() {
+    look_.second = Shop();
+    PythonFrame taker;
+    taker.line = 12;
+    look_.second.abandoned = {{kLock, {taker}}};
+    look_.first = look_.second;
+    look_.begin = 10 * kSecond;
+    Process process;
+    process.id.tid = 42;
+    process.space = 3;
+    observation_.processes.push_back(process);
+    observation_.actors.emplace_back().process = 0;
+    Resource& lock = observation_.resources.emplace_back();
+    lock.kind = ResourceKind::kMutex;
+    lock.implementation = Implementation::kCpython;
+    lock.id.space = 3;
+    lock.id.address = kLock;
+    Wait& wait = observation_.waits.emplace_back();
+    wait.actor = 0;
+    wait.resource = 0;
+    wait.since = 5 * kSecond;
+  }
+  Abandoned Marked() {
+    AddAbandoned(AbandonedIn(look_), 0, observation_);
+    return observation_.resources[0].abandoned;
+  }
+  PythonLook look_;
+  Observation observation_;
+};
+
+TEST_F(AbandonedLock, IsMarkedWithWhoTakesIt) {
+  EXPECT_EQ(Marked(), Abandoned::kUnreferenced);
+  EXPECT_EQ(observation_.resources[0].where, "acquire() in refresh shop.py:12");
+}
+
+TEST_F(AbandonedLock, MustBeSoInBothLooks) {
+  look_.first.abandoned.clear();
+  EXPECT_EQ(Marked(), Abandoned::kNo);
+}
+
+TEST_F(AbandonedLock, IsNoneForWhoHasWaitedOnlySince) {
+  observation_.waits[0].since = 11 * kSecond;
+  EXPECT_EQ(Marked(), Abandoned::kNo);
+}
+
+TEST_F(AbandonedLock, IsNoneIfSomebodyIsSeenToHaveIt) {
+  observation_.holds.emplace_back().resource = 0;
+  EXPECT_EQ(Marked(), Abandoned::kNo);
+}
+
+TEST_F(AbandonedLock, IsNoneOfAnotherProcessOrOneThatMoves) {
+  observation_.resources[0].changed_hands = true;
+  EXPECT_EQ(Marked(), Abandoned::kNo);
+  observation_.resources[0].changed_hands = false;
+  observation_.resources[0].id.space = 4;
+  EXPECT_EQ(Marked(), Abandoned::kNo);
+}
+
 }  // namespace
 }  // namespace ct

@@ -77,6 +77,7 @@ PythonProcess EveryFieldSet() {
   process.failures = {
       {0x80, true, "sync", "ValueError", "no price", {inner}, {outer}, "a.b", true}};
   process.unawaited = {{0x90, 1, 12, "shop.pending"}};
+  process.abandoned = {{0xb0, {inner}}};
   return process;
 }
 

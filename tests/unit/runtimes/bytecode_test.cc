@@ -240,5 +240,26 @@ TEST(Bytecode, CutAnywhereItEnds) {
   }
 }
 
+// 0: take, 2: if there: to 8; 4: release, 6: return, 8: work, 10: back to 0.
+std::vector<Instruction> WithTwoWays() {
+  const auto at = [](std::uint32_t offset, Op op, std::uint32_t argument = 0) {
+    return Instruction{offset, offset + 2, op, argument};
+  };
+  return {at(0, Op::kLoadMethod), at(2, Op::kBranchIf, 2), at(4, Op::kLoadMethod),
+          at(6, Op::kReturn),     at(8, Op::kOther),       at(10, Op::kJumpBack, 6)};
+}
+
+TEST(MayReach, AlongAllWaysButPastNone) {
+  const auto code = WithTwoWays();
+  EXPECT_TRUE(MayReach(code, 2, 8, {0, 4})) << "by the branch, though a release stands before it";
+  EXPECT_TRUE(MayReach(code, 2, 9, {0, 4})) << "in the middle of the instruction";
+  EXPECT_FALSE(MayReach(code, 4, 6, {0, 4})) << "only past the release";
+  EXPECT_FALSE(MayReach(code, 2, 0, {0, 4})) << "only past taking it again";
+  EXPECT_TRUE(MayReach(code, 8, 2, {4})) << "around the loop";
+  EXPECT_FALSE(MayReach(code, 6, 8, {})) << "a return leads nowhere";
+  EXPECT_FALSE(MayReach(code, 100, 8, {}));
+  EXPECT_FALSE(MayReach({}, 0, 0, {}));
+}
+
 }  // namespace
 }  // namespace ct::cpython

@@ -51,5 +51,18 @@ TEST(PageCache, ForgetsAndStopsAtItsLimits) {
   EXPECT_EQ(cache.bytes_read(), 512u << 10);
 }
 
+TEST(PageCache, GivesOutNothingMoreWhenItsTimeIsUp) {
+  SparseMemory memory;
+  memory.Write<std::uint64_t>(0x10000, 1);
+  PageCache cache(memory, {.time = 0});
+  std::size_t given = 0;
+  for (int i = 0; i < 1000; ++i) given += cache.ReadValue<std::uint64_t>(0x10000) ? 1 : 0;
+  EXPECT_LE(given, 64U) << "it looks at the clock now and then";
+  EXPECT_TRUE(cache.late());
+  PageCache timely(memory, {.time = 3600 * kSecond});
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(timely.ReadValue<std::uint64_t>(0x10000), 1U);
+  EXPECT_FALSE(timely.late());
+}
+
 }  // namespace
 }  // namespace ct::cpython

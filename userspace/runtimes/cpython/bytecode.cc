@@ -117,31 +117,23 @@ class Scanner {
   NameAccesses out_;
 };
 
+// Along all ways that the code may take, but for exceptions.
 class Walk {
  public:
-  Walk(const std::vector<Instruction>& code, const Possession& possession)
-      : code_(code), possession_(possession), seen_(code.size()) {}
+  // `slot`: a local that has something on all of them.
+  Walk(const std::vector<Instruction>& code, std::optional<std::uint32_t> slot)
+      : code_(code), slot_(slot), seen_(code.size()) {}
 
-  bool Run() {
-    bool reached = false;
-    GoTo(possession_.begin);
-    while (!todo_.empty()) {
-      const std::size_t at = todo_.back();
-      todo_.pop_back();
-      const Instruction& instruction = code_[at];
-      const auto& ends = possession_.handed_on;
-      if (std::find(ends.begin(), ends.end(), instruction.offset) != ends.end()) {
-        reached = true;
-      } else if (instruction.op == Op::kReturn || instruction.offset == possession_.taken) {
-        return false;
-      } else {
-        Follow(at);
-      }
-    }
-    return reached && !lost_;
+  // nullptr if there is nothing left.
+  const Instruction* Next() {
+    if (todo_.empty()) return nullptr;
+    const std::size_t at = todo_.back();
+    todo_.pop_back();
+    return &code_[at];
   }
+  // It led out of the code.
+  [[nodiscard]] bool lost() const { return lost_; }
 
- private:
   // To the first instruction that does not begin before.
   void GoTo(std::uint64_t offset) {
     const auto found = std::partition_point(
@@ -155,22 +147,15 @@ class Walk {
     }
   }
 
-  // "if connection:", "if connection is not None:"
-  [[nodiscard]] bool AsksWhetherThereIsOne(std::size_t branch) const {
-    for (std::size_t i = branch; i-- > 0;) {
-      if (code_[i].op == Op::kOther && branch - i < kTestStarts) continue;
-      return code_[i].op == Op::kLoadLocal && code_[i].argument == possession_.slot;
-    }
-    return false;
-  }
-
-  void Follow(std::size_t at) {
-    const Instruction& instruction = code_[at];
+  // To what may come after an instruction of the code.
+  void Follow(const Instruction& instruction) {
+    const auto at = static_cast<std::size_t>(&instruction - code_.data());
     const std::uint64_t distance = std::uint64_t{instruction.argument} * kUnit;
     const std::uint64_t there = instruction.end + distance;
     const std::uint64_t back = instruction.end - std::min<std::uint64_t>(distance, instruction.end);
     switch (instruction.op) {
       case Op::kRaise:
+      case Op::kReturn:
         break;
       case Op::kJump:
         GoTo(there);
@@ -200,11 +185,21 @@ class Walk {
     }
   }
 
+ private:
+  // "if connection:", "if connection is not None:"
+  [[nodiscard]] bool AsksWhetherThereIsOne(std::size_t branch) const {
+    for (std::size_t i = branch; i-- > 0;) {
+      if (code_[i].op == Op::kOther && branch - i < kTestStarts) continue;
+      return slot_ && code_[i].op == Op::kLoadLocal && code_[i].argument == *slot_;
+    }
+    return false;
+  }
+
   const std::vector<Instruction>& code_;
-  const Possession& possession_;
+  std::optional<std::uint32_t> slot_;
   std::vector<bool> seen_;
   std::vector<std::size_t> todo_;
-  bool lost_ = false;  // it leads out of the code
+  bool lost_ = false;
 };
 
 }  // namespace
@@ -265,7 +260,32 @@ NameAccesses FindNameAccesses(const std::vector<Instruction>& code, std::uint32_
 }
 
 bool IsAlwaysHandedOn(const std::vector<Instruction>& code, const Possession& possession) {
-  return Walk(code, possession).Run();
+  Walk walk(code, possession.slot);
+  walk.GoTo(possession.begin);
+  bool reached = false;
+  while (const Instruction* at = walk.Next()) {
+    const auto& ends = possession.handed_on;
+    if (std::find(ends.begin(), ends.end(), at->offset) != ends.end()) {
+      reached = true;
+    } else if (at->op == Op::kReturn || at->offset == possession.taken) {
+      return false;
+    } else {
+      walk.Follow(*at);
+    }
+  }
+  return reached && !walk.lost();
+}
+
+bool MayReach(const std::vector<Instruction>& code, std::uint32_t from, std::uint32_t to,
+              const std::vector<std::uint32_t>& past) {
+  Walk walk(code, std::nullopt);
+  walk.GoTo(from);
+  while (const Instruction* at = walk.Next()) {
+    if (std::find(past.begin(), past.end(), at->offset) != past.end()) continue;
+    if (at->offset <= to && to < at->end) return true;
+    walk.Follow(*at);
+  }
+  return false;
 }
 
 }  // namespace ct::cpython

@@ -64,4 +64,9 @@ struct Possession {
 // either.
 bool IsAlwaysHandedOn(const std::vector<Instruction>& code, const Possession& possession);
 
+// The code may come from one offset to another without the instructions at `past`. Where only an
+// exception leads is not found.
+bool MayReach(const std::vector<Instruction>& code, std::uint32_t from, std::uint32_t to,
+              const std::vector<std::uint32_t>& past);
+
 }  // namespace ct::cpython

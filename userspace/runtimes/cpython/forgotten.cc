@@ -178,6 +178,7 @@ void ForgottenReader::Read(const InterpreterView& interpreter, PythonProcess& ou
   suspended_.clear();
   const bool walked =
       walk_.Walk(interpreter.address, [this](Address object, Address type) { Sort(object, type); });
+  found_all_ = walked && suspended_.size() < kMaxSuspended;
   for (const Address taken : taken_) {
     created_.erase(taken);
     failed_.erase(taken);
@@ -188,8 +189,8 @@ void ForgottenReader::Read(const InterpreterView& interpreter, PythonProcess& ou
   }
   if (referrers.empty()) return;
   const bool complete =
-      ReferrerFinder(heap_, frames_, walk_, referrers).Find(interpreter, suspended_) && walked &&
-      suspended_.size() < kMaxSuspended && taken_.size() < kMaxTaken;
+      ReferrerFinder(heap_, frames_, walk_, referrers).Find(interpreter, suspended_) &&
+      found_all_ && taken_.size() < kMaxTaken;
   std::vector<Address> failed(failed_.begin(), failed_.end());
   std::sort(failed.begin(), failed.end());
   for (const Address future : failed) {

@@ -23,6 +23,10 @@ class ForgottenReader {
 
   // Of one interpreter.
   void Read(const InterpreterView& interpreter, PythonProcess& out);
+  // Generators and coroutines of that interpreter that have begun; nullptr if some were not found.
+  [[nodiscard]] const std::vector<Address>* suspended() const {
+    return found_all_ ? &suspended_ : nullptr;
+  }
 
  private:
   void Sort(Address object, Address type);
@@ -43,6 +47,7 @@ class ForgottenReader {
   std::unordered_set<Address> created_;      // coroutines
   std::unordered_set<Address> taken_;        // awaitables that somebody has
   std::vector<Address> suspended_;           // generators and coroutines that have begun
+  bool found_all_ = false;                   // of those
 };
 
 }  // namespace ct::cpython

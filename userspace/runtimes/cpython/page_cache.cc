@@ -5,7 +5,8 @@
 namespace ct::cpython {
 
 std::unique_ptr<PageCache::Chunk> PageCache::Load(std::uint64_t begin) {
-  std::unique_ptr<Chunk> chunk(new Chunk);  // not make_unique: that would zero all of its bytes
+  late_ = late_ || MonotonicNow() > deadline_;  // each may take long
+  std::unique_ptr<Chunk> chunk(new Chunk);      // not make_unique: that would zero all of its bytes
   chunk->begin = begin;
   const std::span<std::byte> bytes(chunk->bytes);
   std::uint64_t at = 0;
@@ -40,6 +41,8 @@ PageCache::Chunk* PageCache::Find(std::uint64_t begin) {
 }
 
 std::size_t PageCache::Read(std::uint64_t address, std::span<std::byte> out) {
+  if (++reads_ % kClockEvery == 0) late_ = late_ || MonotonicNow() > deadline_;
+  if (late_) return 0;
   std::size_t done = 0;
   while (done < out.size()) {
     const std::uint64_t at = address + done;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "target/memory.h"
 
 namespace ct::cpython {
@@ -20,18 +21,23 @@ class PageCache final : public Memory {
   struct Limits {
     std::uint64_t kept = 96 << 20;     // past it everything is forgotten and read again
     std::uint64_t total = 2ULL << 30;  // past it nothing more is read
+    DurationNs time = kSecond;         // nor later than this
   };
   explicit PageCache(Memory& memory) : PageCache(memory, Limits()) {}
-  PageCache(Memory& memory, Limits limits) : memory_(memory), limits_(limits) {}
+  PageCache(Memory& memory, Limits limits)
+      : memory_(memory), limits_(limits), deadline_(MonotonicNow() + limits.time) {}
 
   std::size_t Read(std::uint64_t address, std::span<std::byte> out) override;
   [[nodiscard]] std::uint64_t bytes_read() const { return total_; }
   // The limit of bytes was reached: what was not there may have been.
   [[nodiscard]] bool exhausted() const { return exhausted_; }
+  // Time was up: not even what is remembered is given out any more, so that whoever reads ends.
+  [[nodiscard]] bool late() const { return late_; }
 
  private:
   static constexpr std::uint64_t kPage = 4096;
   static constexpr std::uint64_t kChunk = 64 << 10;
+  static constexpr std::uint32_t kClockEvery = 64;  // reads, some 10 ns each
   struct Chunk {
     std::uint64_t begin = 0;
     std::bitset<kChunk / kPage> readable;
@@ -46,6 +52,9 @@ class PageCache final : public Memory {
   std::array<Chunk*, 256> recent_{};  // by the low bits of the chunk's number
   std::uint64_t total_ = 0;
   bool exhausted_ = false;
+  TimeNs deadline_;
+  std::uint32_t reads_ = 0;
+  bool late_ = false;
 };
 
 }  // namespace ct::cpython

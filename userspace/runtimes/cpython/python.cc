@@ -2,6 +2,9 @@
 
 #include <time.h>
 
+#include <fmt/format.h>
+
+#include "runtimes/cpython/abandoned_locks.h"
 #include "runtimes/cpython/bare_acquires.h"
 #include "runtimes/cpython/completions.h"
 #include "runtimes/cpython/find.h"
@@ -34,7 +37,9 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   if (!interpreter) return Fail(interpreter.error());
   if (!*interpreter) return std::nullopt;
 
-  cpython::PageCache memory(target.memory());
+  cpython::PageCache::Limits limits;
+  limits.time = options.time;
+  cpython::PageCache memory(target.memory(), limits);
   cpython::Heap heap(memory, *(*interpreter)->offsets);
   cpython::CodeCache codes(heap);
   cpython::FrameReader frames(heap, codes);
@@ -49,6 +54,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::ThreadWaitReader waits(heap, frames, codes);
   cpython::GcWalk walk(heap, target.memory());
   cpython::ForgottenReader forgotten(heap, frames, codes, walk);
+  cpython::AbandonedLockReader abandoned(heap, frames, codes, holds, walk);
   for (auto& view : interpreters) {
     if (options.tasks) {
       tasks.Read(view, process.tasks);
@@ -67,6 +73,9 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
       }
       thread.thread.uses = uses.OfThread(thread.frames, thread.thread.frames);
     }
+    if (options.forgotten && forgotten.suspended() != nullptr) {
+      abandoned.Read(view, *forgotten.suspended(), process);
+    }
   }
   if (options.objects) {
     process.completions =
@@ -82,6 +91,10 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
       modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
     }
     cpython::PoolReader(heap, frames, codes).Read(modules, process);
+  }
+  if (memory.late()) {
+    heap.skips().Add(
+        fmt::format("what takes beyond the limit of {}", FormatDuration(options.time)));
   }
   if (memory.exhausted()) heap.skips().Add("memory beyond the limit of one look");
   process.codes = codes.Take();

@@ -15,6 +15,13 @@ constexpr std::uint64_t kSizeOfMutexLock = 24;
 constexpr std::uint64_t kSizeOfMutexRLock = 40;
 // struct wait_entry {void* park_arg; uintptr_t addr; _PySemaphore sema...} of parking_lot.c
 constexpr std::uint64_t kAddressBeforeSemaphore = 8;
+// Threads of a thread library on x86-64: pthread_self() is where the thread pointer points to, and
+// the first word there is itself (System V ABI, thread-local storage of variant II). glibc's struct
+// pthread has itself at 16, too, which musl has not, and the tid, which the kernel clears at the
+// thread's end (CLONE_CHILD_CLEARTID) and pthread_join() sets to -1: its memory may be kept for the
+// next one.
+constexpr std::uint64_t kSelfOfGlibc = 16;
+constexpr std::uint64_t kTidOfGlibc = 720;
 
 bool HasBit(Heap& heap, Address at) { return (heap.Value<std::uint8_t>(at).value_or(1) & 1) != 0; }
 
@@ -46,6 +53,12 @@ bool IsFreeLock(Heap& heap, Address object, const Type& type) {
   }
   const auto lock = ReadLock(heap, object, type);
   return lock && !lock->locked;
+}
+
+bool MayLive(Heap& heap, std::uint64_t ident) {
+  if (heap.Word(ident) != ident) return false;
+  if (heap.Word(ident + kSelfOfGlibc) != ident) return true;
+  return heap.Value<std::int32_t>(ident + kTidOfGlibc).value_or(1) > 0;
 }
 
 Address ParkedFor(Heap& heap, Address word) {

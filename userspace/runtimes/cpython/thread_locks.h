@@ -17,6 +17,10 @@ bool IsFreeLock(Heap& heap, Address object, const Type& type);
 // one of its own.
 bool WaitsInLock(Heap& heap, Address object, Address word);
 
+// The ident of a thread, which an RLock keeps of its owner, is not that of one that has ended. Who
+// only calls Python now and then, from C, is a thread of the interpreter while it does.
+bool MayLive(Heap& heap, std::uint64_t ident);
+
 // From 3.13 on: what the thread that sleeps on `word` parks for; 0 if it cannot be read.
 Address ParkedFor(Heap& heap, Address word);
 

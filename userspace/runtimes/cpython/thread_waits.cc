@@ -192,6 +192,14 @@ void ThreadWaitReader::ReadDeadline(const FutexCall& call, PythonThread& thread)
   thread.deadline = static_cast<double>(time[0]) + static_cast<double>(time[1]) * 1e-9;
 }
 
+void ThreadWaitReader::ReadLockAt(Address lock) {
+  const Type* type = heap_.TypeOf(lock);
+  auto state = type != nullptr ? ReadLock(heap_, lock, *type) : std::nullopt;
+  if (!state) return;
+  if (!idents_.contains(state->owner) && MayLive(heap_, state->owner)) state->owner = 0;
+  locks_[lock] = *state;
+}
+
 void ThreadWaitReader::Describe(const FutexCall& call, const std::vector<PythonGil>& gils,
                                 ThreadView& view) {
   PythonAwait& wait = view.thread.waits_for;
@@ -217,12 +225,14 @@ void ThreadWaitReader::Describe(const FutexCall& call, const std::vector<PythonG
     return;
   }
   SetObject(lock, "", wait);
-  if (const auto state = ReadLock(heap_, lock, *heap_.TypeOf(lock))) locks_[lock] = *state;
+  ReadLockAt(lock);
 }
 
 void ThreadWaitReader::Read(const FutexCalls& futexes, const std::vector<PythonGil>& gils,
                             InterpreterView& interpreter) {
   ListThreads(interpreter);
+  idents_.clear();
+  for (const ThreadView& view : interpreter.threads) idents_.insert(view.thread.ident);
   for (ThreadView& view : interpreter.threads) {
     const auto call = futexes.find(view.thread.native_id);
     if (call != futexes.end()) Describe(call->second, gils, view);

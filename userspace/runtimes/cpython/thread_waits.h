@@ -3,6 +3,7 @@
 
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "runtimes/cpython/code.h"
@@ -36,6 +37,7 @@ class ThreadWaitReader {
   void ListThreads(InterpreterView& interpreter);
   void Describe(const FutexCall& call, const std::vector<PythonGil>& gils, ThreadView& view);
   void ReadDeadline(const FutexCall& call, PythonThread& thread);
+  void ReadLockAt(Address lock);
   bool IsJoin(Address word, const Frames& frames, PythonAwait& wait);
   // The lock that sleeps on this word, as far as the innermost frames refer to it.
   Address FindLock(Address word, const Frames& frames);
@@ -51,6 +53,7 @@ class ThreadWaitReader {
   FrameReader& frames_;
   CodeCache& codes_;
   std::vector<ThreadObject> threads_;
+  std::unordered_set<std::uint64_t> idents_;  // of the interpreter's threads
   std::unordered_map<Address, PythonLock> locks_;
   std::uint64_t values_left_ = 1 << 20;  // slots and attributes in which locks are looked for
   std::uint64_t futures_left_ = 1 << 20;

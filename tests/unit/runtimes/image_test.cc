@@ -1,0 +1,181 @@
+// The reader on memory that was recorded from real interpreters, as it was and mangled: it ends
+// soon, reads no more than it may, and what is not mangled reads as it did. No root is needed: the
+// interpreters are children of this test.
+#include <signal.h>
+#include <stdio.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "reader/thread_switches.h"
+#include "runtimes/python.h"
+#include "tests/unit/runtimes/mangled_memory.h"
+#include "tests/unit/runtimes/python_image.h"
+
+namespace ct {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+// The system's python3, and those that the environment variable CT_PYTHONS names.
+std::vector<std::string> Interpreters() {
+  std::vector<std::string> all = {CT_PYTHON};
+  const char* more = std::getenv("CT_PYTHONS");
+  std::istringstream paths(more != nullptr ? more : "");
+  for (std::string path; std::getline(paths, path, ':');) {
+    if (!path.empty()) all.push_back(path);
+  }
+  return all;
+}
+
+// A program of tests/targets/python that has said READY.
+class Program {
+ public:
+  Program(const std::string& python, const std::string& file)
+      : pipe_(
+            popen(fmt::format(
+                      "echo $$; exec setpriv --pdeathsig KILL '{}' -B '{}/python/{}' 2> /dev/null",
+                      python, CT_TARGETS_SOURCE_DIR, file)
+                      .c_str(),
+                  "r")) {
+    std::array<char, 256> line{};
+    if (pipe_ == nullptr || fgets(line.data(), line.size(), pipe_) == nullptr) return;
+    pid_ = std::stoi(line.data());
+    while (std::string(line.data()) != "READY\n" &&
+           fgets(line.data(), line.size(), pipe_) != nullptr) {
+    }
+  }
+  ~Program() {
+    if (pid_ > 0) kill(pid_, SIGKILL);
+    if (pipe_ != nullptr) pclose(pipe_);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
+ private:
+  FILE* pipe_;
+  pid_t pid_ = 0;
+};
+
+// Adds up what is read.
+class CountedMemory final : public Memory {
+ public:
+  explicit CountedMemory(Memory& memory) : memory_(memory) {}
+  std::size_t Read(std::uint64_t address, std::span<std::byte> out) override {
+    const std::size_t got = memory_.Read(address, out);
+    bytes += got;
+    return got;
+  }
+  std::uint64_t bytes = 0;
+
+ private:
+  Memory& memory_;
+};
+
+struct Recording {
+  PythonOptions options;
+  std::unique_ptr<PythonImage> image;
+  PythonProcess process;  // as it was read then
+};
+
+void Record(const std::string& python, const std::string& file, Recording& recording) {
+  const Program program(python, file);
+  ASSERT_GT(program.pid(), 0);
+  // At rest it reads the same twice.
+  auto target = Target::Open(program.pid(), MakeFileCache());
+  ASSERT_TRUE(target) << target.error().message;
+  recording.options.forgotten = true;
+  for (int i = 0; i < 100; ++i) {
+    recording.options.futexes = FutexCallsOf(ReadThreadSwitches(program.pid()));
+    recording.image = std::make_unique<PythonImage>();
+    const auto memory = ImageTarget::Recorder(**target, *recording.image);
+    ImageTarget recorder(target->get(), *recording.image, *memory);
+    const auto process = ReadPython(recorder, recording.options);
+    ASSERT_TRUE(process && *process);
+    const auto again = ReadPython(**target, recording.options);
+    recording.process = **process;
+    if (again && *again && **again == recording.process) return;
+  }
+  FAIL() << "the program does not come to rest";
+}
+
+Result<std::optional<PythonProcess>> Replay(Recording& recording, Memory& memory) {
+  ImageTarget target(nullptr, *recording.image, memory);
+  return ReadPython(target, recording.options);
+}
+
+// PageCache::Limits.total, and what is read without the cache.
+constexpr std::uint64_t kMostBytes = (2ULL << 30) + (16 << 20);
+
+class RecordedPython : public ::testing::TestWithParam<const char*> {
+ protected:
+  void ForEachInterpreter(const auto& check) {
+    for (const std::string& python : Interpreters()) {
+      SCOPED_TRACE(python);
+      Recording recording;
+      ASSERT_NO_FATAL_FAILURE(Record(python, GetParam(), recording));
+      check(recording);
+    }
+  }
+  // Reads it by each of many seeds through a memory of a kind; what was found and skipped.
+  template <class Mangled>
+  void Mangle(Recording& recording, const std::vector<std::uint64_t>& one_in) {
+    constexpr std::uint64_t kSeeds = 100;
+    std::size_t found = 0;
+    std::size_t skipped = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      Mangled mangled(recording.image->memory, seed, one_in[seed % one_in.size()]);
+      CountedMemory counted(mangled);
+      const auto start = steady_clock::now();
+      const auto process = Replay(recording, counted);
+      EXPECT_LT(steady_clock::now() - start, seconds(5)) << "seed " << seed;
+      EXPECT_LE(counted.bytes, kMostBytes) << "seed " << seed;
+      if (!process || !*process) continue;
+      found += (*process)->tasks.size() + (*process)->threads.size();
+      skipped += (*process)->skips.size();
+    }
+    EXPECT_GT(found, 50U);  // there is something left to read
+    EXPECT_GT(skipped, 10U);
+  }
+};
+
+TEST_P(RecordedPython, ReadsAsItDid) {
+  ForEachInterpreter([](Recording& recording) {
+    CountedMemory counted(recording.image->memory);
+    const auto process = Replay(recording, counted);
+    ASSERT_TRUE(process && *process);
+    EXPECT_EQ(**process, recording.process);
+    EXPECT_LE(counted.bytes, 256U << 20);
+  });
+}
+
+TEST_P(RecordedPython, EndsSoonWithOtherWords) {
+  ForEachInterpreter([this](Recording& recording) {
+    Mangle<MangledMemory>(recording, {20'000, 2'000, 500, 100});
+  });
+}
+
+TEST_P(RecordedPython, EndsSoonWithOtherPages) {
+  ForEachInterpreter([this](Recording& recording) {
+    Mangle<MangledPages>(recording, {1000, 200, 50, 10});
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Programs, RecordedPython, ::testing::Values("waits.py", "thread_waits.py"),
+                         [](const auto& info) {
+                           const std::string file = info.param;
+                           return file.substr(0, file.find('.'));
+                         });
+
+}  // namespace
+}  // namespace ct

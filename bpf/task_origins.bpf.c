@@ -142,6 +142,24 @@ static __always_inline __u64 keep_stack(void)
 	return key.hash;
 }
 
+/*
+ * Most tasks are made where others were: to write there is cheaper than to replace the entry.
+ * Whoever reads meanwhile reads the words in their order, and so never a new stack with the
+ * time of the one before.
+ */
+static __always_inline void keep_origin(const struct ct_task_key *key,
+					const struct ct_task_origin *origin)
+{
+	volatile struct ct_task_origin *known = bpf_map_lookup_elem(&tasks, key);
+
+	if (!known) {
+		bpf_map_update_elem(&tasks, key, origin, BPF_ANY);
+		return;
+	}
+	known->made_at = origin->made_at;
+	known->stack = origin->stack;
+}
+
 SEC("uprobe")
 int ct_task_made(struct pt_regs *ctx)
 {
@@ -158,6 +176,6 @@ int ct_task_made(struct pt_regs *ctx)
 	if (!origin.stack)
 		bpf_map_delete_elem(&tasks, &key);
 	else
-		bpf_map_update_elem(&tasks, &key, &origin, BPF_ANY);
+		keep_origin(&key, &origin);
 	return 0;
 }

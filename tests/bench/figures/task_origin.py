@@ -74,7 +74,7 @@ def run(binaries: Binaries, rounds: int, folder: Path) -> None:
     section(
         "what a task costs more to make",
         f"{rounds} rounds of {TASKS} tasks each; {median(alone).text(2)} us a task without; "
-        "us, median of the differences [95 %]",
+        "us of CPU time, median of the differences [95 %]",
     )
     more = {name: median(those) for name, those in differences.items()}
     table(["", "us a task"], [[name, one.text(2)] for name, one in more.items()])

@@ -95,6 +95,18 @@ struct Expected {
   std::string mark;  // empty: any line of the function
 };
 
+// Who has the lock is named, in the text and in the row of the file.
+void ExpectHolderOfLock(const Seen& seen) {
+  const std::regex held("threading.Lock held by thread .* \\([0-9]+\\) in hold_lock " + kFile +
+                        ":[0-9]+");
+  EXPECT_TRUE(std::regex_search(seen.text, held));
+  const auto& rows = seen.answer.snapshot.loop_blocks();
+  EXPECT_TRUE(std::any_of(rows.begin(), rows.end(), [&](const v1::LoopBlock& row) {
+    return row.cause() == v1::BLOCK_CAUSE_LOCK &&
+           std::regex_search(Text(seen.answer.snapshot, row.detail()), held);
+  }));
+}
+
 // Each callback was timed; looks in time found out why it blocked, and where, at least once for
 // each cause. On a busy machine a look may come too late: then the cause is not known, or is told
 // as probable. What is told as certain is never another.
@@ -143,6 +155,7 @@ void ExpectEachCause(const Strings& options, const std::string& how, bool tasks)
   EXPECT_EQ(seen.answer.relevant_losses, Strings{});
   EXPECT_THAT(seen.text, HasSubstr("EVENT_LOOP_BLOCKED  "));
   EXPECT_THAT(seen.text, HasSubstr(Line("keep gil")));  // who has the GIL is named
+  ExpectHolderOfLock(seen);
   if (tasks) {
     EXPECT_THAT(seen.text, HasSubstr("(task doze)"));
   }

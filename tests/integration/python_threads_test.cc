@@ -45,6 +45,13 @@ void ExpectOfBoth(const std::string& file, const Strings& options, int status,
   }
 }
 
+// Of Debian's uvloop, which is that of the system's python3.
+void ExpectOfUvloop(const std::string& way, int status, const std::string& findings) {
+  const Target target(Program(CT_PYTHON, kBorder, {way, "--uvloop"}));
+  ExpectAnswer(TasksOf(target.pid()), status, findings);
+  ExpectAnswer(LookAt(target.pid()), status, findings);
+}
+
 void ExpectSilence(const std::string& file, const Strings& options, int looks) {
   for (const std::string& python : Interpreters()) {
     SCOPED_TRACE(python);
@@ -146,6 +153,17 @@ TEST(PythonBorder, TheLoopsOwnThreadWaitsForTheLoop) {
       Deadlock({{"MainThread", "future", "MainThread", InBorder("asks the loop")}}, "MainThread"));
 }
 
+// What uvloop is about to call is in a queue of its own.
+TEST(PythonBorder, TheSameOnUvloop) {
+  ExpectOfUvloop(
+      "--own-loop", kHang,
+      Deadlock({{"MainThread", "future", "MainThread", InBorder("asks the loop")}}, "MainThread"));
+  ExpectOfUvloop("--cross", kHang,
+                 Deadlock({{"MainThread", "mutex", "holder", InBorder("takes the lock")},
+                           {"holder", "future", "MainThread", InBorder("asks the loop")}},
+                          "MainThread, holder"));
+}
+
 TEST(PythonBorder, TheLoopsThreadWantsALockOfItsOwnTask) {
   ExpectOfBoth(kBorder, {"--lock-of-task"}, kHang,
                Deadlock({{"MainThread", "mutex", "keeper", InBorder("takes the lock")},
@@ -202,6 +220,16 @@ TEST(PythonBorder, TheSameGoingOnIsSilent) {
       kBorder,
       {"--own-loop", "--lock-of-task", "--cross", "--cross-task", "--worker", "--gil", "--healthy"},
       40);
+}
+
+TEST(PythonBorder, TheSameGoingOnOnUvloopIsSilent) {
+  const Target target(
+      Program(CT_PYTHON, kBorder, {"--own-loop", "--cross", "--worker", "--healthy", "--uvloop"}));
+  for (int look = 0; look < 30; ++look) {
+    const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
+    EXPECT_EQ(answer.findings, "");
+    SleepFor(Milliseconds(7 + look % 5));
+  }
 }
 
 }  // namespace

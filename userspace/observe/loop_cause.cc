@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/syscall.h>
 
+#include "observe/loop_holder.h"
 #include "observe/python_look.h"
 #include "observe/syscall_name.h"
 
@@ -20,6 +21,7 @@ constexpr std::string_view kRunHandle = "Handle._run";
 // arch/x86/entry/syscalls/syscall_64.tbl: newer than the headers of Debian 12.
 constexpr std::int64_t kFutexWaitv = 449;
 constexpr std::int64_t kFutexWait = 455;
+constexpr std::string_view kHeldBy = "held by ";
 
 bool IsFutexWait(const ThreadActivity& activity) {
   return activity.syscall == SYS_futex || activity.syscall == kFutexWait ||
@@ -78,7 +80,9 @@ BlockCause CauseOf(const LoopSample& sample) {
 std::string DetailOf(BlockCause cause, const LoopSample& sample) {
   switch (cause) {
     case BlockCause::kGil:
-      return sample.gil_holder.empty() ? "" : "held by " + sample.gil_holder;
+      return sample.gil_holder.empty() ? "" : std::string(kHeldBy) + sample.gil_holder;
+    case BlockCause::kLock:
+      return sample.lock;
     case BlockCause::kNative:
       return sample.gil == GilOwner::kItself ? "holding the GIL" : "not holding the GIL";
     case BlockCause::kSyscall: {
@@ -181,7 +185,8 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   sample.others_sleep =
       std::all_of(process.threads.begin(), process.threads.end(),
                   [&](const PythonThread& other) { return &other == &thread || Sleeps(other); });
-  sample.stack = StackOf(process, thread);
+  sample.lock = DescribeLock(process, thread);
+  sample.stack = PythonStackOf(process, thread.frames, thread.truncated);
   sample.callback = CallbackOf(sample.stack);
   CutAtTheLoop(process, thread, sample.stack);
   for (const PythonGil& gil : process.gils) {
@@ -196,10 +201,8 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
     for (const PythonThread& other : process.threads) {
       if (sample.gil != GilOwner::kOther || other.native_id != gil.holder) continue;
       sample.gil_holder_sleeps = Sleeps(other);
-      const std::string place = PlaceOf(StackOf(process, other));
       sample.gil_holder =
-          fmt::format("thread {}{}{}{}", other.native_id, place.empty() ? "" : " in ", place,
-                      gil.collecting ? ", which collects garbage" : "");
+          DescribeThread(process, other) + (gil.collecting ? ", which collects garbage" : "");
     }
   }
   return sample;
@@ -256,6 +259,13 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<dou
     judgement.shown = i;
   }
   judgement.detail = DetailOf(judgement.cause, samples[judgement.shown]);
+  // Who has a lock is not seen by every look.
+  for (const LoopSample& sample : samples) {
+    const bool same =
+        saw(sample) && PlaceOf(sample.stack) == PlaceOf(samples[judgement.shown].stack);
+    if (judgement.cause != BlockCause::kLock || !same) continue;
+    if (judgement.detail.find(kHeldBy) == std::string::npos) judgement.detail = sample.lock;
+  }
   return judgement;
 }
 

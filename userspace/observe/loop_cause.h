@@ -28,8 +28,9 @@ struct LoopSample {
   GilOwner gil = GilOwner::kNobody;
   bool waits_for_gil = false;
   bool collecting = false;  // who has the GIL collects garbage
-  std::string gil_holder;   // kOther: "thread 4243 in crunch images.py:12"
+  std::string gil_holder;   // kOther: "thread worker (4243) in crunch images.py:12"
   bool gil_holder_sleeps = false;
+  std::string lock;           // in a futex: "threading.Lock held by ..."; empty: not known
   bool others_sleep = false;  // all other threads of Python
   // How long the other threads of Python have waited for a CPU, all together; unset: not known.
   std::optional<DurationNs> others_queued;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include <sys/syscall.h>
+
 #include "base/clock.h"
 #include "reader/thread_activity.h"
 #include "reader/thread_switches.h"
@@ -45,6 +47,21 @@ void AddCpuUseOfOthers(pid_t pid, pid_t tid, PythonProcess& process) {
   }
 }
 
+bool InFutex(const PythonThread& thread) {
+  return thread.activity && thread.activity->state == 'S' && thread.activity->syscall == SYS_futex;
+}
+
+// Which lock a loop's thread waits for, and who has it, takes more to be read than what it runs.
+bool WaitsForALock(const PythonProcess& process) {
+  return std::any_of(process.threads.begin(), process.threads.end(), [&](const auto& thread) {
+    if (!InFutex(thread)) return false;
+    const std::uint64_t word = thread.activity->arguments[0];
+    return std::none_of(process.gils.begin(), process.gils.end(), [&](const PythonGil& gil) {
+      return word >= gil.address && word - gil.address < gil.size;
+    });
+  });
+}
+
 }  // namespace
 
 // At one instruction only if the process used a CPU meanwhile: one that was not let run stands,
@@ -72,12 +89,22 @@ void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread) {
 
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads) {
   constexpr int kTriesToSeeItMove = 12;
+  // Of two readings each: together less than ReaderOptions::patience.
+  constexpr DurationNs kMostOfALook = 800 * kMillisecond;
   PythonOptions options;
   options.tasks = false;
   options.objects = false;
+  options.time = kMostOfALook;
   Result<std::optional<PythonProcess>> process = ReadPython(target, options);
   if (!process || !*process) return process;
   for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
+  if (WaitsForALock(**process)) {
+    options.objects = true;
+    options.futexes = FutexCallsOf(ReadThreadSwitches(target.pid()));
+    process = ReadPython(target, options);
+    if (!process || !*process) return process;
+    for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
+  }
   for (PythonThread& thread : (*process)->threads) {
     if (!thread.activity) continue;
     AwaitGilWait(target.pid(), thread.host_tid, thread, **process);

@@ -1,5 +1,5 @@
 """Tasks and threads that wait for each other for ever, one way for each option; --healthy does the same so
-that it ends, again and again."""
+that it ends, again and again. --uvloop: on that loop."""
 import asyncio
 import concurrent.futures
 import ctypes
@@ -138,4 +138,8 @@ async def main():
             await way()
 
 
+if "--uvloop" in sys.argv:
+    import uvloop
+
+    uvloop.install()
 asyncio.run(main())

@@ -104,6 +104,58 @@ TEST(LoopCause, AFutexIsALockOrTheGil) {
   EXPECT_EQ(Judge({Process('S', SYS_futex, kGil - 8)}).cause, BlockCause::kLock);
 }
 
+// A loop's thread that waits for a lock which the other thread has, by its with-block.
+PythonProcess WaitingForALock() {
+  PythonProcess process = Process('S', SYS_futex, 0x7000);
+  process.threads[0].waits_for = {PythonAwaitKind::kObject, 0x700, {}, "_thread.lock", 0x700, ""};
+  process.threads[1].name = "worker";
+  process.threads[1].frames[0].holds = {{"_thread.lock", 0x700, false, false, 0}};
+  return process;
+}
+
+TEST(LoopCause, ALockWithWhoHasIt) {
+  PythonProcess process = WaitingForALock();
+  EXPECT_EQ(Judge({process}).detail,
+            "threading.Lock held by thread worker (2) in crunch worker.py:12");
+  process.threads[1].frames[0].holds[0].bare = true;
+  EXPECT_EQ(Judge({process}).detail,
+            "threading.Lock probably held by thread worker (2) in crunch worker.py:12");
+  process.threads[1].frames[0].holds[0].object = 0x800;
+  EXPECT_EQ(Judge({process}).detail, "threading.Lock") << "another one";
+  process.threads[0].waits_for = {};
+  EXPECT_EQ(Judge({process}).detail, "");
+}
+
+TEST(LoopCause, ALockOfATaskThatWaitsForSomethingElse) {
+  PythonProcess process = WaitingForALock();
+  PythonTask& task = process.tasks.emplace_back();
+  task.name = "keeper";
+  task.state = PythonTaskState::kWaiting;
+  task.frames = {{3, 15, 0x500, false, {{"_thread.lock", 0x700, false, false, 0}}}};
+  process.threads[1].frames[0].holds.clear();
+  EXPECT_EQ(Judge({process}).detail, "threading.Lock held by task keeper in crunch worker.py:15");
+}
+
+TEST(LoopCause, AnRLockNamesWhoHasIt) {
+  PythonProcess process = WaitingForALock();
+  process.threads[0].waits_for.type = "_thread.RLock";
+  process.threads[1].frames[0].holds.clear();
+  process.threads[1].ident = 0x900;
+  process.locks = {{0x700, true, true, 0x900}};
+  EXPECT_EQ(Judge({process}).detail,
+            "threading.RLock held by thread worker (2) in crunch worker.py:12");
+}
+
+TEST(LoopCause, WhoHasALockNeedBeSeenByOneLookOnly) {
+  const PythonProcess seen = WaitingForALock();
+  PythonProcess missed = seen;
+  missed.threads[1].frames[0].holds.clear();
+  for (const auto& looks : {std::vector{missed, seen}, std::vector{seen, missed}}) {
+    EXPECT_EQ(Judge(looks).detail,
+              "threading.Lock held by thread worker (2) in crunch worker.py:12");
+  }
+}
+
 // On a busy machine a thread runs a little, sleeps a little, and is looked at once.
 TEST(LoopCause, WhatTookLittleOfItIsNotItsCause) {
   const PythonProcess look = Moving();

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -156,6 +157,19 @@ TEST_P(RecordedPython, ReadsAsItDid) {
     ASSERT_TRUE(process && *process);
     EXPECT_EQ(**process, recording.process);
     EXPECT_LE(counted.bytes, 256U << 20);
+  });
+}
+
+TEST_P(RecordedPython, SaysSoWhenItsTimeIsUp) {
+  ForEachInterpreter([](Recording& recording) {
+    recording.options.time = 0;
+    const auto process = Replay(recording, recording.image->memory);
+    ASSERT_TRUE(process && *process);
+    EXPECT_LT((*process)->threads.size(), recording.process.threads.size());
+    const auto& skips = (*process)->skips;
+    EXPECT_TRUE(std::any_of(skips.begin(), skips.end(), [](const PythonSkip& skip) {
+      return skip.reason.find("what takes beyond the limit of ") == 0;
+    }));
   });
 }
 

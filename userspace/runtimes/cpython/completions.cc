@@ -11,6 +11,8 @@ constexpr std::string_view kQueue = "/queue.py";
 constexpr std::size_t kMaxQueued = 1 << 16;
 constexpr std::size_t kMaxReady = 1 << 16;
 constexpr std::size_t kMaxCallbacks = 64;
+constexpr std::size_t kMaxFields = 256;  // of an object of uvloop's; its loop has some eighty
+constexpr std::uint64_t kFirstField = 16;
 
 // PyFunctionObject.func_closure and PyCellObject.ob_ref, 3.11 to 3.15.
 constexpr std::uint64_t kFunctionClosure = 72;
@@ -125,12 +127,48 @@ void CompletionReader::ReadQueue(Address queue, const std::vector<pid_t>& worker
   }
 }
 
+std::vector<Address> CompletionReader::Fields(Address object, const Type& type) {
+  const std::uint64_t size = std::max(type.basic_size, kFirstField) - kFirstField;
+  std::vector<Address> words(std::min<std::uint64_t>(size / sizeof(Address), kMaxFields));
+  if (!heap_.Read(object + kFirstField, std::as_writable_bytes(std::span(words)))) words.clear();
+  return words;
+}
+
+// uvloop's objects are C structures whose fields move from one version to the next: its queue is
+// the deque of Handles that one of the loop's fields refers to, and what a Handle calls is the
+// function that one of its fields refers to.
+std::vector<Address> CompletionReader::CalledNextByUvloop(Address loop, const Type& type) {
+  std::vector<Address> functions;
+  for (const Address queue : Fields(loop, type)) {
+    if (heap_.KindOf(queue) != Kind::kDeque) continue;
+    for (const Address handle : heap_.Elements(queue, kMaxReady)) {
+      const Type* handle_type = heap_.TypeOf(handle);
+      if (handle_type == nullptr || handle_type->name != "uvloop.loop.Handle") break;
+      for (const Address field : Fields(handle, *handle_type)) {
+        if (heap_.KindOf(field) == Kind::kFunction) functions.push_back(field);
+      }
+    }
+  }
+  return functions;
+}
+
+std::vector<Address> CompletionReader::CalledNext(Address loop) {
+  const Type* type = heap_.TypeOf(loop);
+  if (type != nullptr && heap_.DerivesFrom(*type, "uvloop.loop.Loop")) {
+    return CalledNextByUvloop(loop, *type);
+  }
+  std::vector<Address> functions;
+  for (const Address handle : heap_.Elements(heap_.Attribute(loop, "_ready"), kMaxReady)) {
+    functions.push_back(heap_.Attribute(handle, "_callback"));
+  }
+  return functions;
+}
+
 // Of run_coroutine_threadsafe(): its future is in the closure of what the loop will call soon.
 void CompletionReader::ReadLoop(const PythonThread& thread) {
   if (thread.running_loop == 0) return;
-  for (const Address handle :
-       heap_.Elements(heap_.Attribute(thread.running_loop, "_ready"), kMaxReady)) {
-    for (const Address value : Closure(heap_.Attribute(handle, "_callback"))) {
+  for (const Address function : CalledNext(thread.running_loop)) {
+    for (const Address value : Closure(function)) {
       if (PythonCompletion* completion = Wanted(value)) {
         completion->threads.push_back(thread.native_id);
       }

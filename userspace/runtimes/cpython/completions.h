@@ -29,6 +29,10 @@ class CompletionReader {
   void ReadAnyioWorker(const ThreadView& view);
   void ReadQueue(Address queue, const std::vector<pid_t>& workers);
   void ReadLoop(const PythonThread& thread);
+  // Functions that a loop is about to call.
+  std::vector<Address> CalledNext(Address loop);
+  std::vector<Address> CalledNextByUvloop(Address loop, const Type& type);
+  std::vector<Address> Fields(Address object, const Type& type);
   void ReadChain(Address future);
   std::vector<Address> QueuedItems(Address queue);
   // What a function has closed over.

@@ -21,6 +21,11 @@ std::unique_ptr<PageCache::Chunk> PageCache::Load(std::uint64_t begin) {
   return chunk;
 }
 
+void PageCache::Forget() {
+  chunks_.clear();
+  recent_.fill(nullptr);
+}
+
 PageCache::Chunk* PageCache::Find(std::uint64_t begin) {
   Chunk*& recent = recent_[begin / kChunk % recent_.size()];
   if (recent != nullptr && recent->begin == begin) return recent;
@@ -31,8 +36,7 @@ PageCache::Chunk* PageCache::Find(std::uint64_t begin) {
       return nullptr;
     }
     if ((chunks_.size() + 1) * kChunk > limits_.kept) {
-      chunks_.clear();
-      recent_.fill(nullptr);
+      Forget();
     }
     found = chunks_.emplace(begin, Load(begin)).first;
   }

@@ -28,6 +28,8 @@ class PageCache final : public Memory {
       : memory_(memory), limits_(limits), deadline_(MonotonicNow() + limits.time) {}
 
   std::size_t Read(std::uint64_t address, std::span<std::byte> out) override;
+  // What is read from now on is as it is then. It counts for the limit again.
+  void Forget();
   [[nodiscard]] std::uint64_t bytes_read() const { return total_; }
   // The limit of bytes was reached: what was not there may have been.
   [[nodiscard]] bool exhausted() const { return exhausted_; }

@@ -57,7 +57,8 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::AbandonedLockReader abandoned(heap, frames, codes, holds, walk);
   for (auto& view : interpreters) {
     if (options.tasks) {
-      tasks.Read(view, process.tasks);
+      tasks.Read(
+          view, [&memory] { memory.Forget(); }, process.tasks);
     } else {
       tasks.NameRunning(view);
     }

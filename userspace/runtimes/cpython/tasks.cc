@@ -205,18 +205,36 @@ Address TaskReader::NameRunning(InterpreterView& interpreter) {
   return module_dict;
 }
 
-void TaskReader::Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks) {
-  const Address module_dict = NameRunning(interpreter);
-  waits_.SetInterpreter(heap_.Word(interpreter.address + heap_.offsets().interp_modules));
-  const auto addresses = List(interpreter, module_dict);
-  tasks.reserve(tasks.size() + addresses.size());
-  for (const Address address : addresses) {
+void TaskReader::ReadAgain(const std::vector<Address>& torn, const InterpreterView& interpreter,
+                           Address module_dict, std::vector<PythonTask>& tasks) {
+  const auto listed = List(interpreter, module_dict);
+  for (const Address address : torn) {
+    if (!std::binary_search(listed.begin(), listed.end(), address)) continue;
     if (heap_.KindOf(address) != Kind::kTask) {
       heap_.skips().Add("task of another implementation, or not readable");
       continue;
     }
     tasks.push_back(ReadTask(address, interpreter));
   }
+}
+
+void TaskReader::Read(InterpreterView& interpreter, const std::function<void()>& forget,
+                      std::vector<PythonTask>& tasks) {
+  const Address module_dict = NameRunning(interpreter);
+  waits_.SetInterpreter(heap_.Word(interpreter.address + heap_.offsets().interp_modules));
+  const auto addresses = List(interpreter, module_dict);
+  tasks.reserve(tasks.size() + addresses.size());
+  std::vector<Address> torn;
+  for (const Address address : addresses) {
+    if (heap_.KindOf(address) != Kind::kTask) {
+      torn.push_back(address);
+      continue;
+    }
+    tasks.push_back(ReadTask(address, interpreter));
+  }
+  if (torn.empty()) return;
+  forget();
+  ReadAgain(torn, interpreter, module_dict, tasks);
 }
 
 }  // namespace ct::cpython

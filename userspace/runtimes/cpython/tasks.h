@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,13 +34,18 @@ class TaskReader {
 
   // Says of its threads which task they are in the middle of. Returns the dict of asyncio.tasks.
   Address NameRunning(InterpreterView& interpreter);
-  // The same, and all tasks of the interpreter.
-  void Read(InterpreterView& interpreter, std::vector<PythonTask>& tasks);
+  // The same, and all tasks of the interpreter. `forget` makes the memory read anew: in a program
+  // that runs on, tasks begin and end while they are listed.
+  void Read(InterpreterView& interpreter, const std::function<void()>& forget,
+            std::vector<PythonTask>& tasks);
 
  private:
   void ListLinked(Address head, std::vector<Address>& tasks);
   std::vector<Address> List(const InterpreterView& interpreter, Address module_dict);
   void FindRunning(InterpreterView& interpreter, Address module_dict);
+  // Those that were none, but for those that have ended since.
+  void ReadAgain(const std::vector<Address>& torn, const InterpreterView& interpreter,
+                 Address module_dict, std::vector<PythonTask>& tasks);
   PythonTask ReadTask(Address address, const InterpreterView& interpreter);
   void AddFrames(const std::vector<FrameView>& frames, bool suspended, PythonTask& task);
   void AddGreenlets(std::vector<FrameView>& stack, PythonTask& task);

@@ -29,10 +29,11 @@ void Pause(DurationNs duration) {
 }
 
 tl::unexpected<Error> WhyNot(pid_t pid, const ProcessRead& answer) {
+  // First: what is read of a process while it ends makes no sense.
+  if (!IsAlive(pid)) return Fail(ErrorCode::kNotFound, fmt::format("process {} has ended", pid));
   if (!answer.python_error.empty()) {
     return Fail(ErrorCode::kUnsupported, fmt::format("process {}: {}", pid, answer.python_error));
   }
-  if (!IsAlive(pid)) return Fail(ErrorCode::kNotFound, fmt::format("process {} has ended", pid));
   if (!answer.losses.empty()) {
     const Loss& loss = answer.losses.front();
     return Fail(ErrorCode::kPermission, loss.reason + ": " + loss.detail);

@@ -195,9 +195,10 @@ struct PythonTask {
   std::string name;
   PythonTaskState state = PythonTaskState::kNotStarted;
   std::uint64_t loop = 0;
-  pid_t thread = 0;                 // native id of the thread that runs the loop; 0: none does
-  std::vector<PythonFrame> frames;  // innermost first
-  bool truncated = false;           // frames are missing at the inner end
+  pid_t thread = 0;                  // native id of the thread that runs the loop; 0: none does
+  std::uint32_t origin = kNoOrigin;  // not read from its memory: index in PythonProcess::origins
+  std::vector<PythonFrame> frames;   // innermost first
+  bool truncated = false;            // frames are missing at the inner end
   std::vector<PythonUse> uses;
   PythonAwait waits_for;
   // The earliest moment at which a timeout of this task ends the wait: the loop's clock, seconds.
@@ -209,8 +210,6 @@ struct PythonTask {
   bool began_then = false;  // it did begin at that moment
   std::string request;      // of a web service, for whom it works: "GET /orders/{id}"; else empty
   std::string client;       // who asked for that: "10.0.4.17"
-  // Not read from its memory: index in PythonProcess::origins.
-  std::uint32_t origin = kNoOrigin;
   bool operator==(const PythonTask&) const = default;
 };
 

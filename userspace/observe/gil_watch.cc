@@ -94,7 +94,7 @@ void GilWatch::NoteLook(const PythonProcess& process, const PythonGil& gil, cons
     // One that is younger than the sweep is known by the next.
     to.id = task == nullptr ? ThreadId{from.host_tid, 0} : task->id;
     to.name = !from.name.empty() ? from.name : task != nullptr ? task->comm : "thread";
-    to.stack = StackOf(process, from);
+    to.stack = PythonStackOf(process, from.frames, from.truncated);
     return to;
   };
   GilLook look;

@@ -5,12 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "observe/python_look.h"
 #include "observe/python_resources.h"
 
 namespace ct {
 namespace {
-
-constexpr std::size_t kMaxFrames = 256;
 
 std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -67,22 +66,6 @@ Holder HolderOf(const PythonProcess& process, const PythonThread& waiter) {
 }
 
 }  // namespace
-
-Stack PythonStackOf(const PythonProcess& process, const std::vector<PythonFrame>& frames,
-                    bool truncated) {
-  Stack stack;
-  stack.end = truncated || frames.size() > kMaxFrames ? StackEnd::kTooDeep : StackEnd::kComplete;
-  for (const PythonFrame& from : frames) {
-    if (stack.frames.size() == kMaxFrames) break;
-    const PythonCode& code = process.CodeOf(from);
-    Frame& frame = stack.frames.emplace_back();
-    frame.origin = FrameOrigin::kPython;
-    frame.function = code.function;
-    frame.file = code.file;
-    frame.line = from.line;
-  }
-  return stack;
-}
 
 std::string DescribeThread(const PythonProcess& process, const PythonThread& thread) {
   const std::string who = thread.name.empty()

@@ -3,13 +3,9 @@
 
 #include <string>
 
-#include "model/frame.h"
 #include "runtimes/python_process.h"
 
 namespace ct {
-
-Stack PythonStackOf(const PythonProcess& process, const std::vector<PythonFrame>& frames,
-                    bool truncated);
 
 // "thread worker (4243) in crunch images.py:12".
 std::string DescribeThread(const PythonProcess& process, const PythonThread& thread);

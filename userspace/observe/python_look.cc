@@ -137,12 +137,12 @@ Frame FrameOf(const PythonProcess& process, const PythonFrame& from) {
   return frame;
 }
 
-Stack StackOf(const PythonProcess& process, const PythonThread& thread) {
+Stack PythonStackOf(const PythonProcess& process, const std::vector<PythonFrame>& frames,
+                    bool truncated) {
   constexpr std::size_t kMaxFrames = 256;
   Stack stack;
-  stack.end = thread.truncated || thread.frames.size() > kMaxFrames ? StackEnd::kTooDeep
-                                                                    : StackEnd::kComplete;
-  for (const PythonFrame& frame : thread.frames) {
+  stack.end = truncated || frames.size() > kMaxFrames ? StackEnd::kTooDeep : StackEnd::kComplete;
+  for (const PythonFrame& frame : frames) {
     if (stack.frames.size() == kMaxFrames) break;
     stack.frames.push_back(FrameOf(process, frame));
   }

@@ -75,8 +75,9 @@ class PythonComparison {
 
 // A frame as observations have it.
 Frame FrameOf(const PythonProcess& process, const PythonFrame& frame);
-// The 256 innermost frames of a thread.
-Stack StackOf(const PythonProcess& process, const PythonThread& thread);
+// The 256 innermost of them. `truncated`: they are not all there were.
+Stack PythonStackOf(const PythonProcess& process, const std::vector<PythonFrame>& frames,
+                    bool truncated);
 
 // What both looks missed: what a look at a process that runs on misses, the other may have seen;
 // and while its loops run, objects come and go.

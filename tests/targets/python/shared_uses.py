@@ -115,7 +115,7 @@ def audit(connection):
     connection.execute("select 1")  # LINE: audits
 
 
-def guarded(connection, gate):
+def query_guarded(connection, gate):
     while True:
         with gate:
             connection.execute("select nap()")
@@ -157,7 +157,7 @@ def sqlite():
         start("report", report, connect(), "counting")
         inside.wait()
         for i in range(2):
-            start(f"guarded-{i}", guarded, shared, gate)
+            start(f"guarded-{i}", query_guarded, shared, gate)
         start("think", think, shared)
         start("again", again, connect())
         time.sleep(0.2)

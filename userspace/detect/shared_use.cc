@@ -87,7 +87,8 @@ class SharedUseDetector {
   // nothing apart that belongs together.
   [[nodiscard]] bool IsForItsOwnLock(WaitIndex wait) const {
     const Resource& resource = graph_.resource(graph_.wait(wait).resource);
-    return resource.kind == ResourceKind::kMutex &&
+    return graph_.actor(graph_.wait(wait).actor).kind == ActorKind::kThread &&
+           resource.kind == ResourceKind::kMutex &&
            resource.implementation != Implementation::kCpython;
   }
 

@@ -35,10 +35,28 @@ class Completions {
       const auto resource = graph_.FindResource(FutureResource(future));
       if (resource) graph_.resource(*resource).holders_known = AddHolders(*completion, *resource);
     }
-    for (const PythonTask& task : graph_.look().second.tasks) AddCall(task);
+    for (const PythonTask& task : graph_.look().second.tasks) {
+      AddCall(task);
+      NameExecutor(task.waits_for);
+    }
+    for (const PythonThread& thread : graph_.look().second.threads) NameExecutor(thread.waits_for);
   }
 
  private:
+  // Of a call that another process makes: where it is made.
+  void NameExecutor(const PythonAwait& wait) {
+    if (wait.kind != PythonAwaitKind::kConcurrent || wait.object == 0) return;
+    const auto resource = graph_.FindResource(FutureResource(wait.children.front()));
+    const auto& executors = graph_.look().second.pools;
+    const auto executor =
+        std::find_if(executors.begin(), executors.end(),
+                     [&](const PythonPool& each) { return each.object == wait.object; });
+    if (!resource || executor == executors.end()) return;
+    const bool queued = !wait.attribute.empty();
+    graph_.resource(*resource).type =
+        (queued ? wait.attribute + " call of " : "call of ") + executor->type;
+  }
+
   // To wait for all is to wait for each: the one whose completers are all blocked says most.
   ResourceIndex Narrowed(const PythonAwait& wait, ResourceIndex otherwise) {
     for (const std::uint64_t child : wait.children) {

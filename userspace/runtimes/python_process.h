@@ -91,7 +91,8 @@ struct PythonAwait {
   // word, if that is all that is known.
   std::uint64_t future = 0;
   std::vector<std::uint64_t> children;
-  // kObject: "asyncio.locks.Semaphore", the address, "_waiters".
+  // kObject: "asyncio.locks.Semaphore", the address, "_waiters". kConcurrent of a call in another
+  // process: no type, the executor (PythonPool::object), "queued" if no worker has it yet.
   std::string type;
   std::uint64_t object = 0;
   std::string attribute;

@@ -12,6 +12,7 @@
 #include "runtimes/cpython/holds.h"
 #include "runtimes/cpython/page_cache.h"
 #include "runtimes/cpython/pools.h"
+#include "runtimes/cpython/process_pools.h"
 #include "runtimes/cpython/tasks.h"
 #include "runtimes/cpython/thread_waits.h"
 #include "runtimes/cpython/threads.h"
@@ -92,6 +93,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
       modules.push_back(heap.Word(view.address + heap.offsets().interp_modules));
     }
     cpython::PoolReader(heap, frames, codes).Read(modules, process);
+    cpython::ProcessPoolReader(heap, frames, codes).Read(process);
   }
   if (memory.late()) {
     heap.skips().Add(

@@ -1,6 +1,7 @@
 #include "runtimes/cpython/lock_releases.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtimes/cpython/tables.h"
 
@@ -120,11 +121,13 @@ void LockReleaseReader::Judge(const Function& function, const LockNames& lock,
     if (Releases(name)) ++named;
     if ((!Releases(name) && !Takes(name)) || !MayBe(function, *access, lock)) continue;
     if (Takes(name)) {
-      if (releases.takers.size() == kMaxTakers || IsLibraryFile(codes_.FileOf(code))) continue;
+      const bool is_given = !access->root_is_global && access->attributes.size() == 1;
+      auto& takers = is_given ? releases.may_take : releases.takers;
+      if (takers.size() == kMaxTakers || IsLibraryFile(codes_.FileOf(code))) continue;
       PythonFrame taker;
       taker.code = code.index;
       taker.line = codes_.LineOf(*function.code, code.bytecode + access->offset);
-      releases.takers.push_back(taker);
+      takers.push_back(taker);
       continue;
     }
     const bool taken_before = std::any_of(accesses.begin(), access, [&](const NameAccess& other) {
@@ -142,6 +145,7 @@ LockReleases LockReleaseReader::ReleasesOf(const LockNames& lock) {
     if (releases.elsewhere) break;
     Judge(function, lock, releases);
   }
+  if (releases.takers.empty()) releases.takers = std::move(releases.may_take);
   return releases;
 }
 

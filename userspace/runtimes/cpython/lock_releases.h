@@ -24,9 +24,12 @@ struct LockNames {
 };
 
 struct LockReleases {
-  bool elsewhere = false;           // something may release it that has not taken it first
-  bool paired = false;              // something releases it that has taken it just before
-  std::vector<PythonFrame> takers;  // who calls acquire() without a with-block; a few of them
+  bool elsewhere = false;  // something may release it that has not taken it first
+  bool paired = false;     // something releases it that has taken it just before
+  // Who calls acquire() without a with-block, a few of them: those that name it, else those that
+  // may be given it.
+  std::vector<PythonFrame> takers;
+  std::vector<PythonFrame> may_take;
 };
 
 class LockReleaseReader {

@@ -63,6 +63,7 @@ class ImageTarget final : public Target {
                                            std::string_view symbol) override;
   std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
                                             std::string_view section) override;
+  std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t) override { return std::nullopt; }
   std::string DescribeAddress(std::uint64_t) override { return ""; }
   std::string Language() override { return "python"; }
 

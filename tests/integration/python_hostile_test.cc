@@ -42,6 +42,9 @@ class MangledTarget final : public ct::Target {
                                             std::string_view section) override {
     return target_.SectionNamed(mapping, section);
   }
+  std::optional<ct::FunctionPlace> FunctionBeginningAt(std::uint64_t address) override {
+    return target_.FunctionBeginningAt(address);
+  }
   std::string DescribeAddress(std::uint64_t address) override {
     return target_.DescribeAddress(address);
   }

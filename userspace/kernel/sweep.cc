@@ -198,6 +198,11 @@ class BpfSweeper final : public Sweeper {
   }
 
   Result<Sweep> Steady(DurationNs settle, const std::vector<WantedThread>& wanted) override {
+    // The scheduler's clock may be a second away from the other after days (NTP corrects only one
+    // of them), and is known from the first sweep on.
+    if (!offset_.is_known()) {
+      if (Result<Sweep> first = Full({}); !first) return first;
+    }
     ct_sweep_request request{};
     const TimeNs young_after = MonotonicNow() - offset_.median() - settle;
     request.young_after = static_cast<std::uint64_t>(young_after);

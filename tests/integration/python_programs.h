@@ -14,6 +14,9 @@
 
 namespace ct::test {
 
+// At a program that must stay silent: the same is looked for in each interpreter, at length in one.
+inline int LooksAt(const std::string& python) { return python == CT_PYTHON ? 20 : 8; }
+
 // The system's python3, and those that the environment variable CT_PYTHONS names (paths, by
 // colons).
 inline Strings Interpreters() {

@@ -191,7 +191,7 @@ TEST(PythonTasks, TheSameGoingOnIsSilent) {
     for (const std::string& python : PythonsFor(options)) {
       SCOPED_TRACE(python + " " + top);
       const Target target(Program(options, python));
-      for (int look = 0; look < 20; ++look) {
+      for (int look = 0; look < LooksAt(python); ++look) {
         const Answer answer = look % 2 == 0 ? TasksOf(target.pid()) : LookAt(target.pid());
         EXPECT_EQ(answer.findings, "");
         EXPECT_EQ(answer.relevant_losses, Strings{});

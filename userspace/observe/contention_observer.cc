@@ -96,7 +96,7 @@ Status ContentionObserver::Begin() {
   if (options_.watch_gils) {
     gils_.emplace(reader_, begin_);
     // Elsewhere the first long wait tells which processes have one.
-    if (!options_.filter.empty()) {
+    if (!options_.filter.empty() && selected_.size() <= GilWatch::kMaxProcesses) {
       for (const pid_t pid : selected_) gils_->Follow(pid, *index_);
     }
   }

@@ -9,7 +9,9 @@
 namespace ct {
 namespace {
 
-constexpr std::size_t kMaxPythons = 16;
+constexpr std::size_t kMaxPythons = GilWatch::kMaxProcesses;
+constexpr DurationNs kAskAgain = 2 * kSecond;
+constexpr std::size_t kMaxAsked = 4096;
 // Twenty looks a second tell shares to a few percent within ten seconds.
 constexpr DurationNs kBetweenLooks = 50 * kMillisecond;
 // What looking takes of the reader's CPU time is at most one part of so many of the time.
@@ -22,9 +24,14 @@ constexpr DurationNs kQuiet = kSecond;
 
 void GilWatch::Follow(pid_t pid, const SweepIndex& index) {
   if (pythons_.size() >= kMaxPythons || pythons_.contains(pid)) return;
+  // What has no GIL by now, or none that can be read, may be another program later; asking is dear.
+  const TimeNs now = MonotonicNow();
+  const auto asked = asked_.find(pid);
+  if (asked != asked_.end() && now - asked->second < kAskAgain) return;
+  if (asked_.size() >= kMaxAsked) asked_.clear();
+  asked_[pid] = now;
   Python& python = pythons_[pid];
   Look(pid, index, python);
-  // What has no GIL by now may be one of Python later, and then waits for it tell.
   if (python.gils.empty()) pythons_.erase(pid);
 }
 

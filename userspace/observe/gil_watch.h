@@ -20,6 +20,7 @@ namespace ct {
 
 class GilWatch {
  public:
+  static constexpr std::size_t kMaxProcesses = 16;
   // Borrows the reader for its lifetime. Counts from `begin` on.
   GilWatch(Reader& reader, TimeNs begin) : reader_(reader), begin_(begin) {}
 
@@ -58,6 +59,7 @@ class GilWatch {
   Reader& reader_;
   TimeNs begin_;
   std::map<pid_t, Python> pythons_;
+  std::unordered_map<pid_t, TimeNs> asked_;  // by Follow, last
 };
 
 }  // namespace ct

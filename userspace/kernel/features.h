@@ -78,4 +78,16 @@ struct LoopsPlan {
 };
 Result<LoopsPlan> PlanLoops(const KernelFeatures& features);
 
+// How acquires and releases are followed (tier 2).
+struct HoldsPlan {
+  bool attach_cookie = true;  // false: which probe was hit is looked up by its address
+  std::uint32_t max_threads = 16'384;
+  std::uint32_t max_locks = 131'072;
+  std::uint32_t max_orders = 65'536;
+  std::uint32_t ring_bytes = 8 << 20;     // a power of two
+  DurationNs long_hold = kSecond;         // a hold that ends after so long is told
+  std::vector<std::string> degradations;  // one line each, for the user
+};
+Result<HoldsPlan> PlanHolds(const KernelFeatures& features);
+
 }  // namespace ct

@@ -8,6 +8,7 @@
 
 #include "model/edge.h"
 #include "model/event_loop.h"
+#include "model/hold_activity.h"
 
 namespace ct {
 
@@ -18,8 +19,10 @@ enum class FindingKind : std::uint8_t {
   kPoolLeak,
   kPoolExhausted,
   kLongWait,
+  kLongHold,
   kStuckTask,
   kHotLock,
+  kLockOrderInversion,
   kSharedObject,
   kThreadLocalInTasks,
   kSwallowedException,
@@ -41,6 +44,14 @@ struct RingStep {
   WaitIndex wait = kNoIndex;
   HoldIndex held_by_next = kNoIndex;
   bool operator==(const RingStep&) const = default;
+};
+
+// One step of a ring of lock orders: somebody has `held` of the order and asks for its `wanted`,
+// which is the next step's `held`.
+struct OrderStep {
+  LockOrderIndex order = kNoIndex;
+  std::int32_t sighting = kNoIndex;  // in LockOrder::sightings: one that fits the others' threads
+  bool operator==(const OrderStep&) const = default;
 };
 
 struct Finding {
@@ -70,6 +81,8 @@ struct Finding {
   // SWALLOWED_EXCEPTION: those of one type from one place.
   std::vector<SwallowedIndex> exceptions;
   std::vector<NeverAwaitedIndex> never_awaited;  // NEVER_AWAITED
+  std::vector<OrderStep> orders;                 // LOCK_ORDER_INVERSION: a ring of them
+  std::vector<LongHoldIndex> long_holds;         // LONG_HOLD: those of one place, the longest first
 
   std::vector<std::string> proof;  // why this is so, one line a step
   std::string advice;              // what would end or avoid it, one line; may be empty

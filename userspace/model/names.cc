@@ -208,6 +208,10 @@ const char* ToString(FindingKind kind) {
       return "POOL_EXHAUSTED";
     case FindingKind::kLongWait:
       return "LONG_WAIT";
+    case FindingKind::kLongHold:
+      return "LONG_HOLD";
+    case FindingKind::kLockOrderInversion:
+      return "LOCK_ORDER_INVERSION";
     case FindingKind::kHotLock:
       return "HOT_LOCK";
     case FindingKind::kStuckTask:

@@ -13,6 +13,7 @@
 #include "model/event_loop.h"
 #include "model/forgotten.h"
 #include "model/frame.h"
+#include "model/hold_activity.h"
 #include "model/resource.h"
 #include "model/use.h"
 
@@ -76,8 +77,9 @@ struct Observation {
   std::vector<Use> uses;
   std::vector<Stack> stacks;
   std::vector<Module> modules;
-  Contention contention;  // where waits were counted
-  LoopActivity loops;     // where event loops were asked about
+  Contention contention;       // where waits were counted
+  LoopActivity loops;          // where event loops were asked about
+  HoldActivity hold_activity;  // where acquires and releases were followed
   std::vector<SwallowedException> swallowed_exceptions;
   std::vector<NeverAwaited> never_awaited;
   // Runtimes were searched for those two in this look; not in every look of a trace. Not in files.

@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "locks/decode.h"
 #include "model/frame.h"
+#include "model/hold_probe.h"
 #include "model/observation.h"
 #include "model/registers.h"
 #include "model/task_probe.h"
@@ -82,8 +83,30 @@ struct MappedFile {
   auto operator<=>(const MappedFile&) const = default;
 };
 
+// A function that is to be probed; see probes/catalog.h for its name and its files.
+struct FunctionToFind {
+  std::string name;
+  std::vector<std::string> files;
+  std::vector<std::uint32_t> arguments;  // whose registers the probe needs
+  bool want_returns = false;             // its return instructions, too
+};
+
+struct FunctionFound {
+  std::uint32_t query = 0;  // index in ProcessToRead::functions; one may find several, or none
+  ProbeSite site;
+  std::string why_not;  // it is there and cannot be probed as is wanted; empty: it can
+};
+
+// A few bytes of memory as they are now; kMaxBytes at most.
+struct MemoryToRead {
+  static constexpr std::uint32_t kMaxBytes = 64;
+  std::uint64_t address = 0;
+  std::uint32_t bytes = 0;
+};
+
 // Of one request: with names as long as they are kept, far below the limit of one message.
 inline constexpr std::size_t kMaxCodePoints = 4096;
+inline constexpr std::size_t kMaxFunctions = 1024;
 
 struct ProcessToRead {
   pid_t pid = 0;
@@ -106,9 +129,11 @@ struct ProcessToRead {
   std::vector<pid_t> loop_threads;
   // Of its interpreter only the threads, what they run and which of them wait for a lock.
   bool want_threads = false;
-  bool want_task_probe = false;        // where it makes asyncio's tasks
-  std::vector<CodePoint> code_points;  // which lines of Python these are; at most kMaxCodePoints
-  std::vector<MappedFile> files;       // does it map these?
+  bool want_task_probe = false;           // where it makes asyncio's tasks
+  std::vector<CodePoint> code_points;     // which lines of Python these are; at most kMaxCodePoints
+  std::vector<MappedFile> files;          // does it map these?
+  std::vector<FunctionToFind> functions;  // at most kMaxFunctions
+  std::vector<MemoryToRead> memory;       // at most kMaxFunctions
 };
 
 struct ThreadRead {
@@ -155,7 +180,9 @@ struct ProcessRead {
   std::string python_error;              // it is one that is not known: why
   std::optional<TaskProbe> task_probe;   // asked for, and it has imported asyncio
   CodePlaces places;                     // one a code point, unless it could not be read at all
-  std::vector<pid_t> blocked;            // threads on which the reader had to be killed
+  std::vector<FunctionFound> functions;
+  std::vector<MemoryCopy> memory;  // of those asked for, what could be read
+  std::vector<pid_t> blocked;      // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };
 

@@ -329,6 +329,8 @@ static __always_inline bool has_succeeded(const struct ct_hold_probe *probe, __u
 		return value;
 	case CT_RETURN_ONE:
 		return (__u32)value == 1;
+	case CT_RETURN_TRUE:
+		return (__u8)value;
 	default:
 		return true;
 	}

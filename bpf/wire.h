@@ -414,6 +414,7 @@ enum ct_return_value {
 	CT_RETURN_ZERO = 1,
 	CT_RETURN_NONZERO = 2,
 	CT_RETURN_ONE = 3,
+	CT_RETURN_TRUE = 4, /* a bool: only the lowest byte counts */
 };
 
 enum ct_hold_probe_flags {

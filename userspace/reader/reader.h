@@ -42,6 +42,8 @@ struct ThreadToRead {
   bool want_stack = false;  // implied by want_lock
   // Of a wait that is over: what memory was then, instead of what it is now.
   std::vector<MemoryCopy> copies;
+  // Above the copies the stack is what it is now: the thread is still inside those calls.
+  bool stack_goes_on = false;
 };
 
 // A lock reading plus where the lock lives.
@@ -104,6 +106,18 @@ struct MemoryToRead {
   std::uint32_t bytes = 0;
 };
 
+// What an object at an address is called, and where it lies.
+struct ObjectPlace {
+  std::uint64_t address = 0;
+  std::string symbol;  // the variable, where it has a name
+  std::string where;   // see Resource::where
+  // In memory that is shared: the file behind it; inode 0: it is private.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t offset = 0;
+  bool operator==(const ObjectPlace&) const = default;
+};
+
 // Of one request: with names as long as they are kept, far below the limit of one message.
 inline constexpr std::size_t kMaxCodePoints = 4096;
 inline constexpr std::size_t kMaxFunctions = 1024;
@@ -134,6 +148,7 @@ struct ProcessToRead {
   std::vector<MappedFile> files;          // does it map these?
   std::vector<FunctionToFind> functions;  // at most kMaxFunctions
   std::vector<MemoryToRead> memory;       // at most kMaxFunctions
+  std::vector<std::uint64_t> objects;     // what is at these addresses? At most kMaxFunctions
 };
 
 struct ThreadRead {
@@ -182,6 +197,7 @@ struct ProcessRead {
   CodePlaces places;                     // one a code point, unless it could not be read at all
   std::vector<FunctionFound> functions;
   std::vector<MemoryCopy> memory;  // of those asked for, what could be read
+  std::vector<ObjectPlace> objects;
   std::vector<pid_t> blocked;      // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };

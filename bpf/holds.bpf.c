@@ -66,6 +66,10 @@ static __always_inline void take(struct ct_thread_holds *own, struct ct_held *he
 	held->since = known_since;
 	if (!known_since && !(held->flags & CT_HELD_CONTENDED)) {
 		held->since = held->asked;
+	} else if (!known_since && held->flags & CT_HELD_AGAIN) {
+		/* Somebody may have had it since it was signalled, or before. */
+		held->since = bpf_ktime_get_ns();
+		held->flags |= CT_HELD_BOUND;
 	} else if (!known_since) {
 		const struct ct_hold_statistics *lock = statistics_of(own, held->address);
 
@@ -129,10 +133,13 @@ __noinline int settle(__u32 slot, __u64 return_slot)
 }
 
 /* Probes were taken off: what was acquired by them would stay for ever. */
-static __always_inline void drop_unfollowed(struct ct_thread_holds *own)
+__noinline int drop_unfollowed(void)
 {
+	struct ct_thread_holds *own = find_own_holds();
 	__u32 i;
 
+	if (!own)
+		return 0;
 	own->epoch = epoch;
 	for (i = 0; i < CT_HELD_OBJECTS; i++) {
 		__u32 slot = own->depth - 1 - i;
@@ -143,17 +150,17 @@ static __always_inline void drop_unfollowed(struct ct_thread_holds *own)
 		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
 			settle(slot, 0);
 	}
+	return 0;
 }
 
-static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return_slot)
+/* From the last: what is removed is replaced by one that has been looked at. */
+__noinline int settle_several(__u64 return_slot)
 {
+	struct ct_thread_holds *own = find_own_holds();
 	__u32 i, asking = 0;
 
-	if (own->epoch != epoch)
-		drop_unfollowed(own);
-	if (!own->asking)
-		return;
-	/* From the last: what is removed is replaced by one that has been looked at. */
+	if (!own)
+		return 0;
 	for (i = 0; i < CT_HELD_OBJECTS; i++) {
 		__u32 slot = own->depth - 1 - i;
 
@@ -166,6 +173,26 @@ static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return
 			asking++;
 	}
 	own->asking = asking;
+	return 0;
+}
+
+static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return_slot)
+{
+	__u32 last;
+
+	if (own->epoch != epoch)
+		drop_unfollowed();
+	if (!own->asking)
+		return;
+	/* Nearly always: it asked for one, and here is the next thing that happens. */
+	last = own->depth - 1;
+	if (own->asking == 1 && last < CT_HELD_OBJECTS &&
+	    held_at(own, last)->flags & CT_HELD_ASKING) {
+		settle(last, return_slot);
+		own->asking = last < own->depth && held_at(own, last)->flags & CT_HELD_ASKING;
+		return;
+	}
+	settle_several(return_slot);
 }
 
 #define NOT_FOUND 0xffffffffU
@@ -244,14 +271,20 @@ static __always_inline bool has_order(__u32 id)
 	return probe && !(probe->flags & CT_PROBE_COUNTED);
 }
 
-static __always_inline void note_orders(struct ct_thread_holds *own, __u32 wanted)
+/* All that the thread has comes before what it asks for in `wanted`. */
+__noinline int note_orders(__u32 wanted)
 {
-	__u64 guards = guards_of(own);
+	struct ct_thread_holds *own = find_own_holds();
+	__u64 guards;
 	__u32 i;
 
+	if (!own)
+		return 0;
+	guards = guards_of(own);
 	for (i = 0; i < CT_HELD_OBJECTS && i < wanted; i++)
 		if (!(own->held[i].flags & CT_HELD_ASKING) && has_order(own->held[i].probe))
 			note_order(i, wanted, guards);
+	return 0;
 }
 
 static __always_inline void ask(struct ct_thread_holds *own, struct pt_regs *ctx,
@@ -310,7 +343,7 @@ static __always_inline int acquire(struct pt_regs *ctx)
 		return 0;
 	ask(own, ctx, probe, id, address, tried ? CT_HELD_TRIED : 0);
 	if (!tried && own->depth > 1 && !(probe->flags & CT_PROBE_COUNTED))
-		note_orders(own, own->depth - 1);
+		note_orders(own->depth - 1);
 	return 0;
 }
 

@@ -142,7 +142,8 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
     const auto release = released.find({row.space, row.object.address, row.pid});
     if (!row.object.contended) {
       row.since = row.object.asked;
-    } else if (release != released.end() && release->second > row.object.asked) {
+    } else if (!row.object.again && release != released.end() &&
+               release->second > row.object.asked) {
       row.since = release->second;
     } else {
       row.since = seen_since_.emplace(id, now).first->second;

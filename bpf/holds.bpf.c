@@ -56,30 +56,30 @@ static __always_inline void count_taken(const struct ct_thread_holds *own,
 }
 
 /*
- * It has it. Since it asked, if it was free then; else since the last release that was seen, which
- * is the one that let it in; else nobody knows, and since now at the latest.
+ * When the hold began, if nobody saw it: when it was asked for, if it was free then; else with the
+ * last release that was seen, which is the one that let it in; else nobody knows, and now at the
+ * latest.
  */
+static __always_inline __u64 began(const struct ct_thread_holds *own, struct ct_held *held)
+{
+	const struct ct_hold_statistics *lock;
+
+	if (!(held->flags & (CT_HELD_CONTENDED | CT_HELD_UNSURE | CT_HELD_AGAIN)))
+		return held->asked;
+	lock = held->flags & CT_HELD_AGAIN ? 0 : statistics_of(own, held->address);
+	if (lock && lock->last_release > held->asked)
+		return lock->last_release;
+	if (held->flags & CT_HELD_UNSURE && !(held->flags & CT_HELD_AGAIN))
+		return held->asked;
+	held->flags |= CT_HELD_BOUND;
+	return bpf_ktime_get_ns();
+}
+
 static __always_inline void take(struct ct_thread_holds *own, struct ct_held *held,
 				 const struct ct_hold_probe *probe, __u64 known_since)
 {
 	held->flags &= ~CT_HELD_ASKING;
-	held->since = known_since;
-	if (!known_since && !(held->flags & CT_HELD_CONTENDED)) {
-		held->since = held->asked;
-	} else if (!known_since && held->flags & CT_HELD_AGAIN) {
-		/* Somebody may have had it since it was signalled, or before. */
-		held->since = bpf_ktime_get_ns();
-		held->flags |= CT_HELD_BOUND;
-	} else if (!known_since) {
-		const struct ct_hold_statistics *lock = statistics_of(own, held->address);
-
-		if (lock && lock->last_release > held->asked) {
-			held->since = lock->last_release;
-		} else {
-			held->since = bpf_ktime_get_ns();
-			held->flags |= CT_HELD_BOUND;
-		}
-	}
+	held->since = known_since ? known_since : began(own, held);
 	if (probe->flags & CT_PROBE_COUNTED)
 		count_taken(own, held);
 }
@@ -309,7 +309,9 @@ static __always_inline void ask(struct ct_thread_holds *own, struct pt_regs *ctx
 	held->family = probe->family;
 	held->count = 1;
 	held->flags = flags | CT_HELD_ASKING;
-	if (!(probe->flags & CT_PROBE_STATE) || user_word(address + probe->state_at))
+	if (!(probe->flags & CT_PROBE_STATE))
+		held->flags |= CT_HELD_UNSURE;
+	else if (user_word(address + probe->state_at))
 		held->flags |= CT_HELD_CONTENDED;
 	if (slot < CT_HELD_PLACES) {
 		struct ct_place *place = place_at(own, slot);

@@ -1,10 +1,8 @@
-// The kernel side of holds, on functions of this program's own: what a thread has, what travels, and
-// that nothing stays behind. It runs on every kernel of the VM matrix, too.
+// The kernel side of holds, on functions of this program's own: what a thread has, what travels,
+// and that nothing stays behind. It runs on every kernel of the VM matrix, too.
 #include "kernel/holds.h"
 
 #include <pthread.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,8 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "tests/integration/harness.h"
 

@@ -97,7 +97,7 @@ class InversionWriter {
   }
 
   void WriteSteps(Finding& finding) {
-    for (std::size_t i = 0; i < std::min(finding.orders.size(), kMaxSteps); ++i) {
+    for (std::size_t i = 0; i < StepsInProof(finding); ++i) {
       const OrderStep& step = finding.orders[i];
       const LockOrderSighting& sighting = SightingAt(step);
       finding.proof.push_back(fmt::format(
@@ -155,6 +155,10 @@ class InversionWriter {
 };
 
 }  // namespace
+
+std::size_t StepsInProof(const Finding& finding) {
+  return std::min(finding.orders.size(), kMaxSteps);
+}
 
 std::vector<Finding> DetectInversions(DetectContext& context) {
   std::set<ProcessIndex> processes;

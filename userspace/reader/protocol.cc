@@ -96,6 +96,14 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
     to.set_code(point.code);
     to.set_offset(point.offset);
   }
+  for (const FunctionToFind& function : request.functions) {
+    ToWire(function, *message.add_functions());
+  }
+  for (const MemoryToRead& memory : request.memory) {
+    wire::MemoryRange& to = *message.add_memory();
+    to.set_address(memory.address);
+    to.set_size(memory.bytes);
+  }
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
     to.set_tid(thread.tid);
@@ -155,6 +163,12 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.want_task_probe = message.want_task_probe();
   for (const wire::CodePoint& from : message.code_points()) {
     request.code_points.push_back({from.code(), from.offset()});
+  }
+  for (const wire::FunctionQuery& from : message.functions()) {
+    request.functions.push_back(FromWire(from));
+  }
+  for (const wire::MemoryRange& from : message.memory()) {
+    request.memory.push_back({from.address(), from.size()});
   }
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;

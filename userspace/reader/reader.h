@@ -40,7 +40,9 @@ struct ThreadToRead {
   Registers registers;
   bool want_lock = false;   // what it waits for and whom the lock names
   bool want_stack = false;  // implied by want_lock
-  // Of a wait that is over: what memory was then, instead of what it is now.
+  // Of a moment that is over: what memory was then, instead of what it is now. Of its stack there
+  // may be several, the earliest first: each holds where no earlier one does, and nothing of the
+  // stack is read but these.
   std::vector<MemoryCopy> copies;
 };
 
@@ -107,6 +109,8 @@ struct MemoryToRead {
 // Of one request: with names as long as they are kept, far below the limit of one message.
 inline constexpr std::size_t kMaxCodePoints = 4096;
 inline constexpr std::size_t kMaxFunctions = 1024;
+// Of one function; one that has more is not probed there.
+inline constexpr std::size_t kMaxReturns = 256;
 
 struct ProcessToRead {
   pid_t pid = 0;
@@ -180,9 +184,9 @@ struct ProcessRead {
   std::string python_error;              // it is one that is not known: why
   std::optional<TaskProbe> task_probe;   // asked for, and it has imported asyncio
   CodePlaces places;                     // one a code point, unless it could not be read at all
-  std::vector<FunctionFound> functions;
-  std::vector<MemoryCopy> memory;  // of those asked for, what could be read
-  std::vector<pid_t> blocked;      // threads on which the reader had to be killed
+  std::vector<FunctionFound> functions;  // at most kMaxFunctions: a loss says that there are more
+  std::vector<MemoryCopy> memory;        // of those asked for, what could be read
+  std::vector<pid_t> blocked;            // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };
 
@@ -191,7 +195,7 @@ struct ReaderOptions {
   // takes microseconds, but the first file:line of a large binary takes its debug information in.
   DurationNs patience = 2 * kSecond;
   // All of a Python process comes in one piece, which takes as long as PythonOptions::time at most,
-  // and a little more to be sent.
+  // and a little more to be sent. So do functions: a program may have half a million symbols.
   DurationNs python_patience = 4 * kSecond;
 };
 

@@ -1,0 +1,19 @@
+// What memory was to a thread at an earlier moment.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "reader/reader.h"
+#include "target/mapping.h"
+#include "target/overlay_memory.h"
+
+namespace ct {
+
+// `now`, with `copies` over it; of several copies of one address the first counts. Where one of
+// them lies in `stack`, the mapping of the thread's stack pointer then, nothing else of it can be
+// read, neither between copies nor around them: the thread has gone on, and what is there now was
+// not there then. `stack` may be nullptr: there is no such mapping any more. `now` must outlive it.
+OverlayMemory MemoryThen(Memory& now, const std::vector<MemoryCopy>& copies, const Mapping* stack);
+
+}  // namespace ct

@@ -11,7 +11,6 @@
 #include "detect/detect.h"
 
 namespace ct {
-namespace {
 
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
@@ -25,8 +24,6 @@ void MarkDeadlocked(Answer& answer) {
     }
   }
 }
-
-}  // namespace
 
 Host ReadHost() {
   Host host;

@@ -105,6 +105,9 @@ class Session {
   std::unique_ptr<ContentionObserver> contention_;
 };
 
+// Says of the processes of those who hang that they do.
+void MarkDeadlocked(Answer& answer);
+
 Host ReadHost();
 
 // "0.1.0".

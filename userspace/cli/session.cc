@@ -12,7 +12,6 @@
 #include "detect/detect.h"
 
 namespace ct {
-namespace {
 
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
@@ -26,8 +25,6 @@ void MarkDeadlocked(Answer& answer) {
     }
   }
 }
-
-}  // namespace
 
 Host ReadHost() {
   Host host;

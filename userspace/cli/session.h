@@ -115,6 +115,9 @@ class Session {
   std::unique_ptr<HoldWatch> holds_;
 };
 
+// Says of the processes of those who hang that they do.
+void MarkDeadlocked(Answer& answer);
+
 Host ReadHost();
 
 // "0.1.0".

@@ -45,6 +45,12 @@ class MangledTarget final : public ct::Target {
   std::optional<ct::FunctionPlace> FunctionBeginningAt(std::uint64_t address) override {
     return target_.FunctionBeginningAt(address);
   }
+  ct::NamedFunctions FunctionsNamed(std::span<const ct::FunctionQuery> queries) override {
+    return target_.FunctionsNamed(queries);
+  }
+  std::optional<ct::FunctionCode> CodeAt(std::uint64_t address) override {
+    return target_.CodeAt(address);
+  }
   std::string DescribeAddress(std::uint64_t address) override {
     return target_.DescribeAddress(address);
   }

@@ -23,6 +23,9 @@ struct LockOrderSighting {
   std::string thread_name;
   StackIndex held_at = kNoIndex;    // where it had taken the lock that it has
   StackIndex wanted_at = kNoIndex;  // where it asks for the other
+  // Readers of a lock do not wait for each other.
+  AccessMode held_mode = AccessMode::kExclusive;
+  AccessMode wanted_mode = AccessMode::kExclusive;
   // What else it had: whoever has one of these keeps everybody else out who takes it first. Sorted.
   std::vector<ResourceIndex> guards;
   TimeNs at = 0;
@@ -34,7 +37,7 @@ struct LockOrder {
   ResourceIndex held = kNoIndex;
   ResourceIndex wanted = kNoIndex;
   ProcessIndex process = kNoIndex;
-  // Of different threads, or with different guards.
+  // Of different threads, or with different guards or modes.
   std::vector<LockOrderSighting> sightings;
   bool more_sightings = false;  // than are kept: any thread may do it
   bool operator==(const LockOrder&) const = default;

@@ -37,6 +37,7 @@ Result<SnapshotContents> Decode(std::span<const std::byte> bytes, const DecodeLi
   if (!status) return tl::unexpected(status.error());
   status = ForEachRecord(envelope->records,
                          [&](int field, auto payload) { return reader.ReadRow(field, payload); });
+  if (status) status = reader.CheckSteps();
   if (!status) return tl::unexpected(status.error());
   SnapshotContents contents = reader.Take();
   contents.format.major = envelope->major;

@@ -172,6 +172,8 @@ inline constexpr auto kEnumTable<FindingKind> =
         {FindingKind::kNeverAwaited, pb::FINDING_KIND_NEVER_AWAITED},
         {FindingKind::kEventLoopBlocked, pb::FINDING_KIND_EVENT_LOOP_BLOCKED},
         {FindingKind::kGilContention, pb::FINDING_KIND_GIL_CONTENTION},
+        {FindingKind::kLockOrderInversion, pb::FINDING_KIND_LOCK_ORDER_INVERSION},
+        {FindingKind::kLongHold, pb::FINDING_KIND_LONG_HOLD},
     });
 
 template <>

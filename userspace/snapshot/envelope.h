@@ -18,7 +18,7 @@ namespace pb = concurrency_tracer::v1;
 
 inline constexpr std::uint64_t kSnapshotMagic = 0x0a0d'5041'4e53'5443;  // "CTSNAP\r\n"
 inline constexpr std::uint32_t kFormatMajor = 1;
-inline constexpr std::uint32_t kFormatMinor = 2;
+inline constexpr std::uint32_t kFormatMinor = 3;
 
 // One record may not be larger: protobuf's objects can take some thirty times the bytes they are
 // parsed from, and this bounds what a hostile file makes us allocate for one.

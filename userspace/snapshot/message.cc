@@ -1,73 +1,56 @@
 #include "snapshot/message.h"
 
 #include <algorithm>
-#include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "base/text.h"
-#include "snapshot/enums.h"
 #include "snapshot/envelope.h"
+#include "snapshot/message_builder.h"
 
 namespace ct {
 namespace {
-
-class MessageBuilder {
- public:
-  explicit MessageBuilder(pb::Snapshot& out) : out_(out) { Intern(""); }
-
-  void Add(const Observation& observation);
-  void Add(const Finding& finding);
-
- private:
-  void AddMeta(const Observation& observation);
-  void Add(const Module& module);
-  void Add(const Stack& stack);
-  void Add(const Space& space);
-  void Add(const Process& process);
-  void Add(const Actor& actor);
-  void Add(const Resource& resource);
-  void Add(const Wait& wait);
-  void Add(const Hold& hold);
-  void Add(const Use& use);
-  void Add(const LockContention& lock);
-  void Add(const GilContention& gil);
-  void Add(const SwallowedException& exception);
-  void Add(const NeverAwaited& coroutines);
-  void Add(const EventLoop& loop);
-  void Add(const LoopBlock& block);
-
-  std::uint32_t Intern(std::string_view text);
-  std::uint32_t Intern(const Frame& frame);
-  std::uint32_t InternFunction(const Frame& frame);
-
-  pb::Snapshot& out_;
-  std::unordered_map<std::string, std::uint32_t> strings_;
-  // Keyed by the serialized row: equal rows have equal bytes.
-  std::unordered_map<std::string, std::uint32_t> functions_;
-  std::unordered_map<std::string, std::uint32_t> frames_;
-};
-
-// kNoIndex is an absent field.
-template <class Row>
-void SetIndex(Row& row, void (Row::*set)(std::uint32_t), std::int32_t index) {
-  if (index != kNoIndex) (row.*set)(static_cast<std::uint32_t>(index));
-}
-
-template <class Field>
-void AddIndices(Field& field, const std::vector<std::int32_t>& indices) {
-  for (const std::int32_t index : indices) field.Add(static_cast<std::uint32_t>(index));
-}
-
-void SetId(pb::ThreadId& out, const ThreadId& id) {
-  out.set_tid(id.tid);
-  out.set_start_ns(id.start_time);
-}
 
 void SetStep(pb::RingStep& out, const RingStep& step) {
   SetIndex(out, &pb::RingStep::set_wait, step.wait);
   SetIndex(out, &pb::RingStep::set_held_by_next, step.held_by_next);
 }
+
+void SetTotals(pb::WaitTotals& out, const WaitTotals& totals) {
+  out.set_waits(totals.waits);
+  out.set_total_duration_ns(totals.total);
+  out.set_max_duration_ns(totals.max);
+  out.set_timeouts(totals.timeouts);
+  const auto& counts = totals.histogram.counts;
+  const auto last = std::find_if(counts.rbegin(), counts.rend(), [](auto n) { return n != 0; });
+  out.mutable_histogram()->Assign(counts.begin(), last.base());
+}
+
+void SetHost(pb::Host& out, const Host& host) {
+  out.set_name(CleanText(host.name));
+  out.set_kernel_release(CleanText(host.kernel_release));
+  out.set_architecture(CleanText(host.architecture));
+  out.set_cpus(host.cpus);
+  out.set_boot_id(CleanText(host.boot_id));
+}
+
+void SetCost(pb::Cost& out, const Cost& cost) {
+  out.set_sweep_duration_ns(cost.sweep);
+  out.set_read_duration_ns(cost.read);
+  out.set_total_duration_ns(cost.total);
+  out.set_cpu_duration_ns(cost.cpu);
+  out.set_reader_cpu_duration_ns(cost.reader_cpu);
+  out.set_resident_bytes(cost.resident_bytes);
+  out.set_reader_resident_bytes(cost.reader_resident_bytes);
+  out.set_threads_visited(cost.threads_visited);
+}
+
+void SetLoss(pb::Loss& out, const Loss& loss) {
+  out.set_reason(CleanText(loss.reason));
+  out.set_count(loss.count);
+  out.set_relevant(loss.relevant);
+  out.set_detail(CleanText(loss.detail));
+}
+
+}  // namespace
 
 std::uint32_t MessageBuilder::Intern(std::string_view text) {
   std::string valid = CleanText(text);
@@ -190,6 +173,7 @@ void MessageBuilder::Add(const Resource& resource) {
   if (resource.capacity) row.set_capacity(*resource.capacity);
   if (resource.in_use) row.set_in_use(*resource.in_use);
   if (resource.idle) row.set_idle(*resource.idle);
+  if (resource.high_water) row.set_high_water(*resource.high_water);
   for (const LostUnit& unit : resource.lost_units) {
     pb::LostUnit& lost = *row.add_lost_units();
     lost.set_address(unit.address);
@@ -241,16 +225,6 @@ void MessageBuilder::Add(const Use& use) {
   SetIndex(row, &pb::Use::set_at, use.at);
   row.set_attribute(Intern(use.attribute));
   row.set_read_line(use.read_line);
-}
-
-void SetTotals(pb::WaitTotals& out, const WaitTotals& totals) {
-  out.set_waits(totals.waits);
-  out.set_total_duration_ns(totals.total);
-  out.set_max_duration_ns(totals.max);
-  out.set_timeouts(totals.timeouts);
-  const auto& counts = totals.histogram.counts;
-  const auto last = std::find_if(counts.rbegin(), counts.rend(), [](auto n) { return n != 0; });
-  out.mutable_histogram()->Assign(counts.begin(), last.base());
 }
 
 void MessageBuilder::Add(const LockContention& lock) {
@@ -393,38 +367,18 @@ void MessageBuilder::Add(const Finding& finding) {
   AddIndices(*row.mutable_exceptions(), finding.exceptions);
   AddIndices(*row.mutable_never_awaited(), finding.never_awaited);
   AddIndices(*row.mutable_loop_blocks(), finding.loop_blocks);
+  for (const OrderStep& step : finding.orders) {
+    pb::OrderStep& out = *row.add_orders();
+    SetIndex(out, &pb::OrderStep::set_order, step.order);
+    SetIndex(out, &pb::OrderStep::set_sighting, step.sighting);
+  }
+  AddIndices(*row.mutable_long_holds(), finding.long_holds);
   for (const std::string& line : finding.proof) row.add_proof(CleanText(line));
   row.set_advice(CleanText(finding.advice));
   row.set_id(finding.id);
   row.set_first_seen_ns(finding.first_seen);
   row.set_last_seen_ns(finding.last_seen);
   row.set_ended(finding.ended);
-}
-
-void SetHost(pb::Host& out, const Host& host) {
-  out.set_name(CleanText(host.name));
-  out.set_kernel_release(CleanText(host.kernel_release));
-  out.set_architecture(CleanText(host.architecture));
-  out.set_cpus(host.cpus);
-  out.set_boot_id(CleanText(host.boot_id));
-}
-
-void SetCost(pb::Cost& out, const Cost& cost) {
-  out.set_sweep_duration_ns(cost.sweep);
-  out.set_read_duration_ns(cost.read);
-  out.set_total_duration_ns(cost.total);
-  out.set_cpu_duration_ns(cost.cpu);
-  out.set_reader_cpu_duration_ns(cost.reader_cpu);
-  out.set_resident_bytes(cost.resident_bytes);
-  out.set_reader_resident_bytes(cost.reader_resident_bytes);
-  out.set_threads_visited(cost.threads_visited);
-}
-
-void SetLoss(pb::Loss& out, const Loss& loss) {
-  out.set_reason(CleanText(loss.reason));
-  out.set_count(loss.count);
-  out.set_relevant(loss.relevant);
-  out.set_detail(CleanText(loss.detail));
 }
 
 void MessageBuilder::AddMeta(const Observation& observation) {
@@ -448,6 +402,10 @@ void MessageBuilder::AddMeta(const Observation& observation) {
   const LoopActivity& loops = observation.loops;
   if (loops.threshold != 0) row.set_loop_threshold_duration_ns(loops.threshold);
   if (loops.since != 0) row.set_loops_since_ns(loops.since);
+  if (observation.hold_activity.since != 0) {
+    row.set_holds_since_ns(observation.hold_activity.since);
+    row.set_long_hold_duration_ns(observation.hold_activity.long_hold);
+  }
 }
 
 void MessageBuilder::Add(const Observation& observation) {
@@ -467,9 +425,10 @@ void MessageBuilder::Add(const Observation& observation) {
   for (const NeverAwaited& coroutines : observation.never_awaited) Add(coroutines);
   for (const EventLoop& loop : observation.loops.loops) Add(loop);
   for (const LoopBlock& block : observation.loops.blocks) Add(block);
+  for (const LockOrder& order : observation.hold_activity.orders) Add(order);
+  for (const LongHold& hold : observation.hold_activity.long_holds) Add(hold);
+  for (const ResourceHolds& holds : observation.hold_activity.resources) Add(holds);
 }
-
-}  // namespace
 
 pb::Snapshot ToMessage(const Observation& observation, std::span<const Finding> findings) {
   pb::Snapshot snapshot;

@@ -155,6 +155,12 @@ Status RowReader::ReadRow(int field, std::span<const std::byte> payload) {
       return Parse<pb::EventLoop>(payload);
     case Fields::kLoopBlocksFieldNumber:
       return Parse<pb::LoopBlock>(payload);
+    case Fields::kLockOrdersFieldNumber:
+      return Parse<pb::LockOrder>(payload);
+    case Fields::kLongHoldsFieldNumber:
+      return Parse<pb::LongHold>(payload);
+    case Fields::kResourceHoldsFieldNumber:
+      return Parse<pb::ResourceHolds>(payload);
     case Fields::kStringsFieldNumber:
     case Fields::kFunctionsFieldNumber:
     case Fields::kFramesFieldNumber:
@@ -298,6 +304,7 @@ Status RowReader::Read(const pb::Resource& row) {
   if (row.has_capacity()) out.capacity = row.capacity();
   if (row.has_in_use()) out.in_use = row.in_use();
   if (row.has_idle()) out.idle = row.idle();
+  if (row.has_high_water()) out.high_water = row.high_water();
   for (const pb::LostUnit& unit : row.lost_units()) {
     out.lost_units.push_back({unit.address(), Text(unit.type()), Text(unit.referrer())});
   }
@@ -448,6 +455,8 @@ Status RowReader::Read(const pb::Finding& row) {
   out.exceptions = Indices(row.exceptions(), Fields::kSwallowedExceptionsFieldNumber);
   out.never_awaited = Indices(row.never_awaited(), Fields::kNeverAwaitedFieldNumber);
   out.loop_blocks = Indices(row.loop_blocks(), Fields::kLoopBlocksFieldNumber);
+  out.orders = Steps(row.orders());
+  out.long_holds = Indices(row.long_holds(), Fields::kLongHoldsFieldNumber);
   for (const std::string& line : row.proof()) {
     Charge(sizeof(std::string));
     out.proof.push_back(Own(line));
@@ -483,6 +492,10 @@ Status RowReader::Read(const pb::Observation& row) {
   }
   out.loops.threshold = Time(row.loop_threshold_duration_ns());
   out.loops.since = Time(row.loops_since_ns());
+  if (row.has_holds_since_ns()) {
+    out.hold_activity.since = Time(row.holds_since_ns());
+    out.hold_activity.long_hold = Time(row.long_hold_duration_ns());
+  }
   const pb::Cost& cost = row.cost();
   out.cost = {Time(cost.sweep_duration_ns()),      Time(cost.read_duration_ns()),
               Time(cost.total_duration_ns()),      Time(cost.cpu_duration_ns()),

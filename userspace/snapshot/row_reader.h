@@ -24,6 +24,9 @@ class RowReader {
   Status ReadInterned(int field, std::span<const std::byte> payload);
   Status ReadRow(int field, std::span<const std::byte> payload);
 
+  // What could not be checked in one row, as it is about two. After the last.
+  Status CheckSteps() const;
+
   // What was read; once, at the end.
   SnapshotContents Take() { return std::move(contents_); }
 
@@ -56,6 +59,9 @@ class RowReader {
   Status Read(const pb::NeverAwaited& row);
   Status Read(const pb::EventLoop& row);
   Status Read(const pb::LoopBlock& row);
+  Status Read(const pb::LockOrder& row);
+  Status Read(const pb::LongHold& row);
+  Status Read(const pb::ResourceHolds& row);
   Status ReadString(std::span<const std::byte> payload);
 
   template <class Row>
@@ -72,6 +78,7 @@ class RowReader {
   std::vector<std::int32_t> Indices(const google::protobuf::RepeatedField<std::uint32_t>& from,
                                     int table);
   std::vector<RingStep> Steps(const google::protobuf::RepeatedPtrField<pb::RingStep>& from);
+  std::vector<OrderStep> Steps(const google::protobuf::RepeatedPtrField<pb::OrderStep>& from);
   Frame FullFrame(std::uint32_t index);
   ThreadId Id(const pb::ThreadId& id);
   WaitTotals Totals(const pb::WaitTotals& row);

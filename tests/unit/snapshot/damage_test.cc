@@ -175,6 +175,57 @@ TEST(Damage, GilsThatReferToNothing) {
             "malformed: a time that no clock shows");
 }
 
+TEST(Damage, HoldsThatReferToNothing) {
+  EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_lock_orders(0)->set_held(1); })),
+            "malformed: row 1 of 1 in resources");
+  EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_lock_orders(0)->set_wanted(-1); })),
+            "malformed: row 4294967295 of 1 in resources");
+  EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_lock_orders(1)->set_process(1); })),
+            "malformed: row 1 of 1 in processes");
+  const auto sighting = [](const std::function<void(pb::LockOrderSighting&)>& change) {
+    return ErrorOf(
+        Forged([&](auto& file) { change(*file.mutable_lock_orders(0)->mutable_sightings(0)); }));
+  };
+  EXPECT_EQ(sighting([](auto&) {}), "no error");
+  EXPECT_EQ(sighting([](auto& row) { row.set_held_at(3); }), "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(sighting([](auto& row) { row.set_wanted_at(3); }), "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(sighting([](auto& row) { row.add_guards(1); }), "malformed: row 1 of 1 in resources");
+  EXPECT_EQ(sighting([](auto& row) { row.set_at_ns(INT64_MAX); }),
+            "malformed: a time that no clock shows");
+  EXPECT_EQ(
+      sighting([](auto& row) { row.set_thread_name(9999); }).rfind("malformed: text 9999 of ", 0),
+      0U);
+  const auto long_hold = [](const std::function<void(pb::LongHold&)>& change) {
+    return ErrorOf(Forged([&](auto& file) { change(*file.mutable_long_holds(0)); }));
+  };
+  EXPECT_EQ(long_hold([](auto& row) { row.set_resource(1); }),
+            "malformed: row 1 of 1 in resources");
+  EXPECT_EQ(long_hold([](auto& row) { row.set_acquired_at(3); }),
+            "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(long_hold([](auto& row) { row.set_released_at(3); }),
+            "malformed: row 3 of 3 in stacks");
+  EXPECT_EQ(long_hold([](auto& row) { row.set_duration_ns(INT64_MIN); }),
+            "malformed: a time that no clock shows");
+  EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_resource_holds(0)->set_process(1); })),
+            "malformed: row 1 of 1 in processes");
+}
+
+TEST(Damage, StepsOfAnInversionThatReferToNothing) {
+  const auto step = [](const std::function<void(pb::OrderStep&)>& change) {
+    return ErrorOf(
+        Forged([&](auto& file) { change(*file.mutable_findings(0)->mutable_orders(0)); }));
+  };
+  const std::string outside = "malformed: a sighting that is not in its row";
+  EXPECT_EQ(step([](auto&) {}), "no error");
+  EXPECT_EQ(step([](auto& row) { row.set_order(2); }), "malformed: row 2 of 2 in lock_orders");
+  EXPECT_EQ(step([](auto& row) { row.set_order(1); }), outside);
+  EXPECT_EQ(step([](auto& row) { row.clear_order(); }), outside);
+  EXPECT_EQ(step([](auto& row) { row.set_sighting(2); }), outside);
+  EXPECT_EQ(step([](auto& row) { row.set_sighting(UINT32_MAX); }), outside);
+  EXPECT_EQ(ErrorOf(Forged([](auto& file) { file.mutable_findings(0)->set_long_holds(0, 2); })),
+            "malformed: row 2 of 2 in long_holds");
+}
+
 TEST(Damage, ATextThatIsNotThere) {
   const std::string file =
       Forged([](auto& message) { message.mutable_processes(0)->set_name(9999); });

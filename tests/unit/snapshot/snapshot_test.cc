@@ -31,6 +31,7 @@ void ExpectSame(const testing::Told& told, const SnapshotContents& read) {
   EXPECT_EQ(a.swallowed_exceptions, b.swallowed_exceptions);
   EXPECT_EQ(a.never_awaited, b.never_awaited);
   EXPECT_EQ(a.loops, b.loops);
+  EXPECT_EQ(a.hold_activity, b.hold_activity);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.degradations, b.degradations);
   EXPECT_EQ(a.cost, b.cost);
@@ -43,7 +44,7 @@ TEST(Snapshot, BringsEverythingBack) {
   const auto read = Decode(Encode(told.observation, told.findings));
   ASSERT_TRUE(read) << read.error().message;
   ExpectSame(told, *read);
-  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 2}));
+  EXPECT_EQ(read->format, (FormatInfo{.major = 1, .minor = 3}));
   EXPECT_EQ(FormatNote(read->format), "");
 }
 
@@ -71,6 +72,13 @@ TEST(Snapshot, KnowsNothingCountedFromNobodyWaited) {
   EXPECT_EQ(Decode(Encode(observation, {}))->observation.contention, Contention{});
   observation.contention.since = 5;
   EXPECT_EQ(Decode(Encode(observation, {}))->observation.contention, observation.contention);
+}
+
+TEST(Snapshot, KnowsNoAcquireFollowedFromNobodyHeldAnything) {
+  Observation observation;
+  EXPECT_EQ(Decode(Encode(observation, {}))->observation.hold_activity, HoldActivity{});
+  observation.hold_activity.since = 5;
+  EXPECT_EQ(Decode(Encode(observation, {}))->observation.hold_activity, observation.hold_activity);
 }
 
 TEST(Snapshot, AnEmptyObservationIsASnapshot) {

@@ -525,6 +525,7 @@ Told Everything() {
   o.resources[0].capacity = 10;
   o.resources[0].in_use = 9;
   o.resources[0].idle = 1;
+  o.resources[0].high_water = 8;
   o.resources[0].lost_units = {{0x7f00'0000'0002, "asyncpg.connection.Connection", "global conn"}};
   o.resources[0].queue_before = QueueLength{kEnd - 7, 3};
   o.resources[0].abandoned = Abandoned::kTidReused;
@@ -566,6 +567,20 @@ Told Everything() {
   o.contention.locks[1].waits.histogram.counts = {0, 0, 7};  // zeros at the end are left out
   o.contention.locks[1].stacks.clear();
   o.contention.locks[1].threads.pop_back();
+  o.hold_activity.since = kEnd - 40 * kSecond;
+  o.hold_activity.long_hold = 300;
+  o.hold_activity.orders = {
+      {0,
+       0,
+       0,
+       {{{981, 12}, "io-3", 1, 2, AccessMode::kShared, AccessMode::kExclusive, {0}, kEnd - 13},
+        {{982, 13}, "", kNoIndex, kNoIndex, AccessMode::kExclusive, AccessMode::kShared, {}, 14}},
+       true},
+      {}};
+  o.hold_activity.long_holds = {
+      {0, 0, {981, 12}, "io-3", AccessMode::kShared, Evidence::kCertain, kEnd - 15, 16, true, 1, 2},
+      {}};
+  o.hold_activity.resources = {{0, 0, {17, 18, 19}, 20}, {}};
   o.losses = {{"no source line", 3, false, "libx"}, {"32-bit task", 1, true, ""}};
   o.degradations = {"no BTF", "no CAP_SYS_PTRACE"};
   o.cost = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -576,6 +591,8 @@ Told Everything() {
   f.exceptions = {1, 0};
   f.never_awaited = {0};
   f.loop_blocks = {1, 0};
+  f.orders = {{0, 1}, {1, kNoIndex}, {kNoIndex, kNoIndex}};
+  f.long_holds = {1, 0};
   f.proof = {"one", "two"};
   f.advice = "none";
   f.id = 0xfeed'beef'0000'0001;

@@ -33,9 +33,9 @@ TEST(Version, ANewerMajorVersionIsRefused) {
 
 TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   pb::Snapshot message = Message();
-  message.set_format_minor(3);
+  message.set_format_minor(4);
   std::string file = message.SerializeAsString();
-  // A table, and a field of a known one, that version 1.3 may have added.
+  // A table, and a field of a known one, that version 1.4 may have added.
   pb::Snapshot more;
   more.GetReflection()->MutableUnknownFields(&more)->AddLengthDelimited(31,
                                                                         "a row of another table");
@@ -50,14 +50,14 @@ TEST(Version, ANewerMinorVersionIsReadAndSaidToBeNewer) {
   EXPECT_EQ(testing::Whole(read->observation, read->findings),
             testing::Whole(told.observation, told.findings));
   EXPECT_EQ(read->format,
-            (FormatInfo{.major = 1, .minor = 3, .newer = true, .unknown_records = 1}));
+            (FormatInfo{.major = 1, .minor = 4, .newer = true, .unknown_records = 1}));
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.3, this program knows 1.2; a newer concurrency-tracer shows more");
+            "written in format 1.4, this program knows 1.3; a newer concurrency-tracer shows more");
 }
 
 TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   pb::Snapshot message = Message();
-  message.set_format_minor(3);
+  message.set_format_minor(4);
   message.mutable_findings(0)->set_kind(static_cast<pb::FindingKind>(99));
   message.mutable_findings(1)->set_ending(static_cast<pb::Ending>(99));
   message.mutable_resources(0)->set_kind(static_cast<pb::ResourceKind>(99));
@@ -67,14 +67,14 @@ TEST(Version, UnknownEnumValuesAreReadWithCaution) {
   EXPECT_EQ(read->findings[0].ending, Ending::kMayEnd);
   EXPECT_EQ(read->observation.resources[0].kind, ResourceKind::kFutex);
   EXPECT_EQ(FormatNote(read->format),
-            "written in format 1.3, this program knows 1.2; 1 findings of kinds it does not know "
+            "written in format 1.4, this program knows 1.3; 1 findings of kinds it does not know "
             "are not shown; 2 values it does not know are shown as unknown; a newer "
             "concurrency-tracer shows more");
 }
 
 TEST(Version, FinerHistogramsAreReadAsFarAsTheyAreKnown) {
   pb::Snapshot message = Message();
-  message.set_format_minor(3);
+  message.set_format_minor(4);
   message.mutable_lock_contention(0)->mutable_waits()->add_histogram(5);
   const auto read = Decode(Closed(message.SerializeAsString()));
   ASSERT_TRUE(read) << read.error().message;
@@ -98,6 +98,26 @@ TEST(Version, AFileFromBeforeWaitsWereCountedHasNoContention) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->observation.contention, Contention{});
   EXPECT_EQ(read->observation.loops, LoopActivity{});
+  EXPECT_EQ(FormatNote(read->format), "");
+}
+
+TEST(Version, AFileFromBeforeHoldsWereFollowedHasNone) {
+  pb::Snapshot message = Message();
+  message.set_format_minor(2);
+  message.clear_lock_orders();
+  message.clear_long_holds();
+  message.clear_resource_holds();
+  message.mutable_observations(0)->clear_holds_since_ns();
+  message.mutable_observations(0)->clear_long_hold_duration_ns();
+  message.mutable_resources(0)->clear_high_water();
+  for (auto& finding : *message.mutable_findings()) {
+    finding.clear_orders();
+    finding.clear_long_holds();
+  }
+  const auto read = Decode(Closed(message.SerializeAsString()));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->observation.hold_activity, HoldActivity{});
+  EXPECT_EQ(read->observation.resources[0].high_water, std::nullopt);
   EXPECT_EQ(FormatNote(read->format), "");
 }
 

@@ -56,26 +56,30 @@ static __always_inline void count_taken(const struct ct_thread_holds *own,
 }
 
 /*
- * It has it. Since it asked, if it was free then; else since the last release that was seen, which
- * is the one that let it in; else nobody knows, and since now at the latest.
+ * When the hold began, if nobody saw it: when it was asked for, if it was free then; else with the
+ * last release that was seen, which is the one that let it in; else nobody knows, and now at the
+ * latest.
  */
+static __always_inline __u64 began(const struct ct_thread_holds *own, struct ct_held *held)
+{
+	const struct ct_hold_statistics *lock;
+
+	if (!(held->flags & (CT_HELD_CONTENDED | CT_HELD_UNSURE | CT_HELD_AGAIN)))
+		return held->asked;
+	lock = held->flags & CT_HELD_AGAIN ? 0 : statistics_of(own, held->address);
+	if (lock && lock->last_release > held->asked)
+		return lock->last_release;
+	if (held->flags & CT_HELD_UNSURE && !(held->flags & CT_HELD_AGAIN))
+		return held->asked;
+	held->flags |= CT_HELD_BOUND;
+	return bpf_ktime_get_ns();
+}
+
 static __always_inline void take(struct ct_thread_holds *own, struct ct_held *held,
 				 const struct ct_hold_probe *probe, __u64 known_since)
 {
 	held->flags &= ~CT_HELD_ASKING;
-	held->since = known_since;
-	if (!known_since && !(held->flags & CT_HELD_CONTENDED)) {
-		held->since = held->asked;
-	} else if (!known_since) {
-		const struct ct_hold_statistics *lock = statistics_of(own, held->address);
-
-		if (lock && lock->last_release > held->asked) {
-			held->since = lock->last_release;
-		} else {
-			held->since = bpf_ktime_get_ns();
-			held->flags |= CT_HELD_BOUND;
-		}
-	}
+	held->since = known_since ? known_since : began(own, held);
 	if (probe->flags & CT_PROBE_COUNTED)
 		count_taken(own, held);
 }
@@ -129,10 +133,13 @@ __noinline int settle(__u32 slot, __u64 return_slot)
 }
 
 /* Probes were taken off: what was acquired by them would stay for ever. */
-static __always_inline void drop_unfollowed(struct ct_thread_holds *own)
+__noinline int drop_unfollowed(void)
 {
+	struct ct_thread_holds *own = find_own_holds();
 	__u32 i;
 
+	if (!own)
+		return 0;
 	own->epoch = epoch;
 	for (i = 0; i < CT_HELD_OBJECTS; i++) {
 		__u32 slot = own->depth - 1 - i;
@@ -143,17 +150,17 @@ static __always_inline void drop_unfollowed(struct ct_thread_holds *own)
 		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
 			settle(slot, 0);
 	}
+	return 0;
 }
 
-static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return_slot)
+/* From the last: what is removed is replaced by one that has been looked at. */
+__noinline int settle_several(__u64 return_slot)
 {
+	struct ct_thread_holds *own = find_own_holds();
 	__u32 i, asking = 0;
 
-	if (own->epoch != epoch)
-		drop_unfollowed(own);
-	if (!own->asking)
-		return;
-	/* From the last: what is removed is replaced by one that has been looked at. */
+	if (!own)
+		return 0;
 	for (i = 0; i < CT_HELD_OBJECTS; i++) {
 		__u32 slot = own->depth - 1 - i;
 
@@ -166,6 +173,26 @@ static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return
 			asking++;
 	}
 	own->asking = asking;
+	return 0;
+}
+
+static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return_slot)
+{
+	__u32 last;
+
+	if (own->epoch != epoch)
+		drop_unfollowed();
+	if (!own->asking)
+		return;
+	/* Nearly always: it asked for one, and here is the next thing that happens. */
+	last = own->depth - 1;
+	if (own->asking == 1 && last < CT_HELD_OBJECTS &&
+	    held_at(own, last)->flags & CT_HELD_ASKING) {
+		settle(last, return_slot);
+		own->asking = last < own->depth && held_at(own, last)->flags & CT_HELD_ASKING;
+		return;
+	}
+	settle_several(return_slot);
 }
 
 #define NOT_FOUND 0xffffffffU
@@ -244,14 +271,20 @@ static __always_inline bool has_order(__u32 id)
 	return probe && !(probe->flags & CT_PROBE_COUNTED);
 }
 
-static __always_inline void note_orders(struct ct_thread_holds *own, __u32 wanted)
+/* All that the thread has comes before what it asks for in `wanted`. */
+__noinline int note_orders(__u32 wanted)
 {
-	__u64 guards = guards_of(own);
+	struct ct_thread_holds *own = find_own_holds();
+	__u64 guards;
 	__u32 i;
 
+	if (!own)
+		return 0;
+	guards = guards_of(own);
 	for (i = 0; i < CT_HELD_OBJECTS && i < wanted; i++)
 		if (!(own->held[i].flags & CT_HELD_ASKING) && has_order(own->held[i].probe))
 			note_order(i, wanted, guards);
+	return 0;
 }
 
 static __always_inline void ask(struct ct_thread_holds *own, struct pt_regs *ctx,
@@ -276,7 +309,9 @@ static __always_inline void ask(struct ct_thread_holds *own, struct pt_regs *ctx
 	held->family = probe->family;
 	held->count = 1;
 	held->flags = flags | CT_HELD_ASKING;
-	if (!(probe->flags & CT_PROBE_STATE) || user_word(address + probe->state_at))
+	if (!(probe->flags & CT_PROBE_STATE))
+		held->flags |= CT_HELD_UNSURE;
+	else if (user_word(address + probe->state_at))
 		held->flags |= CT_HELD_CONTENDED;
 	if (slot < CT_HELD_PLACES) {
 		struct ct_place *place = place_at(own, slot);
@@ -310,7 +345,7 @@ static __always_inline int acquire(struct pt_regs *ctx)
 		return 0;
 	ask(own, ctx, probe, id, address, tried ? CT_HELD_TRIED : 0);
 	if (!tried && own->depth > 1 && !(probe->flags & CT_PROBE_COUNTED))
-		note_orders(own, own->depth - 1);
+		note_orders(own->depth - 1);
 	return 0;
 }
 
@@ -329,6 +364,8 @@ static __always_inline bool has_succeeded(const struct ct_hold_probe *probe, __u
 		return value;
 	case CT_RETURN_ONE:
 		return (__u32)value == 1;
+	case CT_RETURN_TRUE:
+		return (__u8)value;
 	default:
 		return true;
 	}

@@ -414,6 +414,7 @@ enum ct_return_value {
 	CT_RETURN_ZERO = 1,
 	CT_RETURN_NONZERO = 2,
 	CT_RETURN_ONE = 3,
+	CT_RETURN_TRUE = 4, /* a bool: only the lowest byte counts */
 };
 
 enum ct_hold_probe_flags {
@@ -449,6 +450,7 @@ enum ct_held_flags {
 	CT_HELD_TRIED = 1u << 2,     /* by an acquire that never waits */
 	CT_HELD_PLACE = 1u << 3,     /* its place is kept */
 	CT_HELD_AGAIN = 1u << 4,     /* a mutex that a condition's wait gives back */
+	CT_HELD_UNSURE = 1u << 6,    /* no word says whether somebody had it */
 	CT_HELD_BOUND = 1u << 5,     /* since is when it was seen at first, not when it began */
 };
 

@@ -1,10 +1,8 @@
-// The kernel side of holds, on functions of this program's own: what a thread has, what travels, and
-// that nothing stays behind. It runs on every kernel of the VM matrix, too.
+// The kernel side of holds, on functions of this program's own: what a thread has, what travels,
+// and that nothing stays behind. It runs on every kernel of the VM matrix, too.
 #include "kernel/holds.h"
 
 #include <pthread.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,8 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "tests/integration/harness.h"
 
@@ -108,7 +108,7 @@ class Holds : public ::testing::Test {
     ASSERT_TRUE(features) << features.error().message;
     auto plan = PlanHolds(*features);
     ASSERT_TRUE(plan) << plan.error().message;
-    plan->long_hold = 30 * kMillisecond;
+    plan->long_hold = 300 * kMillisecond;
     auto tracer = HoldTracer::Load(*plan);
     ASSERT_TRUE(tracer) << tracer.error().message;
     tracer_ = std::move(*tracer);
@@ -319,7 +319,7 @@ TEST_F(Holds, AnOrderComesWithBothStacks) {
   EXPECT_EQ(events[0].leader.tid, getpid());
   ASSERT_TRUE(events[0].held.place);
   EXPECT_EQ(events[0].held.place->stack.size(), 256U);
-  EXPECT_GE(events[0].now.stack.size(), 4096U);
+  EXPECT_GE(events[0].now.stack.size(), 1024U);  // the main thread's may end there
   EXPECT_EQ(events[0].now.registers.pc(), reinterpret_cast<std::uint64_t>(&hold_lock));
   // The return address is on top of both.
   std::uint64_t first = 0;
@@ -336,7 +336,7 @@ TEST_F(Holds, ALongHoldIsToldWhenItEnds) {
   ArmLock();
   OwnLock lock;
   Lock(lock);
-  SleepFor(std::chrono::milliseconds(40));
+  SleepFor(std::chrono::milliseconds(350));
   EXPECT_EQ(Told({{&lock, "lock"}}), std::vector<std::string>{});
   Unlock(lock);
   EXPECT_EQ(Told({{&lock, "lock"}}), std::vector<std::string>{"long hold lock"});

@@ -12,11 +12,23 @@ DetectContext::DetectContext(const Observation& observation, const DetectOptions
       describe(graph),
       stuck(graph, StuckRules::Likely().WithTimed()),
       spread(graph),
-      explained_(observation.actors.size(), false) {}
+      explained_(observation.actors.size(), false),
+      deadlocked_(observation.resources.size(), false) {}
 
 void DetectContext::Explain(const Finding& finding) {
   for (const auto* actors : {&finding.members, &finding.blocked_behind}) {
     for (const ActorIndex actor : *actors) explained_[static_cast<std::size_t>(actor)] = true;
+  }
+  const bool deadlock =
+      finding.kind == FindingKind::kDeadlock || finding.kind == FindingKind::kProbableDeadlock;
+  const bool of_all_holders = deadlock || finding.kind == FindingKind::kPoolExhausted ||
+                              finding.kind == FindingKind::kPoolLeak;
+  for (const ResourceIndex resource : finding.resources) {
+    if (deadlock) deadlocked_[static_cast<std::size_t>(resource)] = true;
+    if (of_all_holders) told_holds_.emplace(resource, kNoIndex);
+    // How long each has a hot lock is not told by it.
+    const bool names_holder = finding.root != kNoIndex && finding.kind != FindingKind::kHotLock;
+    if (names_holder) told_holds_.emplace(resource, finding.root);
   }
 }
 

@@ -163,8 +163,9 @@ class DeadlockDetector {
     });
     const bool tasks = graph_.actor(knot.members.front()).kind == ActorKind::kTask;
     const bool pool = std::any_of(knot.members.begin(), knot.members.end(), [&](ActorIndex actor) {
-      return graph_.resource(graph_.wait(graph_.WaitOf(actor)).resource).kind ==
-             ResourceKind::kPool;
+      const ResourceIndex awaited = graph_.wait(graph_.WaitOf(actor)).resource;
+      return graph_.resource(awaited).kind == ResourceKind::kPool ||
+             (graph_.IsCounted(awaited) && graph_.IsAccounted(awaited));
     });
     if (pool) {
       return "Pass down what the caller holds instead of acquiring another, or give that acquire a "

@@ -192,6 +192,11 @@ class ProofWriter {
           fmt::format("not certain: {} has several units, and who holds none might "
                       "give one back",
                       describe_.Resource(resource)));
+      const Resource& pool = graph_.resource(resource);
+      if (!pool.capacity && pool.high_water) {
+        lines_.push_back(
+            fmt::format("capacity not known: most in use at a time was {}", *pool.high_water));
+      }
       return;
     }
     std::set<std::string> reasons;

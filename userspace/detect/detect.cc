@@ -12,10 +12,10 @@ namespace {
 
 using Detector = std::vector<Finding> (*)(DetectContext&);
 constexpr Detector kDetectors[] = {
-    DetectDeadlocks,      DetectAbandonedLocks,      DetectClosedWorlds, DetectPoolLeaks,
-    DetectExhaustedPools, DetectLongWaits,           DetectStuckTasks,   DetectHotLocks,
-    DetectSharedUses,     DetectSwallowedExceptions, DetectNeverAwaited, DetectBlockedLoops,
-    DetectGilContention};
+    DetectDeadlocks,      DetectAbandonedLocks, DetectClosedWorlds, DetectPoolLeaks,
+    DetectExhaustedPools, DetectLongWaits,      DetectLongHolds,    DetectStuckTasks,
+    DetectHotLocks,       DetectSharedUses,     DetectInversions,   DetectSwallowedExceptions,
+    DetectNeverAwaited,   DetectBlockedLoops,   DetectGilContention};
 
 bool ComesFirst(const Finding& a, const Finding& b) {
   const auto rank = [](const Finding& finding) {
@@ -29,6 +29,15 @@ bool IsSelected(const Observation& observation, ProcessIndex process) {
   if (process < 0 || static_cast<std::size_t>(process) >= observation.processes.size())
     return false;
   return observation.processes[static_cast<std::size_t>(process)].selected;
+}
+
+template <class Predicate>
+bool AnyOrder(const Finding& finding, const Observation& observation, Predicate predicate) {
+  const auto& orders = observation.hold_activity.orders;
+  return std::any_of(finding.orders.begin(), finding.orders.end(), [&](const OrderStep& step) {
+    return step.order != kNoIndex &&
+           predicate(orders[static_cast<std::size_t>(step.order)].process);
+  });
 }
 
 template <class Predicate>
@@ -52,14 +61,16 @@ bool AnyProcess(const Finding& finding, const Observation& observation, Predicat
          any(finding.blocked_behind, observation.actors) ||
          any(finding.exceptions, observation.swallowed_exceptions) ||
          any(finding.never_awaited, observation.never_awaited) ||
-         AnyGil(finding, observation, predicate) ||
+         any(finding.long_holds, observation.hold_activity.long_holds) ||
+         AnyOrder(finding, observation, predicate) || AnyGil(finding, observation, predicate) ||
          (finding.root != kNoIndex &&
           predicate(observation.actors[static_cast<std::size_t>(finding.root)].process));
 }
 
 }  // namespace
 
-std::vector<Finding> Detect(const Observation& observation, const DetectOptions& options) {
+std::vector<Finding> Detect(const Observation& observation, const DetectOptions& options,
+                            std::vector<Loss>* undecided) {
   DetectContext context(observation, options);
   std::vector<Finding> all;
   for (const Detector detector : kDetectors) {
@@ -74,6 +85,9 @@ std::vector<Finding> Detect(const Observation& observation, const DetectOptions&
     });
   }
   std::stable_sort(all.begin(), all.end(), ComesFirst);
+  if (undecided != nullptr) {
+    undecided->insert(undecided->end(), context.undecided.begin(), context.undecided.end());
+  }
   return all;
 }
 

@@ -45,6 +45,10 @@ class PoolDetector {
     finding.proof.push_back(fmt::format("{}: {} of {} units in use",
                                         context_.describe.Resource(index_),
                                         pool_.in_use.value_or(0), Capacity()));
+    if (!pool_.capacity && pool_.high_water) {
+      finding.proof.push_back(
+          fmt::format("capacity not known: most in use at a time was {}", *pool_.high_water));
+    }
     std::set<ActorIndex> told;
     std::set<Root> ends;
     for (const HoldIndex hold : graph_.HoldersOf(index_)) {
@@ -64,11 +68,13 @@ class PoolDetector {
   }
 
  private:
-  // Where nobody knows how many there may be, somebody waits though none is left.
+  // Where nobody knows how many there may be, somebody waits though none is left, or though no more
+  // were ever seen in use.
   bool IsExhausted() const {
     const std::uint32_t in_use = pool_.in_use.value_or(0);
     if (pool_.capacity) return in_use >= *pool_.capacity;
-    return in_use > 0 && pool_.idle == 0U;
+    if (in_use == 0) return false;
+    return pool_.idle ? pool_.idle == 0U : pool_.high_water && in_use >= *pool_.high_water;
   }
   std::string Capacity() const {
     return pool_.capacity ? std::to_string(*pool_.capacity) : "an unknown number of";
@@ -82,6 +88,9 @@ class PoolDetector {
     for (const WaitIndex index : graph_.WaitersOf(index_)) {
       const Wait& wait = graph_.wait(index);
       if (context_.IsExplained(wait.actor) || wait.evidence == Evidence::kUnknown) continue;
+      // Of a semaphore: who waits for a signal.
+      const bool for_event = wait.purpose != WaitPurpose::kAcquire;
+      if (for_event && pool_.kind == ResourceKind::kSemaphore) continue;
       if (HasLeftWait(graph_.actor(wait.actor), wait)) continue;
       // While a loop runs, what it is about to hand out is nobody's for a moment.
       const bool leak = kind == FindingKind::kPoolLeak;
@@ -102,12 +111,20 @@ class PoolDetector {
   const Resource& pool_;
 };
 
+// A semaphore is one where acquires were followed and somebody has it: a signal is nobody's.
+bool IsPool(const WaitGraph& graph, ResourceIndex index) {
+  const Resource& resource = graph.resource(index);
+  if (resource.kind == ResourceKind::kPool) return true;
+  return resource.kind == ResourceKind::kSemaphore && resource.in_use &&
+         !graph.HoldersOf(index).empty();
+}
+
 template <class Find>
 std::vector<Finding> OfEachPool(DetectContext& context, Find find) {
   std::vector<Finding> found;
   for (std::size_t i = 0; i < context.graph.resource_count(); ++i) {
     const auto index = static_cast<ResourceIndex>(i);
-    if (context.graph.resource(index).kind != ResourceKind::kPool) continue;
+    if (!IsPool(context.graph, index)) continue;
     std::optional<Finding> finding = find(PoolDetector(context, index));
     if (!finding) continue;
     finding->blocked_behind = context.spread.Behind(finding->members, nullptr, context.explained());

@@ -77,9 +77,9 @@ bool WaitGraph::IsCounted(ResourceIndex index) const {
 
 bool WaitGraph::IsAccounted(ResourceIndex index) const {
   const Resource& pool = resource(index);
-  return pool.kind == ResourceKind::kPool && pool.capacity && pool.in_use &&
-         *pool.in_use >= *pool.capacity && HoldersKnown(index) &&
-         HoldersOf(index).size() >= *pool.in_use;
+  const bool has_units = pool.kind == ResourceKind::kPool || pool.kind == ResourceKind::kSemaphore;
+  return has_units && pool.capacity && pool.in_use && *pool.in_use >= *pool.capacity &&
+         HoldersKnown(index) && HoldersOf(index).size() >= *pool.in_use;
 }
 
 bool HasLeftWait(const Actor& actor, const Wait& wait) {

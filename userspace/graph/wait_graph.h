@@ -71,8 +71,8 @@ class WaitGraph {
   // More than one unit, or more than one holder any of whom is enough: no single one of its holders
   // proves anything about a waiter.
   [[nodiscard]] bool IsCounted(ResourceIndex resource) const;
-  // A pool whose every unit is in use and whose every unit's holder is among its Holds: nobody else
-  // has one to give back.
+  // A pool or semaphore whose every unit is in use and whose every unit's holder is among its
+  // Holds: nobody else has one to give back.
   [[nodiscard]] bool IsAccounted(ResourceIndex resource) const;
 
  private:

@@ -16,6 +16,7 @@ static_assert(static_cast<int>(ReturnValue::kAny) == CT_RETURN_ANY);
 static_assert(static_cast<int>(ReturnValue::kZero) == CT_RETURN_ZERO);
 static_assert(static_cast<int>(ReturnValue::kNonZero) == CT_RETURN_NONZERO);
 static_assert(static_cast<int>(ReturnValue::kOne) == CT_RETURN_ONE);
+static_assert(static_cast<int>(ReturnValue::kTrue) == CT_RETURN_TRUE);
 
 CallPlace PlaceOf(const ct_caller& caller, std::span<const std::byte> stack) {
   CallPlace place;

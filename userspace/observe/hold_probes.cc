@@ -12,12 +12,6 @@ bool IsAcquire(HoldRole role) {
   return role == HoldRole::kAcquire || role == HoldRole::kTryAcquire;
 }
 
-// A condition's wait ends with the mutex, however long it took: only its return says when. The
-// owner's word says it too, if its returns cannot be found.
-bool WantsReturns(const CatalogFunction& function) {
-  return function.success == SuccessRule::kReturnValue || function.role == HoldRole::kConditionWait;
-}
-
 int ArmingRank(HoldRole role) {
   switch (role) {
     case HoldRole::kBegin:
@@ -102,28 +96,10 @@ class FamilySelector {
 
 }  // namespace
 
-std::vector<FunctionToFind> QuestionsOf(std::span<const CatalogFamily> catalog) {
-  std::vector<FunctionToFind> questions;
-  for (const CatalogFamily& family : catalog) {
-    for (const CatalogFunction& function : family.functions) {
-      FunctionToFind question;
-      question.name = function.name;
-      question.files = family.files;
-      question.arguments = {function.key_argument};
-      if (family.has_units && function.role == HoldRole::kRelease) {
-        question.arguments.push_back(function.unit_argument);
-      }
-      question.want_returns = WantsReturns(function);
-      questions.push_back(std::move(question));
-    }
-  }
-  return questions;
-}
-
 ProbeSelection SelectProbes(std::span<const CatalogFamily> catalog,
                             std::span<const FunctionFound> found) {
   ProbeSelection selection;
-  std::uint32_t question = 0;
+  std::uint32_t question = 0;  // in the order of QueriesOf
   for (const CatalogFamily& family : catalog) {
     FamilySelector selector(family, selection);
     for (const CatalogFunction& function : family.functions) {

@@ -11,9 +11,6 @@
 
 namespace ct {
 
-// What to ask the reader: one question a function, in the catalog's order.
-std::vector<FunctionToFind> QuestionsOf(std::span<const CatalogFamily> catalog);
-
 // The probes of one family, in the order in which they are to be armed: releases before acquires,
 // so that nothing seems held whose release came too early.
 struct FamilyProbes {
@@ -27,8 +24,9 @@ struct ProbeSelection {
   std::vector<std::string> refused;
 };
 
-// `found` answers QuestionsOf(catalog). A family that the process has nothing of is left out; so is
-// one that has no acquire, or no release, that can be probed (refused, if it has some of it).
+// `found` answers QueriesOf(catalog) (reader/catalog_queries.h). A family that the process has
+// nothing of is left out; so is one that has no acquire, or no release, that can be probed
+// (refused, if it has some of it).
 ProbeSelection SelectProbes(std::span<const CatalogFamily> catalog,
                             std::span<const FunctionFound> found);
 

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "observe/hold_rows.h"
+#include "reader/catalog_queries.h"
 
 namespace ct {
 namespace {
@@ -50,7 +51,7 @@ HoldWatch::HoldWatch(HoldTracer& tracer, Reader& reader, History& history, HoldO
       reader_(reader),
       history_(history),
       options_(std::move(options)),
-      questions_(QuestionsOf(options_.catalog)),
+      questions_(QueriesOf(options_.catalog).functions),
       begin_(MonotonicNow()),
       stacks_(kMaxStacks) {}
 

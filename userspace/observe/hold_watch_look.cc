@@ -140,10 +140,12 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
     if (!row.object.asking) return false;
     // As the kernel side would conclude with the next thing that happens on the thread.
     const auto release = released.find({row.space, row.object.address, row.pid});
-    if (!row.object.contended) {
-      row.since = row.object.asked;
-    } else if (release != released.end() && release->second > row.object.asked) {
+    const bool let_in =
+        !row.object.again && release != released.end() && release->second > row.object.asked;
+    if (let_in) {
       row.since = release->second;
+    } else if (!row.object.contended && !row.object.again) {
+      row.since = row.object.asked;
     } else {
       row.since = seen_since_.emplace(id, now).first->second;
     }

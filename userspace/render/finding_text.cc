@@ -12,6 +12,8 @@
 #include "model/names.h"
 #include "render/forgotten_text.h"
 #include "render/gil_text.h"
+#include "render/holds_text.h"
+#include "render/inversion_text.h"
 #include "render/labels.h"
 #include "render/loop_text.h"
 #include "render/pool_text.h"
@@ -232,7 +234,7 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   const ct::Actor& who = context_.graph.actor(actor);
   std::string what = "holds " + labels_.Of(hold.resource);
   if (hold.mode == AccessMode::kShared) what += " (shared)";
-  if (hold.since) what += " " + context_.Age(*hold.since);
+  if (hold.since) what += fmt::format(" taken {} ago", context_.Age(*hold.since));
   const std::string doubt = DoubtOf(hold.evidence);
   if (context_.HasResource(hold.resource) &&
       context_.graph.resource(hold.resource).kind == ResourceKind::kThreadExit) {
@@ -250,7 +252,8 @@ std::vector<std::string> Writer::HoldRow(ActorIndex actor, const Hold& hold) {
   }
   if (hold.acquired_at != kNoIndex) {
     const Place& place = context_.frames.Innermost(hold.acquired_at);
-    const char* const how = who.kind == ActorKind::kTask ? "in " : "from ";
+    std::string how = who.kind == ActorKind::kTask ? "in " : "from ";
+    if (hold.since) how.clear();  // "taken 11m08s ago  Ledger::post"
     return {what, how + place.function, place.location + doubt};
   }
   const bool waits = context_.WaitOf(actor) != nullptr;
@@ -407,7 +410,8 @@ std::string Writer::Closing() const {
   std::string text;
   if (under_) {
     text +=
-        "  'under': the holder is still inside this call; where it took the lock is not known\n";
+        "  'under': the holder is still inside this call; where a lock is taken only --holds "
+        "sees\n";
   }
   text += ProofLines();
   const std::string end = EndingSentence(context_, finding_);
@@ -472,6 +476,8 @@ std::string FindingText(TextContext& context, const Finding& finding) {
   }
   if (finding.kind == FindingKind::kEventLoopBlocked) return BlockedLoopText(context, finding);
   if (finding.kind == FindingKind::kGilContention) return GilText(context, finding);
+  if (finding.kind == FindingKind::kLockOrderInversion) return InversionText(context, finding);
+  if (finding.kind == FindingKind::kLongHold) return LongHoldText(context, finding);
   return Writer(context, finding).Write();
 }
 

@@ -23,12 +23,6 @@ constexpr std::size_t kMaxFrames = 256;    // of one stack
 constexpr std::size_t kMaxNames = 8;       // who share a stack
 constexpr std::size_t kMaxRows = 10'000;   // stacks or waits: a file must not become a flood
 
-const Stack* StackAt(const TextContext& context, StackIndex index) {
-  const auto& stacks = context.observation.stacks;
-  const bool inside = index >= 0 && static_cast<std::size_t>(index) < stacks.size();
-  return inside ? &stacks[static_cast<std::size_t>(index)] : nullptr;
-}
-
 // What is needed to symbolize the frame elsewhere.
 std::string Origin(const TextContext& context, const Frame& frame) {
   const auto& modules = context.observation.modules;
@@ -111,6 +105,12 @@ std::string Names(const TextContext& context, const std::vector<ActorIndex>& act
 }
 
 }  // namespace
+
+const Stack* StackAt(const TextContext& context, StackIndex index) {
+  const auto& stacks = context.observation.stacks;
+  const bool inside = index >= 0 && static_cast<std::size_t>(index) < stacks.size();
+  return inside ? &stacks[static_cast<std::size_t>(index)] : nullptr;
+}
 
 std::vector<std::string> FrameLines(const TextContext& context, const Stack& stack) {
   std::vector<std::string> lines = Frames(context, stack);

@@ -10,6 +10,9 @@
 
 namespace ct {
 
+// nullptr where there is none.
+const Stack* StackAt(const TextContext& context, StackIndex index);
+
 // A line for each frame, innermost first, and why the stack ends early if it does.
 std::vector<std::string> FrameLines(const TextContext& context, const Stack& stack);
 

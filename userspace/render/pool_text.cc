@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "model/names.h"
 #include "render/table.h"
 #include "render/words.h"
 
@@ -225,8 +226,11 @@ ResourceIndex PoolOf(const TextContext& context, const Finding& finding) {
   ResourceIndex pool = kNoIndex;
   for (const ResourceIndex index : finding.resources) {
     if (!context.HasResource(index)) return kNoIndex;
-    const ResourceKind kind = context.graph.resource(index).kind;
-    if (kind == ResourceKind::kPool && pool == kNoIndex) {
+    const Resource& resource = context.graph.resource(index);
+    const ResourceKind kind = resource.kind;
+    const bool is_pool =
+        kind == ResourceKind::kPool || (kind == ResourceKind::kSemaphore && resource.in_use);
+    if (is_pool && pool == kNoIndex) {
       pool = index;
     } else if (kind != ResourceKind::kFuture) {
       return kNoIndex;
@@ -237,7 +241,8 @@ ResourceIndex PoolOf(const TextContext& context, const Finding& finding) {
 
 std::string PoolHeadline(const TextContext& context, const Finding& finding, ResourceIndex pool) {
   const Resource& resource = context.graph.resource(pool);
-  std::string text = CleanText(resource.type.empty() ? "pool" : resource.type, kMaxName);
+  std::string text =
+      CleanText(resource.type.empty() ? ToString(resource.kind) : resource.type, kMaxName);
   if (!resource.symbol.empty()) text += " " + CleanText(resource.symbol, kMaxName);
   if (resource.in_use) {
     text += fmt::format(" {}/{}", *resource.in_use,

@@ -13,6 +13,7 @@
 #include "render/finding_text.h"
 #include "render/full_text.h"
 #include "render/gil_text.h"
+#include "render/holds_text.h"
 #include "render/loop_text.h"
 #include "render/words.h"
 
@@ -180,8 +181,12 @@ std::string RenderText(const Observation& observation, std::span<const Finding> 
   if (options.full || options.all) Append(text, WaitsText(context));
   if (options.full) Append(text, StacksText(context, findings));
   Append(text, contention);
+  const std::string holds =
+      observation.hold_activity.resources.empty() ? "" : RenderHolds(observation, {}, options);
+  Append(text, holds);
   const std::string tail = Verdicts(context, findings) + LoopsText(context) + TailText(context);
-  if (findings.empty() && !options.full && !options.all && contention.empty()) return text + tail;
+  if (findings.empty() && !options.full && !options.all && contention.empty() && holds.empty())
+    return text + tail;
   Append(text, tail);
   return text;
 }

@@ -6,7 +6,7 @@
 
 #include "detect/describe.h"
 #include "graph/wait_graph.h"
-#include "render/own_frame.h"
+#include "model/own_frame.h"
 #include "render/renderer.h"
 
 namespace ct {

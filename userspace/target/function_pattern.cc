@@ -47,6 +47,21 @@ void EraseAbiTags(std::string& text) {
   }
 }
 
+// Template arguments that nobody writes, and the demangler always does.
+void EraseDefaults(std::string& text) {
+  for (const std::string_view word : {",std::allocator<", ",std::char_traits<", ",std::less<",
+                                      ",std::hash<", ",std::equal_to<", ",std::default_delete<"}) {
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at)) {
+      std::size_t end = at + word.size();
+      for (int depth = 1; end < text.size() && depth > 0; ++end) {
+        if (text[end] == '<') ++depth;
+        if (text[end] == '>') --depth;
+      }
+      text.erase(at, end - at);
+    }
+  }
+}
+
 // One spelling of what can be written in several ways.
 std::string Normal(std::string_view text) {
   std::string out;
@@ -64,9 +79,8 @@ std::string Normal(std::string_view text) {
   }
   EraseAbiTags(out);
   EraseAll(out, "__cxx11::");
-  // What the demangler writes out.
-  ReplaceAll(out, "std::basic_string<char,std::char_traits<char>,std::allocator<char>>",
-             "std::string");
+  EraseDefaults(out);
+  ReplaceAll(out, "std::basic_string<char>", "std::string");
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -76,6 +77,10 @@ class Parser {
       ParseLock(line.substr(5, colon - 5), rest);
       return;
     }
+    if (line.starts_with("order ")) {
+      ParseOrder(line.substr(6, colon - 6), rest);
+      return;
+    }
     const ActorIndex actor = builder_.Thread(line.substr(0, colon));
     for (const std::string& clause : Split(rest, ',')) ParseClause(actor, Split(clause, ' '));
   }
@@ -113,6 +118,11 @@ class Parser {
         lock.capacity = Number(std::string_view(word).substr(9), &rest);
       } else if (word.starts_with("in_use=")) {
         lock.in_use = Number(std::string_view(word).substr(7), &rest);
+      } else if (word.starts_with("high_water=")) {
+        lock.high_water = Number(std::string_view(word).substr(11), &rest);
+      } else if (word == "address") {
+        lock.symbol.clear();
+        lock.where = "heap";
       } else if (word.starts_with("idle=")) {
         lock.idle = Number(std::string_view(word).substr(5), &rest);
       } else if (word.starts_with("lost=")) {
@@ -122,6 +132,39 @@ class Parser {
       }
     }
     if (lock.abandoned != Abandoned::kNo) lock.abandoned_by = 77;
+  }
+
+  LockOrder& Order(const std::string& pair) {
+    const std::size_t at = pair.find('>');
+    const ProcessIndex process = builder_.CurrentProcess();
+    const ResourceIndex held = builder_.Lock(pair.substr(0, at));
+    const ResourceIndex wanted = builder_.Lock(pair.substr(at + 1));
+    for (LockOrder& order : Built().hold_activity.orders) {
+      if (order.held == held && order.wanted == wanted && order.process == process) return order;
+    }
+    Built().hold_activity.since = kNow - 60 * kSecond;
+    return Built().hold_activity.orders.emplace_back(LockOrder{held, wanted, process, {}, false});
+  }
+
+  void ParseOrder(const std::string& pair, const std::string& words) {
+    LockOrder& order = Order(pair);
+    LockOrderSighting sighting;
+    for (const std::string& word : Split(words, ' ')) {
+      if (word == "more") {
+        order.more_sightings = true;
+      } else if (word.starts_with("guard=")) {
+        sighting.guards.push_back(builder_.Lock(word.substr(6)));
+      } else if (word.starts_with("reads=")) {
+        if (word != "reads=wanted") sighting.held_mode = AccessMode::kShared;
+        if (word != "reads=held") sighting.wanted_mode = AccessMode::kShared;
+      } else {
+        const ActorIndex actor = builder_.Thread(word);
+        sighting.thread = Built().actors[static_cast<std::size_t>(actor)].id;
+        sighting.thread_name = word;
+        sighting.at = kNow - 5 * kSecond + static_cast<TimeNs>(order.sightings.size()) * kSecond;
+        order.sightings.push_back(std::exchange(sighting, {}));
+      }
+    }
   }
 
   void ParseClause(ActorIndex actor, const std::vector<std::string>& words) {
@@ -248,6 +291,11 @@ std::string Steps(const Observation& observation, const std::vector<RingStep>& s
   return text;
 }
 
+std::string LockName(const Observation& observation, ResourceIndex index) {
+  const Resource& lock = observation.resources[static_cast<std::size_t>(index)];
+  return lock.symbol.empty() ? fmt::format("{:#x}", lock.id.address) : lock.symbol;
+}
+
 std::string EndingOf(const Finding& finding) {
   switch (finding.ending) {
     case Ending::kNever:
@@ -266,7 +314,9 @@ std::string Line(const Finding& finding, const Observation& observation) {
   std::string line =
       fmt::format("{} {}, {}, for {}", ToString(finding.kind), ToString(finding.evidence),
                   EndingOf(finding), FormatDuration(kNow - finding.since));
-  if (finding.ring.empty()) {
+  if (!finding.orders.empty()) {
+    line += " | " + Orders(observation, finding.orders);
+  } else if (finding.ring.empty()) {
     line += " | " + Names(observation, finding.members) + " wait";
   } else {
     line += " | " + Steps(observation, finding.ring);
@@ -283,6 +333,17 @@ std::string Line(const Finding& finding, const Observation& observation) {
 }
 
 }  // namespace
+
+std::string Orders(const Observation& observation, const std::vector<OrderStep>& steps) {
+  std::string text;
+  for (const OrderStep& step : steps) {
+    const LockOrder& order = observation.hold_activity.orders[static_cast<std::size_t>(step.order)];
+    text += fmt::format("{}{}>{} {}", text.empty() ? "" : ", ", LockName(observation, order.held),
+                        LockName(observation, order.wanted),
+                        order.sightings[static_cast<std::size_t>(step.sighting)].thread_name);
+  }
+  return text;
+}
 
 ObservationBuilder::ObservationBuilder() {
   observation.begin = kNow - 100 * kMillisecond;

@@ -8,7 +8,14 @@
 //       unknown               holders_known = false
 //       moves                 changed_hands = true
 //       in_use=3   lost=1         units of a pool; lost: in use by nobody
+//       high_water=3              most of them that were seen in use
+//       address                   it has no name, and lies in the heap
 //       capacity=3   exited, forked, reused, unreferenced (abandoned)   robust
+//   order A>B: WORDS          a lock order of the process
+//       NAME                      a thread that had A and asked for B, with the words before it:
+//       guard=G                   what else it had
+//       reads=held, reads=wanted, reads=both   as a reader
+//       more                      more sightings than are kept
 //   NAME: CLAUSE, CLAUSE...   a thread
 //       holds L WORDS         probable, doubtful (Evidence::kUnknown), shared
 //       waits L WORDS         an untimed still certain acquire on a private futex for 10 s, unless
@@ -44,6 +51,8 @@ class ObservationBuilder {
   ActorIndex Thread(std::string_view name);
   ResourceIndex Lock(std::string_view name);
 
+  [[nodiscard]] ProcessIndex CurrentProcess() const { return process_; }
+
   // References are good until the next call.
   Wait& Waits(ActorIndex actor, ResourceIndex resource);
   Hold& Holds(ActorIndex actor, ResourceIndex resource);
@@ -57,9 +66,13 @@ class ObservationBuilder {
 
 Observation Observe(std::string_view text);
 
+// "A>B writer, B>A reader".
+std::string Orders(const Observation& observation, const std::vector<OrderStep>& steps);
+
 // One line a finding, its parts separated by " | ":
 //   DEADLOCK certain, never, for 10 s | a>L1 b>L2 | with c | behind d e
 //   LONG_WAIT certain, may end, for 3.0 s | a b wait | a>L1 b>L2 | root c | behind d
+//   LOCK_ORDER_INVERSION certain, may end, for 4.0 s | A>B t1, B>A t2
 std::string Summary(const std::vector<Finding>& findings, const Observation& observation);
 
 }  // namespace ct::testing

@@ -68,6 +68,10 @@ TEST(FunctionPattern, ChoosesAnOverload) {
   EXPECT_TRUE(MatchesCall("Pool::acquire(const std::string &,std::map<int,char>)", "Pool::acquire",
                           "Pool::acquire(std::__cxx11::basic_string<char, std::char_traits<char>, "
                           "std::allocator<char> > const&, std::map<int, char>)"));
+  EXPECT_TRUE(MatchesCall(
+      "Pool::acquire(std::map<int, std::vector<char>>&)", "Pool::acquire",
+      "Pool::acquire(std::map<int, std::vector<char, std::allocator<char> >, std::less<int>, "
+      "std::allocator<std::pair<int const, std::vector<char, std::allocator<char> > > > >&)"));
   EXPECT_TRUE(MatchesCall("Pool::acquire(void (*)(int, char))", "Pool::acquire",
                           "Pool::acquire(void (*)(int, char))"));
 }

@@ -1,4 +1,4 @@
-#include "render/own_frame.h"
+#include "model/own_frame.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "render/function_name.h"
+#include "model/function_name.h"
 
 #include <algorithm>
 #include <cctype>

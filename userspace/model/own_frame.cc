@@ -1,4 +1,4 @@
-#include "render/own_frame.h"
+#include "model/own_frame.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "render/function_name.h"
+#include "model/function_name.h"
 
 namespace ct {
 namespace {

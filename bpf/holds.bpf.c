@@ -542,8 +542,12 @@ int ct_condition_wait(struct pt_regs *ctx)
 	note_caller(own, ctx);
 	settle_all(own, ctx->sp + probe->pushed);
 	slot = find_held(own, address, probe->family, 0);
-	if (slot != NOT_FOUND)
+	if (slot != NOT_FOUND) {
+		/* An older version of the function, which ends in this one. */
+		if (held_at(own, slot)->flags & CT_HELD_ASKING)
+			return 0;
 		let_go(own, probe, slot);
+	}
 	ask(own, ctx, probe, id, address, CT_HELD_AGAIN | CT_HELD_CONTENDED);
 	return 0;
 }

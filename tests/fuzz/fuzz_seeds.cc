@@ -13,9 +13,10 @@ int main(int argc, char** argv) {
   const std::filesystem::path directory = argv[1];
   std::filesystem::create_directories(directory);
   int number = 0;
-  for (auto* tell : {TwoThreadDeadlock, SelfDeadlock, FiveCycle, CrossProcessDeadlock, TimedRing,
-                     ClosedWorld, AbandonedLock, LongWaitOnSocket, LongWaitInKernel, HotLock,
-                     NothingFoundButLosses, WholeHost, Everything}) {
+  for (auto* tell :
+       {TwoThreadDeadlock, SelfDeadlock, FiveCycle, CrossProcessDeadlock, TimedRing, ClosedWorld,
+        AbandonedLock, LongWaitOnSocket, LongWaitInKernel, HotLock, NothingFoundButLosses,
+        WholeHost, Inversion, LongHolds, PoolOfThree, Everything}) {
     const Told told = tell();
     const std::string name = "seed-" + std::to_string(number++);
     std::ofstream(directory / name) << ct::Encode(told.observation, told.findings);

@@ -186,6 +186,15 @@ class HoldRows {
     hold.acquired_at = stacks_.Row(held.acquired_at);
   }
 
+  // By itself a semaphore's wait is one for an event: this one is held by those who acquire it.
+  void WaitToAcquire(ResourceIndex resource) {
+    for (Wait& wait : out_.waits) {
+      if (wait.resource == resource && wait.purpose == WaitPurpose::kEvent) {
+        wait.purpose = WaitPurpose::kAcquire;
+      }
+    }
+  }
+
   // How many units there are, who has them, and whether that is all.
   void SettleCounted() {
     for (const HoldCount& count : input_.counts) {
@@ -199,6 +208,7 @@ class HoldRows {
             return hold.resource == found->second && hold.actor != kNoIndex;
           }));
       if (IsSignal(count)) continue;
+      if (holders > 0) WaitToAcquire(found->second);
       const auto in_use = static_cast<std::uint32_t>(
           std::max<std::int64_t>(std::clamp<std::int64_t>(count.in_use, 0, INT32_MAX), holders));
       resource.in_use = in_use;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -50,6 +51,7 @@ class Writer {
   struct Group {
     std::vector<ActorIndex> actors;
     std::vector<std::vector<std::string>> rows;
+    std::optional<TimeNs> oldest;  // unit that they have, where it is known since when
   };
   [[nodiscard]] std::size_t Limit() const { return context_.options.full ? kFullRows : kRows; }
 
@@ -104,6 +106,16 @@ class Writer {
     return rows;
   }
 
+  [[nodiscard]] std::optional<TimeNs> OldestUnit(ActorIndex actor) const {
+    std::optional<TimeNs> oldest;
+    for (const HoldIndex index : context_.graph.HoldsOf(actor)) {
+      const Hold& hold = context_.graph.hold(index);
+      if (hold.resource != pool_ || !hold.since) continue;
+      oldest = std::min(*hold.since, oldest.value_or(*hold.since));
+    }
+    return oldest;
+  }
+
   std::string HolderRows() {
     std::vector<Group> groups;
     std::map<std::pair<std::string, std::vector<std::vector<std::string>>>, std::size_t> known;
@@ -114,7 +126,16 @@ class Writer {
       const std::string& request = context_.graph.actor(actor).request;
       const auto [entry, added] = known.try_emplace({request, rows}, groups.size());
       if (added) groups.push_back({{}, std::move(rows)});
-      groups[entry->second].actors.push_back(actor);
+      Group& group = groups[entry->second];
+      group.actors.push_back(actor);
+      if (const std::optional<TimeNs> since = OldestUnit(actor)) {
+        group.oldest = std::min(*since, group.oldest.value_or(*since));
+      }
+    }
+    for (Group& group : groups) {
+      if (!group.oldest) continue;
+      group.rows.front().front() += fmt::format(
+          " taken {}{} ago", group.actors.size() > 1 ? "up to " : "", context_.Age(*group.oldest));
     }
     std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
       return a.actors.size() > b.actors.size();

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMaxSymbolName = 4096;  // longer ones are not demangled either
 
+constexpr std::string_view kAnonymous = "_ZN12_GLOBAL__N_1";  // a namespace that does not count
+
 enum class Suffix : std::uint8_t { kNone, kClone, kPart };
 
 // A symbol's name in its parts: "_ZN1a1bEv.constprop.0@V1" is "_ZN1a1bEv" and ".constprop.0".
@@ -126,7 +128,10 @@ class Search {
   void LookAtMangled(const Elf64_Sym& symbol, const SymbolName& name) {
     std::string path;
     std::string full;
+    // A bare name is never that of a member: most names of a C++ program are out of the question.
+    const bool has_scopes = name.base.starts_with("_ZN") && !name.base.starts_with(kAnonymous);
     for (const auto& [pattern, index] : patterns_) {
+      if (has_scopes && !pattern.has_scopes()) continue;
       if (name.base.find(pattern.word()) == std::string_view::npos) continue;
       if (path.empty()) path = Demangle(name.base);
       if (!pattern.MatchesPath(path)) continue;

@@ -22,6 +22,7 @@ class FunctionPattern {
   [[nodiscard]] bool MatchesPath(std::string_view path) const;
   // `full`: the same with parameters and qualifiers.
   [[nodiscard]] bool MatchesParameters(std::string_view path, std::string_view full) const;
+  [[nodiscard]] bool has_scopes() const { return has_scopes_; }
   [[nodiscard]] bool has_parameters() const { return parameters_.has_value(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "model/own_frame.h"
 
 namespace ct {
 
@@ -29,7 +30,35 @@ FindingKind Family(FindingKind kind) {
   return kind == FindingKind::kProbableDeadlock ? FindingKind::kDeadlock : kind;
 }
 
+ActorId IdOfProcess(const Observation& observation, ProcessIndex index) {
+  const Process* process = At(observation.processes, index);
+  return process != nullptr ? ActorId{process->id, 0} : ActorId();
+}
+
+const LockOrder* FirstOrder(const Finding& finding, const Observation& observation) {
+  return finding.orders.empty()
+             ? nullptr
+             : At(observation.hold_activity.orders, finding.orders.front().order);
+}
+
+// Those who had it, each once.
+std::vector<ActorId> HoldersOf(const Finding& finding, const Observation& observation) {
+  std::vector<ActorId> actors;
+  for (const LongHoldIndex index : finding.long_holds) {
+    const LongHold* hold = At(observation.hold_activity.long_holds, index);
+    if (hold == nullptr || actors.size() == EndedFinding::kMaxNamed) continue;
+    const ActorId holder{hold->thread, 0};
+    if (std::find(actors.begin(), actors.end(), holder) == actors.end()) actors.push_back(holder);
+  }
+  return actors;
+}
+
 std::vector<ActorId> ActorsOf(const Finding& finding, const Observation& observation) {
+  // Whose process it is: any thread of it may take those locks.
+  if (const LockOrder* order = FirstOrder(finding, observation)) {
+    return {IdOfProcess(observation, order->process)};
+  }
+  if (!finding.long_holds.empty()) return HoldersOf(finding, observation);
   std::vector<ActorId> actors;
   for (const ActorIndex member : finding.members) {
     if (actors.size() == EndedFinding::kMaxNamed) return actors;
@@ -85,11 +114,6 @@ bool IsForgotten(FindingKind kind) {
   return kind == FindingKind::kSwallowedException || kind == FindingKind::kNeverAwaited;
 }
 
-ActorId IdOfProcess(const Observation& observation, ProcessIndex index) {
-  const Process* process = At(observation.processes, index);
-  return process != nullptr ? ActorId{process->id, 0} : ActorId();
-}
-
 // Rows that are found anew in every observation are told apart by what they say.
 std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
   std::size_t hash = std::hash<std::string>()(row.referrer);
@@ -101,10 +125,68 @@ std::uint64_t HashOf(const NeverAwaited& row, const Observation& observation) {
   return HashCombine(hash, frame.line);
 }
 
-// How many it is about: threads, tasks or iterations.
+std::size_t HashOf(const Place& place) {
+  return HashCombine(std::hash<std::string>()(place.function),
+                     std::hash<std::string>()(place.location));
+}
+
+std::size_t HashOf(const ResourceId& id) {
+  std::size_t hash = HashCombine(id.space, id.address);
+  hash = HashCombine(hash, id.device);
+  hash = HashCombine(hash, id.inode);
+  return HashCombine(hash, id.offset);
+}
+
+std::uint64_t HashOf(std::vector<std::size_t> parts) {
+  std::sort(parts.begin(), parts.end());
+  std::size_t hash = parts.size();
+  for (const std::size_t part : parts) hash = HashCombine(hash, part);
+  return hash;
+}
+
+std::uint64_t HashOfLocks(const Finding& finding, const Observation& observation) {
+  std::vector<std::size_t> locks;
+  for (const ResourceIndex index : finding.resources) {
+    if (const Resource* resource = At(observation.resources, index)) {
+      locks.push_back(HashOf(resource->id));
+    }
+  }
+  return HashOf(std::move(locks));
+}
+
+// Where each of its steps takes both locks; 0 if that is not known of all.
+std::uint64_t HashOfPlaces(const Finding& finding, const Observation& observation) {
+  OwnFrames frames(observation);
+  std::vector<std::size_t> steps;
+  for (const OrderStep& step : finding.orders) {
+    const LockOrder* order = At(observation.hold_activity.orders, step.order);
+    const LockOrderSighting* sighting =
+        order != nullptr ? At(order->sightings, step.sighting) : nullptr;
+    if (sighting == nullptr) return 0;
+    const Place held = frames.Innermost(sighting->held_at);
+    const Place wanted = frames.Innermost(sighting->wanted_at);
+    if (held.function.empty() || wanted.function.empty()) return 0;
+    steps.push_back(HashCombine(HashOf(held), HashOf(wanted)));
+  }
+  return steps.empty() ? 0 : HashOf(std::move(steps));
+}
+
+// What all holds of a LONG_HOLD have in common.
+std::uint64_t HashOf(const LongHold& hold, const Observation& observation) {
+  const Resource* resource = At(observation.resources, hold.resource);
+  if (resource == nullptr) return 0;
+  const std::size_t type = std::hash<std::string>()(resource->type);
+  if (!resource->symbol.empty()) {
+    return HashCombine(type, std::hash<std::string>()(resource->symbol));
+  }
+  const Place place = OwnFrames(observation).Innermost(hold.acquired_at);
+  return HashCombine(type, place.function.empty() ? HashOf(resource->id) : HashOf(place));
+}
+
+// How many it is about: threads, tasks, holds or iterations.
 std::size_t ConcernedBy(const Finding& finding, const Observation& observation) {
-  std::size_t count =
-      finding.members.size() + finding.blocked_behind.size() + finding.exceptions.size();
+  std::size_t count = finding.members.size() + finding.blocked_behind.size() +
+                      finding.exceptions.size() + finding.long_holds.size() + finding.orders.size();
   for (const NeverAwaitedIndex index : finding.never_awaited) {
     if (const NeverAwaited* row = At(observation.never_awaited, index)) count += row->count;
   }
@@ -163,6 +245,24 @@ std::vector<FindingTracker::Anchor> FindingTracker::AnchorsOf(
       ResourceId what;
       what.address = HashOf(*row, observation);
       anchors.push_back({family, IdOfProcess(observation, row->process), what});
+    }
+  } else if (family == FindingKind::kLockOrderInversion) {
+    const LockOrder* order = FirstOrder(finding, observation);
+    const ActorId process = IdOfProcess(observation, order != nullptr ? order->process : kNoIndex);
+    for (const std::uint64_t hash :
+         {HashOfLocks(finding, observation), HashOfPlaces(finding, observation)}) {
+      ResourceId what;
+      what.address = hash;
+      if (hash != 0) anchors.push_back({family, process, what});
+    }
+  } else if (family == FindingKind::kLongHold) {
+    const LongHold* hold = finding.long_holds.empty() ? nullptr
+                                                      : At(observation.hold_activity.long_holds,
+                                                           finding.long_holds.front());
+    if (hold != nullptr) {
+      ResourceId what;
+      what.address = HashOf(*hold, observation);
+      anchors.push_back({family, IdOfProcess(observation, hold->process), what});
     }
   } else if (family == FindingKind::kEventLoopBlocked) {
     for (const LoopBlockIndex index : finding.loop_blocks) {
@@ -284,6 +384,10 @@ void FindingTracker::EndMissing(const Observation& observation, std::vector<Ende
     Tracked& tracked = which->second;
     if (tracked.last_update == update_) continue;
     if (IsForgotten(tracked.summary.kind) && !observation.searched_for_forgotten) continue;
+    if (tracked.summary.kind == FindingKind::kLockOrderInversion) {
+      MissInversion(which, observation);
+      continue;
+    }
     ++tracked.misses;
     const auto& actors = tracked.summary.actors;
     const bool all_seen =
@@ -291,6 +395,20 @@ void FindingTracker::EndMissing(const Observation& observation, std::vector<Ende
                                       [&](const ActorId& actor) { return seen.contains(actor); });
     if (all_seen || tracked.misses >= kMaxMisses) ended.push_back(Forget(which));
   }
+}
+
+// It could happen for as long as its process lives, seen again or not; and it has not happened, so
+// that nothing ends with it.
+void FindingTracker::MissInversion(std::map<std::uint64_t, Tracked>::iterator which,
+                                   const Observation& observation) {
+  Tracked& tracked = which->second;
+  const auto& actors = tracked.summary.actors;
+  const bool lives = std::any_of(
+      observation.processes.begin(), observation.processes.end(), [&](const Process& process) {
+        return !actors.empty() && actors.front() == ActorId{process.id, 0};
+      });
+  tracked.misses = lives ? 0 : tracked.misses + 1;
+  if (tracked.misses >= kMaxMisses) Forget(which);
 }
 
 void FindingTracker::EndExcess(std::vector<EndedFinding>& ended) {
@@ -302,7 +420,10 @@ void FindingTracker::EndExcess(std::vector<EndedFinding>& ended) {
   }
   std::sort(missing.begin(), missing.end());
   missing.resize(std::min(excess, missing.size()));
-  for (const auto& [last_update, id] : missing) ended.push_back(Forget(tracked_.find(id)));
+  for (const auto& [last_update, id] : missing) {
+    EndedFinding summary = Forget(tracked_.find(id));
+    if (summary.kind != FindingKind::kLockOrderInversion) ended.push_back(std::move(summary));
+  }
 }
 
 }  // namespace ct

@@ -27,7 +27,9 @@ struct EndedFinding {
   TimeNs since = 0;
   TimeNs first_seen = 0;
   TimeNs last_seen = 0;
-  std::vector<ActorId> actors;        // members, and the root of a long wait; at most kMaxNamed
+  // Members, and the root of a long wait; who held for long; of locks that are taken in opposite
+  // orders the process, by its leader. At most kMaxNamed.
+  std::vector<ActorId> actors;
   std::vector<ResourceId> resources;  // at most kMaxNamed
 
   static constexpr std::size_t kMaxNamed = 256;
@@ -50,9 +52,12 @@ struct FindingChanges {
 //  - an abandoned or hot lock: the lock;
 //  - a swallowed exception: the future;
 //  - coroutines that were never awaited: the function and who refers to them;
-//  - a blocked event loop: the loop's thread, where it stood and why.
+//  - a blocked event loop: the loop's thread, where it stood and why;
+//  - locks taken in opposite orders: the process with the locks, or with where they are taken;
+//  - long holds: the process with the lock's name, else with where it was taken.
 // A finding that is missing is over if everybody in it was observed, or nothing relevant was
-// lost (then who is not there has ended); else after a number of observations without it. Memory is
+// lost (then who is not there has ended); else after a number of observations without it. Opposite
+// orders are forgotten some time after their process, and never told to have ended. Memory is
 // bounded by `max_tracked` findings of bounded size: for a new one the one missing longest is
 // ended, and with that many in one observation the last new ones are left out.
 class FindingTracker {
@@ -106,6 +111,8 @@ class FindingTracker {
   void SetAnchors(std::uint64_t id, Tracked& tracked, std::vector<Anchor> anchors);
   void RemoveAnchors(std::uint64_t id, const Tracked& tracked);
   EndedFinding Forget(std::map<std::uint64_t, Tracked>::iterator which);
+  void MissInversion(std::map<std::uint64_t, Tracked>::iterator which,
+                     const Observation& observation);
   void EndMissing(const Observation& observation, std::vector<EndedFinding>& ended);
   void EndExcess(std::vector<EndedFinding>& ended);
 

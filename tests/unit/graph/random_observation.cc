@@ -91,6 +91,28 @@ Observation MalformedObservation(std::uint32_t seed) {
   for (ct::Process& process : observation.processes) {
     if (dice.Percent(20)) process.space = static_cast<SpaceId>(anywhere());
   }
+  HoldActivity& activity = observation.hold_activity;
+  for (int i = dice.Upto(8); i > 0; --i) {
+    LockOrder& order = activity.orders.emplace_back();
+    order = {dice.Upto(3), dice.Upto(3), dice.Percent(90) ? 0 : anywhere(), {}, dice.Percent(30)};
+    if (dice.Percent(20)) order.held = anywhere();
+    if (dice.Percent(20)) order.wanted = anywhere();
+    for (int j = dice.Upto(3); j > 0; --j) {
+      LockOrderSighting& sighting = order.sightings.emplace_back();
+      sighting.thread = {dice.Upto(3), 1};
+      sighting.held_at = anywhere();
+      sighting.wanted_at = anywhere();
+      if (dice.Percent(20)) sighting.guards = {anywhere(), anywhere()};
+      sighting.at = anywhere();
+    }
+  }
+  for (int i = dice.Upto(3); i > 0; --i) {
+    LongHold& hold = activity.long_holds.emplace_back();
+    hold.resource = anywhere();
+    hold.process = anywhere();
+    hold.evidence = Evidence::kCertain;
+    hold.acquired_at = anywhere();
+  }
   observation.filter = dice.Percent(50) ? "--pid 1000" : "";
   for (Space& space : observation.spaces) space.all_observed = dice.Percent(50);
   return observation;

@@ -210,6 +210,22 @@ TEST_F(HoldRowsTest, ASignalHasNoHolders) {
   EXPECT_TRUE(out_.hold_activity.long_holds.empty());
 }
 
+TEST_F(HoldRowsTest, WhoWaitsForASemaphoreThatIsHeldWantsToAcquireIt) {
+  pool_.kind = ResourceKind::kSemaphore;
+  const ActorIndex waiter = AddThread(101);
+  AddThread(102);
+  const ResourceIndex lock = WaitsForLock(waiter);
+  out_.resources[static_cast<std::size_t>(lock)].kind = ResourceKind::kSemaphore;
+  out_.waits[0].purpose = WaitPurpose::kEvent;
+  Has(102, kLock, 0, kNow - 5 * kSecond);
+  HoldCount& count = Count(kLock, 0);
+  count.in_use = count.high_water = 1;
+  Build();
+  EXPECT_EQ(out_.waits[0].purpose, WaitPurpose::kAcquire);
+  ASSERT_EQ(out_.holds.size(), 1U);
+  EXPECT_EQ(out_.holds[0].evidence, Evidence::kProbable) << "how many units it has is not known";
+}
+
 TEST_F(HoldRowsTest, WhatMemorySaysOfAMutexCounts) {
   const ActorIndex waiter = AddThread(101);
   const ActorIndex owner = AddThread(102);

@@ -77,8 +77,8 @@ TEST_F(MemoryThenTest, IsThatOfNowAroundACopyOfSomethingElse) {
   OverlayMemory memory = MemoryThen(now_, {{0x5000, "lock"}}, &stack_);
   EXPECT_EQ(Read(memory, 0x4ffc, 12), "nnnnlocknnnn");
   EXPECT_EQ(Read(memory, kStack + 8, 4), "nnnn");
-  memory = MemoryThen(now_, {{kStack + 0x100, "abcd"}}, nullptr);
-  EXPECT_EQ(Read(memory, kStack + 0x100, 8), "abcdnnnn");
+  OverlayMemory gone = MemoryThen(now_, {{kStack + 0x100, "abcd"}}, nullptr);
+  EXPECT_EQ(Read(gone, kStack + 0x100, 8), "abcdnnnn");
 }
 
 // The unwinder reads whole pages, which begin below the copy and have gaps.

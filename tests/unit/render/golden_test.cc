@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "detect/detect.h"
 #include "render/text.h"
 #include "tests/unit/snapshot/story.h"
 
@@ -37,6 +38,14 @@ TEST_P(GoldenText, Reads) {
   EXPECT_EQ(text, Contents(path));
 }
 
+// With the findings of our own detectors.
+template <testing::Told (*tell)()>
+testing::Told Found() {
+  testing::Told told = tell();
+  told.findings = Detect(told.observation);
+  return told;
+}
+
 const RenderOptions kFull{.full = true, .all = true, .color = false, .pretty = false, .notes = {}};
 const RenderOptions kColor{
     .full = false, .all = false, .color = true, .pretty = false, .notes = {"the file is newer"}};
@@ -59,7 +68,15 @@ INSTANTIATE_TEST_SUITE_P(
         Golden{"hot_lock", testing::HotLock}, Golden{"nothing_found", testing::NothingFound},
         Golden{"nothing_found_full", testing::NothingFound, kFull},
         Golden{"nothing_found_but_losses", testing::NothingFoundButLosses},
-        Golden{"whole_host", testing::WholeHost}, Golden{"hostile_names", testing::HostileNames}),
+        Golden{"whole_host", testing::WholeHost}, Golden{"hostile_names", testing::HostileNames},
+        Golden{"deadlock_with_lines", testing::DeadlockWithLines},
+        Golden{"inversion", Found<testing::Inversion>},
+        Golden{"inversion_full", Found<testing::Inversion>, kFull},
+        Golden{"inversion_of_forty", Found<testing::InversionOfForty>},
+        Golden{"long_holds", Found<testing::LongHolds>},
+        Golden{"long_holds_full", Found<testing::LongHolds>, kFull},
+        Golden{"pool_of_three", Found<testing::PoolOfThree>},
+        Golden{"busy_holds", Found<testing::BusyHolds>}),
     [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace

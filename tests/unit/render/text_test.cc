@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "detect/detect.h"
 #include "render/table.h"
 #include "render/words.h"
 #include "tests/unit/snapshot/story.h"
@@ -87,6 +88,55 @@ TEST(Text, ToleratesIndicesThatLeadNowhere) {
   observation.holds.emplace_back().resource = 9;
   EXPECT_THAT(RenderText(observation, std::vector{finding}, kEverything),
               ::testing::StartsWith("DEADLOCK  2 threads   unknown · "));
+}
+
+TEST(Text, ToleratesStepsAndHoldsThatLeadNowhere) {
+  testing::Told told = testing::Inversion();
+  Finding inversion;
+  inversion.kind = FindingKind::kLockOrderInversion;
+  inversion.orders = {{7, 0}, {0, 5}, {-1, -1}, {1, -1}, {1, 0}};
+  inversion.resources = {17, -1};
+  inversion.proof = {"one"};
+  LockOrder& order = told.observation.hold_activity.orders[1];
+  order.held = 77;
+  order.wanted = -1;
+  order.process = 12;
+  order.sightings[0].held_at = 1000;
+  order.sightings[0].wanted_at = -5;
+  Finding hold;
+  hold.kind = FindingKind::kLongHold;
+  hold.long_holds = {3, -1, 0, 1};
+  told.observation.hold_activity.long_holds.resize(2);
+  told.observation.hold_activity.long_holds[0].duration = INT64_MAX;
+  told.observation.hold_activity.long_holds[1].duration = INT64_MAX;
+  told.observation.hold_activity.resources.resize(2);
+  told.observation.hold_activity.since = INT64_MIN / 4;
+  const std::string text = RenderText(told.observation, std::vector{inversion, hold}, kEverything);
+  EXPECT_THAT(text, ::testing::StartsWith("LOCK_ORDER_INVERSION  2 locks, 5 threads: "));
+  EXPECT_THAT(text, ::testing::HasSubstr("LONG_HOLD  ?: 2 times, "));
+}
+
+TEST(Text, OfHoldsPrintsNoControlCharacterOfATarget) {
+  const std::string evil = "\x1b[2J\nDEADLOCK  fake";
+  testing::Told told = testing::Inversion();
+  for (LockOrder& order : told.observation.hold_activity.orders) {
+    for (LockOrderSighting& sighting : order.sightings) sighting.thread_name = evil;
+  }
+  for (Resource& resource : told.observation.resources) resource.symbol = evil;
+  for (Stack& stack : told.observation.stacks) {
+    for (Frame& frame : stack.frames) frame.function += evil;
+  }
+  LongHold hold;
+  hold.resource = hold.process = 0;
+  hold.thread_name = evil;
+  hold.evidence = Evidence::kCertain;
+  told.observation.hold_activity.long_holds = {hold};
+  told.observation.hold_activity.resources = {{0, 0, {}, 1}};
+  const std::string text = RenderText(told.observation, Detect(told.observation), kEverything);
+  EXPECT_THAT(text, ::testing::HasSubstr("LOCK_ORDER_INVERSION"));
+  EXPECT_THAT(text, ::testing::HasSubstr("LONG_HOLD"));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("\x1b")));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("\nDEADLOCK")));
 }
 
 TEST(Text, ToleratesARingWithoutResources) {

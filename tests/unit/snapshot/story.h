@@ -67,6 +67,14 @@ Told NothingFoundButLosses();
 Told WholeHost();  // many processes, no filter
 Told HostileNames();
 
+// Of tier 2. But for the first their findings are left to Detect().
+Told DeadlockWithLines();  // the two threads' deadlock, each lock with where it was taken
+Told Inversion();
+Told InversionOfForty();
+Told LongHolds();    // of three locks, one of them without a name; with the table of all
+Told PoolOfThree();  // a C++ pool, all three holders want another
+Told BusyHolds();    // nothing is wrong: the table only
+
 // Everything set that can be set, each to a value of its own.
 Told Everything();
 

@@ -225,5 +225,96 @@ TEST(FindingTracker, WhatWasNotLookedForHasNotEnded) {
   EXPECT_EQ(watch.See(searched), "ended 1, ended 2");
 }
 
+// --- what was seen of holds
+// -----------------------------------------------------------------------
+
+constexpr const char* kInversion = "order A>B: t1\norder B>A: t2\n";
+
+TEST(FindingTracker, AnInversionIsToldOnceAndNeverEnds) {
+  Watch watch;
+  EXPECT_EQ(watch.See(kInversion), "appeared 1");
+  EXPECT_EQ(watch.See(kInversion), "continuing 1");
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(watch.See("a: runs"), "");
+  EXPECT_EQ(watch.tracker().tracked(), 1U);
+  EXPECT_EQ(watch.See(kInversion), "continuing 1");
+}
+
+TEST(FindingTracker, AnInversionByOtherThreadsIsTheSame) {
+  Watch watch;
+  EXPECT_EQ(watch.See(kInversion), "appeared 1");
+  EXPECT_EQ(watch.See("lock A: \nlock B: \nx: runs\ny: runs\norder B>A: x\norder A>B: y"),
+            "continuing 1");
+}
+
+TEST(FindingTracker, InversionsOfOtherLocksAreOthers) {
+  Watch watch;
+  const std::string more = std::string(kInversion) + "order B>C: t1\norder C>B: t3\n";
+  EXPECT_EQ(watch.See(kInversion), "appeared 1");
+  EXPECT_EQ(watch.See(more), "appeared 2, continuing 1");
+  EXPECT_EQ(watch.See(more), "continuing 1, continuing 2");
+}
+
+TEST(FindingTracker, AnInversionIsForgottenWithItsProcess) {
+  Watch watch;
+  EXPECT_EQ(watch.See(kInversion), "appeared 1");
+  Observation other = testing::Observe("process next\na: runs");
+  other.processes.erase(other.processes.begin());
+  other.actors[0].process = 0;
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(watch.See(other), "");
+  EXPECT_EQ(watch.tracker().tracked(), 0U);
+  Observation again = testing::Observe(kInversion);
+  again.processes[0].id.start_time += kSecond;  // the pid was reused
+  EXPECT_EQ(watch.See(again), "appeared 2");
+}
+
+// Of many rings at the same places one is told: another one at another time.
+TEST(FindingTracker, AnInversionAtTheSamePlacesIsTheSame) {
+  Observation observation = testing::Observe(kInversion);
+  for (std::size_t i = 0; i < 2; ++i) {
+    Frame frame;
+    frame.function = "f" + std::to_string(i);
+    frame.file = "/src/f.cc";
+    frame.line = 7;
+    observation.stacks.push_back({{frame}, StackEnd::kComplete});
+    LockOrderSighting& sighting = observation.hold_activity.orders[i].sightings[0];
+    sighting.held_at = sighting.wanted_at = static_cast<StackIndex>(i);
+  }
+  Watch watch;
+  EXPECT_EQ(watch.See(observation), "appeared 1");
+  for (Resource& lock : observation.resources) lock.id.address += 0x10000;
+  EXPECT_EQ(watch.See(observation), "continuing 1");
+  observation.stacks[0].frames[0].line = 8;
+  EXPECT_EQ(watch.See(observation), "continuing 1");
+  for (Resource& lock : observation.resources) lock.id.address += 0x10000;
+  observation.stacks[0].frames[0].line = 9;
+  EXPECT_EQ(watch.See(observation), "appeared 2");
+}
+
+Observation LongHolds(int count) {
+  Observation observation = testing::Observe("lock L: \na: runs");
+  for (int i = 0; i < count; ++i) {
+    LongHold hold;
+    hold.resource = 0;
+    hold.process = 0;
+    hold.thread = observation.actors[0].id;
+    hold.evidence = Evidence::kCertain;
+    hold.duration = kSecond + i;
+    hold.ended = true;
+    observation.hold_activity.long_holds.push_back(hold);
+  }
+  return observation;
+}
+
+TEST(FindingTracker, LongHoldsOfOneLockAreOneAndTheirDoublingIsAChange) {
+  Watch watch;
+  EXPECT_EQ(watch.See(LongHolds(2)), "appeared 1");
+  EXPECT_EQ(watch.See(LongHolds(3)), "continuing 1");
+  EXPECT_EQ(watch.See(LongHolds(4)), "changed 1");
+  Observation other = LongHolds(4);
+  other.resources[0].symbol = "M";
+  EXPECT_EQ(watch.See(other), "appeared 2, ended 1");
+  EXPECT_THAT(watch.changes.ended[0].actors, ElementsAre(ActorId{other.actors[0].id, 0}));
+}
+
 }  // namespace
 }  // namespace ct

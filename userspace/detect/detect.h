@@ -37,7 +37,7 @@ std::size_t BlockedActors(const Finding& finding);
 // finding, waits behind it or is its root, or if what it tells was seen in that process.
 bool Concerns(const Finding& finding, const Observation& observation, ProcessIndex process);
 
-// How many of the first lines of a LOCK_ORDER_INVERSION's proof tell its steps, one each.
+// How many of the first lines of a LOCK_ORDER_INVERSION's proof tell its steps.
 std::size_t StepsInProof(const Finding& finding);
 
 // Of the time covered by `gil`, from 0 to 1: somebody waited for it. By the looks at it.

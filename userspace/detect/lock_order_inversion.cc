@@ -97,7 +97,7 @@ class InversionWriter {
   }
 
   void WriteSteps(Finding& finding) {
-    for (std::size_t i = 0; i < StepsInProof(finding); ++i) {
+    for (std::size_t i = 0; i < std::min(finding.orders.size(), kMaxSteps); ++i) {
       const OrderStep& step = finding.orders[i];
       const LockOrderSighting& sighting = SightingAt(step);
       finding.proof.push_back(fmt::format(
@@ -157,7 +157,7 @@ class InversionWriter {
 }  // namespace
 
 std::size_t StepsInProof(const Finding& finding) {
-  return std::min(finding.orders.size(), kMaxSteps);
+  return std::min(finding.orders.size(), kMaxSteps + 1);  // with "and so on"
 }
 
 std::vector<Finding> DetectInversions(DetectContext& context) {

@@ -147,7 +147,8 @@ Ownership OwnershipOf(const Frame& frame, const Observation& observation) {
     return Ownership::kFramework;
   }
   const bool system = StartsWithOneOf(path, kSystemDirectories);
-  return system && frame.file.empty() ? Ownership::kLibrary : Ownership::kOwn;
+  const bool library = frame.of_pool || (system && frame.file.empty());
+  return library ? Ownership::kLibrary : Ownership::kOwn;
 }
 
 Place PlaceOf(const Frame& frame, const Observation& observation) {

@@ -185,10 +185,12 @@ class HoldsTable {
     std::uint64_t holds = 0;
     for (const ResourceHolds* row : rows_) holds += row->holds.holds;
     const std::size_t orders = activity_.orders.size();
-    return fmt::format("{}  {} of {}: {} of {}, {} of {} or longer; {} taken one under another\n",
-                       context_.Paint("HOLDS", kYellow), interval, where, Plural(holds, "hold"),
-                       Plural(rows_.size(), "lock"), activity_.long_holds.size(),
-                       FormatDuration(activity_.long_hold), Plural(orders, "pair"));
+    std::string text =
+        fmt::format("{}  {} of {}: {} of {}, {} of {} or longer", context_.Paint("HOLDS", kYellow),
+                    interval, where, Plural(holds, "hold"), Plural(rows_.size(), "lock"),
+                    activity_.long_holds.size(), FormatDuration(activity_.long_hold));
+    if (orders > 0) text += fmt::format("; {} taken one inside the other", Plural(orders, "pair"));
+    return text + '\n';
   }
 
   // Units are counted of what has several, or may have.

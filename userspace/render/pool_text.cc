@@ -125,7 +125,7 @@ class Writer {
       auto rows = RowsOf(actor);
       const std::string& request = context_.graph.actor(actor).request;
       const auto [entry, added] = known.try_emplace({request, rows}, groups.size());
-      if (added) groups.push_back({{}, std::move(rows)});
+      if (added) groups.push_back({{}, std::move(rows), std::nullopt});
       Group& group = groups[entry->second];
       group.actors.push_back(actor);
       if (const std::optional<TimeNs> since = OldestUnit(actor)) {

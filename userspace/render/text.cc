@@ -70,12 +70,28 @@ std::string NoFindings(const TextContext& context) {
                      context.observation.loops.threshold != 0 ? ", no blocked event loop" : "");
 }
 
+// nullptr where there is none.
+template <class Row>
+const Row* At(const std::vector<Row>& rows, std::int32_t index) {
+  const bool inside = index >= 0 && static_cast<std::size_t>(index) < rows.size();
+  return inside ? &rows[static_cast<std::size_t>(index)] : nullptr;
+}
+
 std::set<const Process*> Involved(const TextContext& context, std::span<const Finding> findings) {
   std::set<const Process*> involved;
   for (const Finding& finding : findings) {
     for (const auto& actors :
          {finding.members, finding.blocked_behind, Principals(context, finding)}) {
       for (const ActorIndex actor : actors) involved.insert(context.ProcessOf(actor));
+    }
+    const HoldActivity& activity = context.observation.hold_activity;
+    for (const OrderStep& step : finding.orders) {
+      const LockOrder* order = At(activity.orders, step.order);
+      if (order != nullptr) involved.insert(At(context.observation.processes, order->process));
+    }
+    for (const LongHoldIndex index : finding.long_holds) {
+      const LongHold* hold = At(activity.long_holds, index);
+      if (hold != nullptr) involved.insert(At(context.observation.processes, hold->process));
     }
   }
   return involved;

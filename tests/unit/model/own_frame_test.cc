@@ -64,6 +64,15 @@ TEST(OwnFrames, ShowsWhatThereIs) {
   EXPECT_EQ(own.Innermost(7), Place{});
 }
 
+TEST(OwnFrames, AProgramsOwnPoolIsNotWhoAsksIt) {
+  testing::Story story;
+  const StackIndex stack = story.Stack({"pthread_cond_wait@/usr/lib/libc.so.6",
+                                        "Pool::acquire()@/src/pool.cc:20", "run()@/src/app.cc:8"});
+  EXPECT_EQ(OwnFrames(story.observation).Innermost(stack), (Place{"Pool::acquire", "pool.cc:20"}));
+  story.observation.stacks[0].frames[1].of_pool = true;
+  EXPECT_EQ(OwnFrames(story.observation).Innermost(stack), (Place{"run", "app.cc:8"}));
+}
+
 TEST(OwnFrames, TellsOwnPythonFromItsLibrary) {
   testing::Story story;
   const StackIndex stack =

@@ -42,7 +42,7 @@ TEST(Json, SaysThingsByName) {
   finding.kind = FindingKind::kDeadlock;
   finding.members = {0, 1};
   EXPECT_EQ(Json({observation, {finding}}),
-            R"({"magic":"724323356493698115","formatMajor":1,"formatMinor":2,"observations":)"
+            R"({"magic":"724323356493698115","formatMajor":1,"formatMinor":3,"observations":)"
             R"([{"host":{},"tool":{"name":"concurrency-tracer"},"endNs":"5","cost":{}}],)"
             R"("findings":[{"kind":"FINDING_KIND_DEADLOCK","ending":"ENDING_MAY_END",)"
             R"("members":[0,1]}],"strings":[""]})"

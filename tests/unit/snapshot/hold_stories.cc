@@ -58,7 +58,7 @@ Told DeadlockWithLines() {
     const bool is_account = hold.resource == told.findings[0].resources[0];
     hold.acquired_at = is_account ? account : ledger;
     hold.since = Ago(is_account ? 671 * kSecond : 668 * kSecond);
-    hold.evidence_note = "seen as it was acquired";
+    hold.evidence_note = "by an acquire that was seen";
   }
   return told;
 }
@@ -175,7 +175,7 @@ Told PoolOfThree() {
     Hold& hold = s.observation.holds.back();
     hold.acquired_at = taken;
     hold.since = Ago((60 + i) * kSecond);
-    hold.evidence_note = "seen as it was acquired";
+    hold.evidence_note = "by an acquire that was seen";
   }
   s.observation.hold_activity.resources = {{pool, process, {12, 3 * kSecond, kSecond}, 0}};
   return {s.observation, {}};

@@ -328,7 +328,7 @@ class Trace {
     if (session_->holds() == nullptr || options_.output.format != "text") return {};
     RenderOptions render;
     render.color = WantsColor();
-    const std::string text = RenderHolds(last_.observation, render);
+    const std::string text = RenderHolds(last_.observation, {}, render);
     return text.empty() ? Status() : PrintText("\n" + text);
   }
 
@@ -418,7 +418,8 @@ Command AddTraceCommand(CLI::App& app) {
     options->interval = std::max(options->interval, kMinInterval);
     if (overhead->count() > 0) {
       if (!options->waits && !options->holds) {
-        return PrintError({ErrorCode::kUsage, "--max-overhead goes with --waits or --holds"});
+        return static_cast<int>(
+            PrintError({ErrorCode::kUsage, "--max-overhead goes with --waits or --holds"}));
       }
       options->hold_options.max_overhead = options->wait_options.max_overhead;
     }

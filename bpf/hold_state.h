@@ -145,17 +145,21 @@ static __always_inline struct ct_thread_holds *own_holds(void)
 }
 
 static __always_inline struct ct_hold_statistics *statistics_of(const struct ct_thread_holds *own,
-								__u64 address)
+								__u64 address, __u32 family)
 {
-	struct ct_hold_key key = {.space = own->space, .address = address, .tgid = own->tgid};
+	struct ct_hold_key key = {
+	    .space = own->space, .address = address, .tgid = own->tgid, .family = family};
 
 	return bpf_map_lookup_elem(&locks, &key);
 }
 
 static __always_inline struct ct_hold_statistics *
-make_statistics(const struct ct_thread_holds *own, __u64 address, __u32 probe)
+make_statistics(const struct ct_thread_holds *own, const struct ct_held *held)
 {
-	struct ct_hold_key key = {.space = own->space, .address = address, .tgid = own->tgid};
+	struct ct_hold_key key = {.space = own->space,
+				  .address = held->address,
+				  .tgid = own->tgid,
+				  .family = held->family};
 	struct ct_hold_statistics *lock = bpf_map_lookup_elem(&locks, &key);
 
 	if (lock)
@@ -166,7 +170,7 @@ make_statistics(const struct ct_thread_holds *own, __u64 address, __u32 probe)
 		COUNT(lost_lock);
 		return 0;
 	}
-	lock->probe = probe;
+	lock->probe = held->probe;
 	return lock;
 }
 

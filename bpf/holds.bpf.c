@@ -45,7 +45,7 @@ static __always_inline void remove_held(struct ct_thread_holds *own, __u32 slot)
 static __always_inline void count_taken(const struct ct_thread_holds *own,
 					const struct ct_held *held)
 {
-	struct ct_hold_statistics *lock = make_statistics(own, held->address, held->probe);
+	struct ct_hold_statistics *lock = make_statistics(own, held);
 	__u64 in_use;
 
 	if (!lock)
@@ -66,7 +66,7 @@ static __always_inline __u64 began(const struct ct_thread_holds *own, struct ct_
 
 	if (!(held->flags & (CT_HELD_CONTENDED | CT_HELD_UNSURE | CT_HELD_AGAIN)))
 		return held->asked;
-	lock = held->flags & CT_HELD_AGAIN ? 0 : statistics_of(own, held->address);
+	lock = held->flags & CT_HELD_AGAIN ? 0 : statistics_of(own, held->address, held->family);
 	if (lock && lock->last_release > held->asked)
 		return lock->last_release;
 	if (held->flags & CT_HELD_UNSURE && !(held->flags & CT_HELD_AGAIN))
@@ -424,7 +424,7 @@ static __always_inline void let_go(struct ct_thread_holds *own, const struct ct_
 				   __u32 slot)
 {
 	struct ct_held *held = held_at(own, slot);
-	struct ct_hold_statistics *lock = make_statistics(own, held->address, held->probe);
+	struct ct_hold_statistics *lock = make_statistics(own, held);
 	__u64 now = bpf_ktime_get_ns();
 	__u64 duration = now > held->since ? now - held->since : 0;
 
@@ -443,9 +443,10 @@ static __always_inline void let_go(struct ct_thread_holds *own, const struct ct_
 }
 
 /* By who was not seen to acquire it: it was acquired before, or by another thread. */
-static __always_inline void release_of_another(const struct ct_thread_holds *own, __u64 address)
+static __always_inline void release_of_another(const struct ct_thread_holds *own, __u64 address,
+					       __u32 family)
 {
-	struct ct_hold_statistics *lock = statistics_of(own, address);
+	struct ct_hold_statistics *lock = statistics_of(own, address, family);
 
 	if (!lock) {
 		COUNT(unknown_releases);
@@ -456,7 +457,8 @@ static __always_inline void release_of_another(const struct ct_thread_holds *own
 }
 
 /* A unit goes back to its pool, whoever had it. True if that was somebody else. */
-static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64 pool, __u64 unit)
+static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64 pool,
+					__u32 family, __u64 unit)
 {
 	struct ct_unit_key key = {.pool = pool, .unit = unit, .tgid = own->tgid};
 	struct ct_unit_holder *holder = bpf_map_lookup_elem(&units, &key);
@@ -467,7 +469,7 @@ static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64
 	by_another = holder->tid != (__u32)bpf_get_current_pid_tgid();
 	bpf_map_delete_elem(&units, &key);
 	if (by_another) {
-		struct ct_hold_statistics *lock = statistics_of(own, pool);
+		struct ct_hold_statistics *lock = statistics_of(own, pool, family);
 
 		if (lock) {
 			__sync_fetch_and_add(&lock->in_use, -1);
@@ -496,7 +498,7 @@ static __always_inline int release(struct pt_regs *ctx)
 	settle_all(own, ctx->sp + probe->pushed);
 	if (probe->flags & CT_PROBE_UNITS) {
 		unit = argument(ctx, probe->unit_argument);
-		if (return_unit(own, address, unit))
+		if (return_unit(own, address, probe->family, unit))
 			return 0;
 	}
 	slot = find_held(own, address, probe->family, unit);
@@ -504,7 +506,7 @@ static __always_inline int release(struct pt_regs *ctx)
 	if (slot == NOT_FOUND && unit)
 		slot = find_held(own, address, probe->family, 0);
 	if (slot == NOT_FOUND) {
-		release_of_another(own, address);
+		release_of_another(own, address, probe->family);
 		return 0;
 	}
 	held = held_at(own, slot);
@@ -595,7 +597,7 @@ static __always_inline void forget_thread(bool exits)
 
 		if (own->held[i].flags & CT_HELD_ASKING)
 			continue;
-		lock = make_statistics(own, own->held[i].address, own->held[i].probe);
+		lock = make_statistics(own, &own->held[i]);
 		if (lock)
 			__sync_fetch_and_add(&lock->exits, 1);
 	}

@@ -493,11 +493,12 @@ struct ct_thread_holds {
 	struct ct_place places[CT_HELD_PLACES]; /* of the first of those */
 };
 
+/* A pool begins with its mutex, at the same address: the family tells them apart. */
 struct ct_hold_key {
 	ct_u64 space;
 	ct_u64 address;
 	ct_u32 tgid;
-	ct_u32 pad;
+	ct_u32 family;
 };
 
 struct ct_hold_statistics {

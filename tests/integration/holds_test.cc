@@ -410,7 +410,7 @@ TEST_F(Holds, TheEndOfALockInAnOrderIsTold) {
   hold_destroy(&b, 0);
   EXPECT_EQ(Told({{&a, "a"}, {&b, "b"}, {&alone, "alone"}}),
             (std::vector<std::string>{"order a b", "ended b"}));
-  tracer_->ForgetOrders({0, reinterpret_cast<std::uint64_t>(&b), getpid()});
+  tracer_->ForgetOrders({0, reinterpret_cast<std::uint64_t>(&b), getpid(), 0});
   Lock(a);
   Lock(b);
   Unlock(b);

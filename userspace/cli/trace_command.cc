@@ -235,6 +235,7 @@ class Trace {
     answer.observation = last_.observation;
     answer.observation.contention = {};
     answer.observation.loops.loops.clear();
+    answer.observation.hold_activity.resources.clear();
     for (Process& process : answer.observation.processes) process.selected = false;
     for (const std::size_t index : news) answer.findings.push_back(last_.findings[index]);
     if (options_.output.format == "text") {

@@ -37,6 +37,7 @@ HeldObject HeldOf(const ct_held& held, const ct_place* place) {
   HeldObject object;
   object.address = held.address;
   object.probe = held.probe;
+  object.family = held.family;
   object.asked = static_cast<TimeNs>(held.asked);
   object.since = static_cast<TimeNs>(held.since);
   object.asking = held.flags & CT_HELD_ASKING;
@@ -112,7 +113,7 @@ ThreadHolds ParseThreadHolds(pid_t tid, const ct_thread_holds& holds) {
 
 HoldCount ParseHoldCount(const ct_hold_key& key, const ct_hold_statistics& statistics) {
   HoldCount count;
-  count.key = {key.space, key.address, static_cast<pid_t>(key.tgid)};
+  count.key = {key.space, key.address, static_cast<pid_t>(key.tgid), key.family};
   count.probe = statistics.probe;
   count.holds = {statistics.holds, static_cast<DurationNs>(statistics.total),
                  static_cast<DurationNs>(statistics.max)};

@@ -36,6 +36,7 @@ struct CallPlace {
 struct HeldObject {
   std::uint64_t address = 0;
   ProbeId probe = 0;            // of the acquire
+  std::uint32_t family = 0;     // of that probe, as HoldKey has it
   TimeNs asked = 0;             // when it was called
   TimeNs since = 0;             // at or before this it had it; 0 with `asking`
   bool asking = false;          // the call has not been seen to succeed or fail
@@ -56,10 +57,12 @@ struct ThreadHolds {
   std::vector<HeldObject> held;
 };
 
+// A pool begins with its mutex, at the same address: the family of their probes tells them apart.
 struct HoldKey {
   std::uint64_t space = 0;
   std::uint64_t address = 0;
   pid_t pid = 0;
+  std::uint32_t family = 0;
   auto operator<=>(const HoldKey&) const = default;
 };
 
@@ -151,7 +154,7 @@ class HoldTracer {
   virtual Status Receive(DurationNs timeout) = 0;
   // What was received since, in the order of time.
   virtual std::vector<HoldEvent> Take() = 0;
-  // Forgets the orders that this lock is part of: those of its successor come anew.
+  // Forgets the orders that a lock at this address is part of: those of its successor come anew.
   virtual void ForgetOrders(const HoldKey& lock) = 0;
 
   virtual Result<std::vector<ThreadHolds>> Threads() = 0;

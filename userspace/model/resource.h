@@ -52,7 +52,7 @@ struct ResourceId {
   std::uint64_t address = 0;  // private: address of the lock object
   std::uint64_t device = 0;   // shared: st_dev of the mapped file
   std::uint64_t inode = 0;    // shared
-  std::uint64_t offset = 0;   // shared: file offset of the lock object
+  std::uint64_t offset = 0;   // shared: in the file; private: 1 = the pool that begins there
   auto operator<=>(const ResourceId&) const = default;
 };
 

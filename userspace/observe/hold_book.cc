@@ -43,7 +43,7 @@ void HoldBook::NoteLongHold(const HoldEvent& event, std::optional<StackBook::Id>
     ++lost_long_holds_;
   }
   LongOne hold;
-  hold.lock = {event.space, event.held.address, event.leader.tid};
+  hold.lock = {event.space, event.held.address, event.leader.tid, event.held.family};
   hold.probe = event.held.probe;
   hold.thread = event.id;
   hold.name = CleanText(event.name);

@@ -46,7 +46,7 @@ class HoldRows {
  private:
   // --- what is where --------------------------------------------------------------------------
 
-  ResourceId IdOf(pid_t pid, std::uint64_t space, std::uint64_t address) {
+  ResourceId IdOf(pid_t pid, std::uint64_t space, std::uint64_t address, ProbeId probe) {
     ResourceId id;
     const auto place = input_.objects.find({pid, address});
     if (place != input_.objects.end() && place->second.inode != 0) {
@@ -58,11 +58,13 @@ class HoldRows {
     }
     id.space = history_.Space(space);
     id.address = address;
+    // A pool begins with its mutex, at the same address, and is another thing.
+    id.offset = input_.probe(probe).kind == ResourceKind::kPool ? 1 : 0;
     return id;
   }
 
   ResourceIndex ResourceOf(pid_t pid, std::uint64_t space, std::uint64_t address, ProbeId probe) {
-    const ResourceId id = IdOf(pid, space, address);
+    const ResourceId id = IdOf(pid, space, address, probe);
     const auto [entry, is_new] =
         resources_.try_emplace(id, static_cast<ResourceIndex>(out_.resources.size()));
     if (is_new) {
@@ -91,7 +93,8 @@ class HoldRows {
     return found == actors_.end() ? std::nullopt : std::optional(found->second);
   }
   const HoldCount* CountOf(const HeldNow& held) const {
-    const auto found = counts_.find({held.space, held.object.address, held.pid});
+    const auto found =
+        counts_.find({held.space, held.object.address, held.pid, held.object.family});
     return found == counts_.end() ? nullptr : found->second;
   }
 
@@ -153,7 +156,8 @@ class HoldRows {
       const HoldProbe& probe = input_.probe(held.object.probe);
       const auto actor = ActorOf(held.tid);
       if (!actor) continue;
-      const auto known = resources_.find(IdOf(held.pid, held.space, held.object.address));
+      const auto known =
+          resources_.find(IdOf(held.pid, held.space, held.object.address, held.object.probe));
       if (known == resources_.end() || !waited_.contains(known->second)) continue;
       const HoldCount* count = CountOf(held);
       if (IsCounted(probe.kind) && count != nullptr && IsSignal(*count)) continue;
@@ -200,7 +204,8 @@ class HoldRows {
     for (const HoldCount& count : input_.counts) {
       const HoldProbe& probe = input_.probe(count.probe);
       if (!IsCounted(probe.kind)) continue;
-      const auto found = resources_.find(IdOf(count.key.pid, count.key.space, count.key.address));
+      const auto found =
+          resources_.find(IdOf(count.key.pid, count.key.space, count.key.address, count.probe));
       if (found == resources_.end()) continue;
       Resource& resource = out_.resources[static_cast<std::size_t>(found->second)];
       const auto holders = static_cast<std::uint32_t>(

@@ -250,7 +250,7 @@ void HoldWatch::Note(const HoldEvent& event) {
   const pid_t pid = event.leader.tid;
   if (event.kind == HoldEventKind::kEnded) {
     book_.ForgetLock(pid, event.wanted);
-    tracer_.ForgetOrders({event.space, event.wanted, pid});
+    tracer_.ForgetOrders({event.space, event.wanted, pid, 0});
     objects_.erase({pid, event.wanted});
     return;
   }

@@ -139,7 +139,7 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
     current.insert(id);
     if (!row.object.asking) return false;
     // As the kernel side would conclude with the next thing that happens on the thread.
-    const auto release = released.find({row.space, row.object.address, row.pid});
+    const auto release = released.find({row.space, row.object.address, row.pid, row.object.family});
     const bool let_in =
         !row.object.again && release != released.end() && release->second > row.object.asked;
     if (let_in) {

@@ -42,6 +42,7 @@ class HoldRowsTest : public ::testing::Test {
     row.space = kSpace;
     row.object.address = address;
     row.object.probe = probe;
+    row.object.family = probe;
     row.object.asked = since;
     row.since = since;
     return row;
@@ -55,7 +56,7 @@ class HoldRowsTest : public ::testing::Test {
   }
   HoldCount& Count(std::uint64_t address, ProbeId probe) {
     HoldCount& count = counts_.emplace_back();
-    count.key = {kSpace, address, 100};
+    count.key = {kSpace, address, 100, probe};
     count.probe = probe;
     return count;
   }
@@ -166,6 +167,25 @@ TEST_F(HoldRowsTest, APoolWhoseCapacityIsKnownIsAccounted) {
   ASSERT_EQ(out_.holds.size(), 2U);
   EXPECT_EQ(out_.holds[0].evidence, Evidence::kCertain);
   EXPECT_EQ(out_.holds[0].since, kNow - 5 * kSecond);
+}
+
+TEST_F(HoldRowsTest, APoolIsNotTheMutexThatItBeginsWith) {
+  const ActorIndex owner = AddThread(101);
+  const ActorIndex waiter = AddThread(102);
+  SleepsOnCondition(AddThread(103));
+  const ResourceIndex lock = WaitsForLock(waiter);
+  out_.resources[static_cast<std::size_t>(lock)].id.address = kPool;
+  Asks(103, kNow - 2 * kSecond);
+  Has(101, kPool, 1, kNow - kSecond);
+  Count(kPool, 1).holds.holds = 5;
+  HoldCount& count = Count(kPool, 0);
+  count.in_use = count.high_water = 1;
+  Build();
+  ASSERT_EQ(out_.holds.size(), 1U);
+  EXPECT_EQ(out_.holds[0].actor, owner);
+  EXPECT_EQ(out_.holds[0].resource, lock);
+  EXPECT_FALSE(out_.resources[static_cast<std::size_t>(lock)].in_use);
+  EXPECT_EQ(ResourceOf(out_.waits[0]).in_use, 1U);
 }
 
 TEST_F(HoldRowsTest, WithoutACapacityTheHoldersAreProbable) {

@@ -6,6 +6,7 @@
 #ifndef CT_WAIT_TRACKING_H
 #define CT_WAIT_TRACKING_H
 
+#include "stack_copy.h"
 #include "user_registers.h"
 #include "wait_state.h"
 
@@ -45,28 +46,16 @@ static __always_inline void fill_user_registers(struct ct_wait_record *record,
 	copy_registers(record->registers, &regs);
 }
 
-#define PAGE_SIZE 4096
-
-/* Page by page: one large read past the top of the stack fails whole. */
 static __always_inline void copy_stack(struct ct_wait_record *record, void *pages)
 {
 	__u64 from = record->registers[7]; /* rsp */
-	__u32 offset = from & (PAGE_SIZE - 1), size = PAGE_SIZE - offset;
-	__u32 i;
 
-	if (bpf_probe_read_user(pages + offset, size, (void *)from)) {
+	record->stack_bytes =
+	    copy_stack_pages(pages, from, CT_MAX_STACK_COPY / PAGE_SIZE, stack_copy);
+	if (record->stack_bytes)
+		record->stack_offset = from & (PAGE_SIZE - 1);
+	else
 		COUNT(lost_stack);
-		return;
-	}
-	record->stack_offset = offset;
-	record->stack_bytes = size;
-	from += size;
-	for (i = 1; i < CT_MAX_STACK_COPY / PAGE_SIZE && i * PAGE_SIZE < stack_copy; i++) {
-		if (bpf_probe_read_user(pages + i * PAGE_SIZE, PAGE_SIZE, (void *)from))
-			break;
-		record->stack_bytes += PAGE_SIZE;
-		from += PAGE_SIZE;
-	}
 }
 
 static __always_inline void send(const struct wait_state *state, __u64 begin, __u64 end,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <stdexcept>
+#include <utility>
 
 #include <google/protobuf/util/json_util.h>
 
@@ -42,6 +44,10 @@ class Describer {
     for (const std::uint32_t index : finding.never_awaited())
       text += "  " + Unawaited(index) + "\n";
     for (const std::string& line : Grouped(finding.loop_blocks(), &Describer::Block)) {
+      text += "  " + line + "\n";
+    }
+    for (const std::string& line : Orders(finding)) text += "  " + line + "\n";
+    for (const std::string& line : Grouped(finding.long_holds(), &Describer::LongHold)) {
       text += "  " + line + "\n";
     }
     std::string behind;
@@ -140,12 +146,19 @@ class Describer {
   std::string Holders(std::uint32_t resource) const {
     Strings names;
     for (const v1::Hold& hold : snapshot_.holds()) {
-      if (hold.resource() == resource) names.push_back(Guess(hold.evidence()) + Name(hold.actor()));
+      if (hold.resource() != resource) continue;
+      names.push_back(Guess(hold.evidence()) + Name(hold.actor()) + Taken(hold));
     }
     std::sort(names.begin(), names.end());
     std::string text;
     for (const std::string& name : names) text += (text.empty() ? " held by " : " and ") + name;
     return text;
+  }
+
+  // Where acquires were followed: the line of this one.
+  std::string Taken(const v1::Hold& hold) const {
+    if (!snapshot_.observations(0).has_holds_since_ns()) return "";
+    return " (" + (hold.has_acquired_at() ? PlaceOf(hold.acquired_at()) : "no line") + ")";
   }
 
   std::string Member(std::uint32_t index) const {
@@ -211,6 +224,57 @@ class Describer {
     return text + (row.in_progress() ? ", still" : "");
   }
 
+  // A ring of orders, beginning with its smallest line. Each lock that is wanted must be the next
+  // one that is had, and each step somebody else's.
+  Strings Orders(const v1::Finding& finding) const {
+    Strings lines;
+    std::set<std::pair<std::int32_t, std::int64_t>> threads;
+    const int size = finding.orders_size();
+    for (int i = 0; i < size; ++i) {
+      const v1::OrderStep& step = finding.orders(i);
+      const v1::LockOrder& order = Row(snapshot_.lock_orders(), step.order(), "lock_orders");
+      const v1::LockOrder& next =
+          Row(snapshot_.lock_orders(), finding.orders((i + 1) % size).order(), "lock_orders");
+      const v1::LockOrderSighting& seen = Row(order.sightings(), step.sighting(), "sightings");
+      if (order.wanted() != next.held()) return {"broken at step " + std::to_string(i)};
+      if (!threads.emplace(seen.thread().tid(), seen.thread().start_ns()).second) {
+        return {"one thread twice: " + String(seen.thread_name())};
+      }
+      lines.push_back(Order(order, seen));
+    }
+    if (size > 0) {
+      std::rotate(lines.begin(), std::min_element(lines.begin(), lines.end()), lines.end());
+    }
+    return lines;
+  }
+
+  std::string Order(const v1::LockOrder& order, const v1::LockOrderSighting& seen) const {
+    std::string text = String(seen.thread_name()) + " has " + Label(ResourceAt(order.held())) +
+                       Mode(seen.held_mode()) + " of " +
+                       (seen.has_held_at() ? PlaceOf(seen.held_at()) : "no line") + ", wants " +
+                       Label(ResourceAt(order.wanted())) + Mode(seen.wanted_mode()) + " at " +
+                       (seen.has_wanted_at() ? PlaceOf(seen.wanted_at()) : "no line");
+    Strings guards;
+    for (const std::uint32_t guard : seen.guards()) guards.push_back(Label(ResourceAt(guard)));
+    std::sort(guards.begin(), guards.end());
+    for (const std::string& guard : guards) text += ", under " + guard;
+    return text;
+  }
+
+  static std::string Mode(v1::AccessMode mode) {
+    return mode == v1::ACCESS_MODE_SHARED ? " (shared)" : "";
+  }
+
+  std::string LongHold(std::uint32_t index) const {
+    const v1::LongHold& hold = Row(snapshot_.long_holds(), index, "long_holds");
+    std::string text = String(hold.thread_name()) + (hold.ended() ? " had " : " has ") +
+                       Guess(hold.evidence()) + Label(ResourceAt(hold.resource())) +
+                       Mode(hold.mode()) + " from " +
+                       (hold.has_acquired_at() ? PlaceOf(hold.acquired_at()) : "no line");
+    if (!hold.ended()) return text;
+    return text + " to " + (hold.has_released_at() ? PlaceOf(hold.released_at()) : "no line");
+  }
+
   std::string Place(const v1::Actor& actor) const {
     return actor.has_user_stack() ? PlaceOf(actor.user_stack()) : "no stack";
   }
@@ -237,7 +301,8 @@ class Describer {
     if (frame.of_pool()) return "";
     if (path.find("tests/targets/") == std::string::npos) return "";
     const std::string file = BaseName(path);
-    return file == "target.h" ? "" : file + ":" + std::to_string(frame.line());
+    // What targets share is nobody's own line.
+    return file.ends_with(".h") ? "" : file + ":" + std::to_string(frame.line());
   }
 
   std::string OwnModule(const v1::Frame& frame) const {

@@ -21,6 +21,12 @@ struct Answer {
   //   SWALLOWED_EXCEPTION certain, may end
   //     task sync: ValueError 'no price' at shop.py:12, created at shop.py:9; __main__.running has
   //     it
+  //   LOCK_ORDER_INVERSION certain, may end
+  //     audit has mutex g_account_mu of bank.cc:57, wants mutex g_ledger_mu at bank.cc:58
+  //     io has mutex g_ledger_mu of bank.cc:52, wants mutex g_account_mu at bank.cc:53
+  //   LONG_HOLD certain, may end
+  //     cache had mutex g_cache_mu from cache.cc:46 to cache.cc:48
+  // Where acquires were followed, holders have the lines where they took it in parentheses.
   // A member's line tells only what is unusual: a state that is not "sleeping", evidence that is
   // not certain, a stack that is not complete.
   std::string findings;

@@ -1,9 +1,12 @@
 // The reader of CPython on memory that is not what it should be.
 #include <chrono>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "reader/thread_switches.h"
+#include "tests/integration/expect.h"
 #include "tests/integration/python_programs.h"
 #include "tests/unit/runtimes/mangled_memory.h"
 
@@ -15,6 +18,7 @@ using test::Child;
 using test::Interpreters;
 using test::PythonProgram;
 using test::ReadAtRest;
+using test::Strings;
 
 class MangledTarget final : public ct::Target {
  public:
@@ -44,6 +48,12 @@ class MangledTarget final : public ct::Target {
   }
   std::optional<ct::FunctionPlace> FunctionBeginningAt(std::uint64_t address) override {
     return target_.FunctionBeginningAt(address);
+  }
+  ct::NamedFunctions FunctionsNamed(std::span<const ct::FunctionQuery> queries) override {
+    return target_.FunctionsNamed(queries);
+  }
+  std::optional<ct::FunctionCode> CodeAt(std::uint64_t address) override {
+    return target_.CodeAt(address);
   }
   std::string DescribeAddress(std::uint64_t address) override {
     return target_.DescribeAddress(address);
@@ -86,6 +96,25 @@ TEST(PythonReader, EndsSoonOnMemoryThatIsMangled) {
     ExpectItEndsSoon(python, "waits.py");
     ExpectItEndsSoon(python, "thread_waits.py");
   }
+}
+
+// A live one, which hides rings, sizes without an end and pointers to nowhere wherever they can be:
+// no crash, no hang, no gigabytes; and what it has is read, with what could not be.
+TEST(PythonReader, IsNotLedAstrayByAProcessThatImitatesPython) {
+  const test::Target target("false_python");
+  const std::string pid = std::to_string(target.pid());
+  for (const Strings& command : {Strings{"tasks", "-p", pid}, Strings{"dump", "-p", pid}}) {
+    SCOPED_TRACE(command.front());
+    const test::Outcome answer = test::RunTracer(command);
+    EXPECT_EQ(answer.status, test::kNotSeen) << answer.output << answer.error;
+    // Its 4,096 threads and 300 tasks have 512 frames each, and it is looked at more than twice.
+    EXPECT_LT(answer.seconds, 2 * test::kPatienceSeconds);
+    EXPECT_THAT(answer.output, testing::HasSubstr("300 tasks"));
+    EXPECT_THAT(answer.output, testing::HasSubstr("NOT SEEN"));
+  }
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  EXPECT_LT(used.ru_maxrss, 512 << 10) << "KiB, of the tracer and its reader";
 }
 
 }  // namespace

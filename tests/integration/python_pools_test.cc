@@ -293,6 +293,42 @@ TEST_F(PythonService, RequestsInThreadsWithEnoughAreSilent) {
   }
 }
 
+// Two tasks or threads in one session, with no class named on the command line.
+TEST_F(PythonService, SessionsThatTwoUseAtOnce) {
+  struct Kind {
+    const char* mode;
+    Strings modules;
+    std::string headline;
+    std::string mark;
+    std::string type;
+  };
+  const std::vector<Kind> kinds = {
+      {"async",
+       {"sqlalchemy", "asyncpg"},
+       "SHARED_OBJECT  2 tasks, 1 object   ",
+       "task is inside",
+       "L1 sqlalchemy.ext.asyncio.session.AsyncSession 0x"},
+      {"sync",
+       {"sqlalchemy", "psycopg2"},
+       "SHARED_OBJECT  2 threads, 1 object   ",
+       "thread is inside",
+       "L1 sqlalchemy.orm.session.Session 0x"},
+  };
+  for (const Kind& kind : kinds) {
+    for (const std::string& python : InterpretersWith(kind.modules)) {
+      SCOPED_TRACE(python + " " + kind.mode);
+      const Target target(Program(python, "shared_sessions.py", {kind.mode}));
+      const Outcome found = RunTracer({"tasks", "-p", std::to_string(target.pid())});
+      EXPECT_EQ(found.status, kFindings) << found.output << found.error;
+      EXPECT_THAT(found.output, HasSubstr(kind.headline));
+      EXPECT_THAT(found.output, HasSubstr(Line(kind.mark, "shared_sessions.py")));
+      EXPECT_THAT(found.output, HasSubstr(kind.type));
+      ExpectSilence(Target(Program(python, "shared_sessions.py", {kind.mode, "--healthy"})),
+                    LooksAt(python));
+    }
+  }
+}
+
 TEST_F(PythonService, ConnectionsThatNobodyHas) {
   for (const std::string& python : InterpretersWith({"asyncpg"})) {
     SCOPED_TRACE(python);

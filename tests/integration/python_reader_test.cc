@@ -131,10 +131,11 @@ std::map<std::string, int> GeneratedBy(const Strings& output) {
 }
 
 std::map<std::string, int> ExpectSameAsTruth(const std::string& python, const std::string& seed,
-                                             int tasks) {
+                                             int tasks, bool eager = false) {
   SCOPED_TRACE(python + " seed " + seed);
   Strings command = PythonProgram(python, "nests.py");
   command.insert(command.end(), {seed, std::to_string(tasks)});
+  if (eager) command.emplace_back("--eager");
   Child program(command);
   program.ReadUntil("READY", seconds(60));
   const PythonProcess process = ReadAtRest(program.pid());
@@ -156,7 +157,10 @@ std::map<std::string, int> ExpectSameAsTruth(const std::string& python, const st
   std::sort(seen.begin(), seen.end());
   EXPECT_EQ(Joined(seen, "\n"), Joined(waits, "\n"));
   EXPECT_THAT(process.skips, IsEmpty());
-  return GeneratedBy(output);
+  auto generated = GeneratedBy(output);
+  const bool has_eager = (process.version >> 16 & 0xff) >= 12;
+  EXPECT_EQ(generated["eager"], eager && has_eager ? tasks : 0);
+  return generated;
 }
 
 // The frames of the program itself, with all holds, also of objects without a name.
@@ -362,6 +366,7 @@ TEST(PythonReader, AwaitChainsAndHoldsOfRandomNestsAreTheTruth) {
   for (const std::string& python : Interpreters()) {
     auto generated = ExpectSameAsTruth(python, "1", 300);
     for (const auto& [kind, count] : ExpectSameAsTruth(python, "2", 300)) generated[kind] += count;
+    ExpectSameAsTruth(python, "3", 300, true);
     if (!has_anyio(python)) continue;
     // The class of fail_after() in anyio 3, and in anyio 4.
     EXPECT_GE(

@@ -67,7 +67,7 @@ void ExpectSilence(const std::string& file, const Strings& options, int looks) {
 }
 
 TEST(PythonThreads, TwoLocksInOppositeOrder) {
-  for (const char* const kind : {"--locks", "--rlocks"}) {
+  for (const char* const kind : {"--locks", "--rlocks", "--conditions"}) {
     SCOPED_TRACE(kind);
     ExpectOfBoth(kThreads, {kind}, kHang,
                  Deadlock({{"hold_left", "mutex", "hold_right", InThreads("left waits")},
@@ -120,6 +120,15 @@ TEST(PythonThreads, ASemaphoreTakenTwice) {
              "  ring: take_unit"}));
 }
 
+TEST(PythonThreads, AllOfASemaphoreOfThreeWaitForAnother) {
+  const std::string one = "probably take_of_three";
+  ExpectOfBoth(kThreads, {"--three"}, kHang,
+               Lines({"PROBABLE_DEADLOCK probable, never ends",
+                      Waits({"3 x take_of_three", "semaphore", one + " and " + one + " and " + one,
+                             InThreads("another of three")}),
+                      "  ring: take_of_three"}));
+}
+
 TEST(PythonThreads, JoinUnderALockThatTheThreadNeeds) {
   ExpectOfBoth(kThreads, {"--join"}, kHang,
                Deadlock({{"join_under_lock", "thread exit", "worker", InThreads("joiner waits")},
@@ -142,8 +151,8 @@ TEST(PythonThreads, WhoIsIdleOrWaitsForNewsIsNotStuck) {
 
 TEST(PythonThreads, TheSameGoingOnIsSilent) {
   ExpectSilence(kThreads,
-                {"--locks", "--rlocks", "--twice", "--owner", "--semaphore", "--join", "--executor",
-                 "--condition", "--idle", "--bare", "--healthy"},
+                {"--locks", "--rlocks", "--conditions", "--twice", "--owner", "--semaphore",
+                 "--three", "--join", "--executor", "--condition", "--idle", "--bare", "--healthy"},
                 30);
 }
 

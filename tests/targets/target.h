@@ -49,6 +49,28 @@ static inline void Ready(void) {
   fflush(stdout);
 }
 
+/* For targets that begin at SIGUSR1, once whoever looks at them is ready. The first goes before any
+ * thread is made. */
+static inline void HoldBack(void) {
+  sigset_t begin;
+  sigemptyset(&begin);
+  sigaddset(&begin, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &begin, NULL);
+}
+
+static inline void AwaitBegin(void) {
+  sigset_t begin;
+  int number = 0;
+  sigemptyset(&begin);
+  sigaddset(&begin, SIGUSR1);
+  sigwait(&begin, &number);
+}
+
+static inline void Done(void) {
+  printf("DONE\n");
+  fflush(stdout);
+}
+
 /* Sleeps for ever outside every lock: a thread that could still do something. */
 static inline void Park(void) {
   for (;;) pause();

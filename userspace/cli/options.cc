@@ -156,6 +156,19 @@ void AddWaitOptions(CLI::App& command, WaitOptions& options) {
       ->check(CLI::Range(0.001, 100.0));
 }
 
+void AddHoldOptions(CLI::App& command, HoldTraceOptions& options) {
+  AddDuration(command, "--long-hold", options.long_hold,
+              "With --holds: from which length on a hold is told (default 1s)");
+  command
+      .add_option(
+          "--pool", options.pools,
+          "With --holds: a pool of the program's own, 'FILE:ACQUIRE,RELEASE' with C++ names\n"
+          "as people write them: 'app:ConnectionPool::acquire,ConnectionPool::release';\n"
+          "then, after ';', capacity=N, key=N or unit=N (which argument is the pool, the unit)")
+      ->type_name("FILE:FUNCTIONS")
+      ->take_all();
+}
+
 void AddFormatOptions(CLI::App& command, OutputOptions& options) {
   command.add_option("--format", options.format, "text or json (protobuf's JSON of the snapshot)")
       ->check(CLI::IsMember({"text", "json"}));

@@ -38,6 +38,13 @@ struct WaitOptions {
   double max_overhead = 1;  // percent
 };
 
+// How acquires and releases are followed.
+struct HoldTraceOptions {
+  DurationNs long_hold = kSecond;
+  std::vector<std::string> pools;  // see ParsePool in probes/catalog.h
+  double max_overhead = 2;         // percent of each process's CPU time
+};
+
 // "250ms", "1.5s", "2m", "1h", "100us"; a bare number is seconds. kUsage otherwise, and for a
 // negative or absurd (over 10 years) duration.
 Result<DurationNs> ParseDuration(const std::string& text);
@@ -50,6 +57,8 @@ void AddExclusiveClasses(CLI::App& command, std::vector<std::string>& classes);
 void AddTargetOptions(CLI::App& command, TargetOptions& options);
 // Adds --min-wait, --stack-size, --ring-size, --max-locks and --max-overhead.
 void AddWaitOptions(CLI::App& command, WaitOptions& options);
+// Adds --long-hold and --pool.
+void AddHoldOptions(CLI::App& command, HoldTraceOptions& options);
 // Adds --loop-block; 0 is "off".
 void AddLoopOption(CLI::App& command, DurationNs& loop_block);
 // Adds --task-origin.

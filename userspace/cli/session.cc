@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include "cli/catalog.h"
 #include "detect/detect.h"
 
 namespace ct {
-namespace {
 
 void MarkDeadlocked(Answer& answer) {
   for (const Finding& finding : answer.findings) {
@@ -25,8 +25,6 @@ void MarkDeadlocked(Answer& answer) {
     }
   }
 }
-
-}  // namespace
 
 Host ReadHost() {
   Host host;
@@ -71,6 +69,12 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
   session->degradations_ = plan->degradations;
   if (options.waits) {
     if (Status status = session->StartWaits(options, waits); !status) return Fail(status.error());
+  }
+
+  if (options.holds) {
+    if (Status status = session->StartHolds(options, *features); !status) {
+      return Fail(status.error());
+    }
   }
 
   if (options.steady && options.loop_block > 0 && !target.filter.empty()) {
@@ -163,6 +167,25 @@ Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& featu
   return {};
 }
 
+Status Session::StartHolds(const SessionOptions& options, const KernelFeatures& features) {
+  Result<std::vector<CatalogFamily>> catalog = LoadCatalog(options.holds->pools);
+  if (!catalog) return Fail(catalog.error());
+  Result<HoldsPlan> plan = PlanHolds(features);
+  if (!plan) return Fail(plan.error());
+  plan->long_hold = options.holds->long_hold;
+  Result<std::unique_ptr<HoldTracer>> tracer = HoldTracer::Load(*plan);
+  if (!tracer) return Fail(tracer.error());
+  hold_tracer_ = std::move(*tracer);
+  degradations_.insert(degradations_.end(), plan->degradations.begin(), plan->degradations.end());
+  HoldOptions how;
+  how.catalog = std::move(*catalog);
+  how.long_hold = options.holds->long_hold;
+  how.long_wait = options.target.long_wait;
+  how.max_overhead = options.holds->max_overhead / 100;
+  holds_ = std::make_unique<HoldWatch>(*hold_tracer_, *reader_, history_, std::move(how));
+  return {};
+}
+
 Result<Answer> Session::Contention() {
   Result<Observation> observation = contention_->Report();
   if (!observation) return Fail(observation.error());
@@ -201,6 +224,9 @@ Result<Answer> Session::Look() {
   degradations.insert(degradations.begin(), degradations_.begin(), degradations_.end());
   const std::vector<std::string> since = sweeper_->degradations();
   degradations.insert(degradations.end(), since.begin(), since.end());
+  if (holds_) {
+    if (Status status = holds_->AddTo(*observation); !status) return Fail(status.error());
+  }
   unmoved_.Mark(*observation);
   queues_.Mark(*observation);
   if (loops_) last_look_ = *observation;

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "cli/options.h"
 #include "kernel/features.h"
+#include "kernel/holds.h"
 #include "kernel/loops.h"
 #include "kernel/sweep.h"
 #include "kernel/task_origins.h"
@@ -17,6 +18,7 @@
 #include "model/observation.h"
 #include "observe/contention_observer.h"
 #include "observe/history.h"
+#include "observe/hold_watch.h"
 #include "observe/loop_watch.h"
 #include "observe/observer.h"
 #include "observe/task_origins.h"
@@ -42,6 +44,8 @@ struct SessionOptions {
   bool steady = false;                              // observer().Watch() will be called many times
   bool task_origin = false;                         // which stacks make tasks is followed
   std::optional<WaitOptions> waits = std::nullopt;  // set: waits are followed as they happen, too
+  // Set: acquires and releases are followed, too, in the processes that HoldWatch is told.
+  std::optional<HoldTraceOptions> holds = std::nullopt;
 };
 
 class Session {
@@ -63,6 +67,9 @@ class Session {
   // "timing event loops by fentry".
   [[nodiscard]] std::string LoopsBanner() const;
 
+  // nullptr without SessionOptions::holds. A look has what it saw.
+  HoldWatch* holds() { return holds_.get(); }
+
   // Between looks: processes may have imported asyncio meanwhile. True if the tasks of any are
   // followed by now.
   bool FollowTaskOrigins();
@@ -83,6 +90,7 @@ class Session {
   Result<Answer> Conclude(Observation observation);
   void StartLoops(DurationNs threshold);
   void StartTaskOrigins();
+  Status StartHolds(const SessionOptions& options, const KernelFeatures& features);
   Status StartWaits(const SessionOptions& options, const WaitsPlan& plan);
 
   TargetOptions target_;
@@ -103,7 +111,12 @@ class Session {
   Observation last_look_;  // without loops_; only where there are any
   std::unique_ptr<WaitTracer> waits_;
   std::unique_ptr<ContentionObserver> contention_;
+  std::unique_ptr<HoldTracer> hold_tracer_;
+  std::unique_ptr<HoldWatch> holds_;
 };
+
+// Says of the processes of those who hang that they do.
+void MarkDeadlocked(Answer& answer);
 
 Host ReadHost();
 

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "cli/python_answer.h"
 #include "cli/session.h"
 #include "snapshot/file.h"
 #include "snapshot/snapshot.h"
@@ -30,13 +31,39 @@ std::string FileFor(const SnapshotOptions& options, const Answer& answer) {
   return DefaultFileName(observation.host.name, pid, observation.end + observation.realtime_offset);
 }
 
-int Run(const SnapshotOptions& options) {
+// Where BPF is not to be had, of a Python process what can be read of it is.
+Result<Answer> LookWithoutBpf(const TargetOptions& target, const Error& why) {
+  if (target.filter.pids.size() != 1) return Fail(why);
+  const pid_t pid = target.filter.pids.front();
+  if (target.filter.Text() != Filter{{pid}, "", "", ""}.Text()) return Fail(why);
+  Result<std::unique_ptr<Reader>> reader = Reader::Start({});
+  if (!reader) return Fail(why);
+  PythonLookOptions look;
+  look.exclusive_classes = target.exclusive_classes;
+  DetectOptions detect;
+  detect.long_wait = target.long_wait;
+  detect.stuck_task = target.stuck_task;
+  PythonMemory memory;
+  Result<Answer> answer = LookByReading(**reader, pid, look, detect, memory);
+  if (!answer) return Fail(answer.error().code == ErrorCode::kNotFound ? answer.error() : why);
+  auto& degradations = answer->observation.degradations;
+  degradations.insert(degradations.begin(), "without BPF (" + why.message + ")");
+  return answer;
+}
+
+Result<Answer> Look(const SnapshotOptions& options) {
   Result<std::unique_ptr<Session>> session = Session::Start({.target = options.target,
                                                              .all_waits = options.all,
                                                              .verdict_pause = kVerdictPause,
                                                              .loop_block = options.loop_block});
-  if (!session) return PrintError(session.error());
-  const Result<Answer> answer = (*session)->Look();
+  if (session) return (*session)->Look();
+  const Error& why = session.error();
+  const bool no_bpf = why.code == ErrorCode::kPermission || why.code == ErrorCode::kUnsupported;
+  return no_bpf ? LookWithoutBpf(options.target, why) : Fail(why);
+}
+
+int Run(const SnapshotOptions& options) {
+  const Result<Answer> answer = Look(options);
   if (!answer) return PrintError(answer.error());
   const ExitStatus exit_status = ExitStatusOf(answer->observation, answer->findings);
   if (Status status = PrintAnswer(*answer, options.output, options.all); !status) {

@@ -11,20 +11,16 @@
 #include "cli/interrupts.h"
 #include "cli/options.h"
 #include "cli/print.h"
+#include "cli/python_answer.h"
 #include "cli/session.h"
-#include "detect/detect.h"
 #include "model/names.h"
-#include "observe/exclusive_classes.h"
 #include "observe/filter.h"
-#include "observe/python_process.h"
 #include "observe/task_origins.h"
 #include "render/finding_text.h"
 #include "render/json.h"
 #include "render/tasks_text.h"
 #include "track/finding_tracker.h"
-#include "track/pool_queues.h"
 #include "track/task_tracker.h"
-#include "track/unmoved_tasks.h"
 
 namespace ct {
 namespace {
@@ -63,38 +59,16 @@ Result<Regex> Compile(const std::string& text) {
   return Regex(compiled.release(), FreeRegex());
 }
 
-// What earlier looks at the process have shown.
-struct Memory {
-  UnmovedTasks unmoved;
-  PoolQueues queues;
-  PythonPoolAges pool_ages;
-};
-
 Result<Answer> Look(const CommandOptions& options, Reader& reader, TaskOrigins* origins,
-                    Memory& memory, bool search) {
-  if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
-    return Fail(status.error());
-  }
+                    PythonMemory& memory, bool search) {
   PythonLookOptions look;
-  look.exclusive_classes = DefaultExclusiveClasses();
-  look.exclusive_classes.insert(look.exclusive_classes.end(), options.exclusive_classes.begin(),
-                                options.exclusive_classes.end());
+  look.exclusive_classes = options.exclusive_classes;
   look.search = search;
-  look.pool_ages = &memory.pool_ages;
   look.may_stop = options.may_stop;
   look.task_origins = origins;
-  Result<Observation> observation = LookAtPython(reader, options.pid, look);
-  if (!observation) return Fail(observation.error());
-  Answer answer;
-  answer.observation = std::move(*observation);
-  answer.observation.host = ReadHost();
-  answer.observation.tool_version = ToolVersion();
-  memory.unmoved.Mark(answer.observation);
-  memory.queues.Mark(answer.observation);
   DetectOptions detect;
   detect.stuck_task = options.stuck_task;
-  answer.findings = Detect(answer.observation, detect);
-  return answer;
+  return LookByReading(reader, options.pid, look, detect, memory);
 }
 
 Result<std::string> Render(const CommandOptions& options, const Answer& answer,
@@ -197,7 +171,7 @@ class Watch {
   std::unique_ptr<TaskOrigins> origins_;  // nullptr: not asked for, or not to be had
   std::string no_origins_;                // why
   FindingTracker findings_;
-  Memory memory_;
+  PythonMemory memory_;
   TaskTracker history_;
   std::uint64_t looks_ = 0;
   TimeNs searched_ = 0;
@@ -224,7 +198,7 @@ int Run(const CommandOptions& options) {
   Result<std::unique_ptr<Reader>> reader = Reader::Start({});
   if (!reader) return PrintError(reader.error());
   if (options.every != 0) return Watch(options, std::move(tasks), **reader).Run();
-  Memory memory;
+  PythonMemory memory;
   const Result<Answer> answer = Look(options, **reader, nullptr, memory, true);
   if (!answer) return PrintError(answer.error());
   const Result<std::string> text = Render(options, *answer, tasks);

@@ -14,6 +14,7 @@
 #include "detect/detect.h"
 #include "model/names.h"
 #include "render/contention_text.h"
+#include "render/holds_text.h"
 #include "render/loop_text.h"
 #include "snapshot/file.h"
 #include "snapshot/snapshot.h"
@@ -32,6 +33,8 @@ struct TraceOptions {
   bool task_origin = false;
   DurationNs loop_block = kDefaultLoopBlock;
   WaitOptions wait_options;
+  bool holds = false;
+  HoldTraceOptions hold_options;
 };
 
 constexpr DurationNs kMinInterval = 10 * kMillisecond;
@@ -53,11 +56,17 @@ class Trace {
     if (options_.task_origin && options_.target.filter.empty()) {
       return PrintError({ErrorCode::kUsage, "--task-origin needs -p, --comm, --cgroup or --unit"});
     }
+    if (options_.holds && options_.target.filter.empty()) {
+      return PrintError({ErrorCode::kUsage,
+                         "--holds needs -p, --comm, --cgroup or --unit: it puts probes into the "
+                         "processes that it follows"});
+    }
     SessionOptions how{.target = options_.target,
                        .loop_block = options_.loop_block,
                        .steady = true,
                        .task_origin = options_.task_origin};
     if (options_.waits) how.waits = options_.wait_options;
+    if (options_.holds) how.holds = options_.hold_options;
     Result<std::unique_ptr<Session>> session = Session::Start(how);
     if (!session) return PrintError(session.error());
     session_ = std::move(*session);
@@ -87,6 +96,7 @@ class Trace {
     if (Status status = Look(); !status) return status;
     FollowTaskOrigins();
     if (Status status = FollowLoops(); !status) return status;
+    if (Status status = FollowHolds(); !status) return status;
     if (Status status = PrintAnswer(last_, options_.output, false); !status) return status;
     return SaveHangs(changes_.appeared);
   }
@@ -109,6 +119,38 @@ class Trace {
     return status;
   }
 
+  // Those of the processes that the filter names by now.
+  Status FollowHolds() {
+    HoldWatch* holds = session_->holds();
+    if (holds == nullptr) return {};
+    Status status = holds->Select(session_->observer().selected());
+    PrintLines(holds->TakeLines());
+    return status;
+  }
+
+  static void PrintLines(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) fmt::print(stderr, "concurrency-tracer: {}\n", line);
+  }
+
+  Status StepHolds() {
+    HoldWatch* holds = session_->holds();
+    if (holds == nullptr) return {};
+    Status status = holds->Step();
+    PrintLines(holds->TakeLines());
+    return status;
+  }
+
+  // Between two steps of whatever is followed while the sweeps pause; 0: nothing is.
+  DurationNs StepLength() {
+    DurationNs step = options_.waits ? kWaitsStep : 0;
+    const auto at_most = [&](DurationNs length) {
+      step = step == 0 ? length : std::min(step, length);
+    };
+    if (session_->loops() != nullptr) at_most(session_->loops()->interval());
+    if (session_->holds() != nullptr) at_most(HoldWatch::interval());
+    return step;
+  }
+
   Status BeginWaits() {
     if (!options_.waits) return {};
     if (Status status = session_->contention().Begin(); !status) return status;
@@ -119,8 +161,8 @@ class Trace {
   // Takes in the waits that end meanwhile, and looks at the event loops. True if a signal came.
   Result<bool> Pause(const Interrupts& interrupts, DurationNs pause) {
     LoopWatch* const loops = session_->loops();
-    if (!options_.waits && loops == nullptr) return interrupts.Wait(pause);
-    const DurationNs step = loops != nullptr ? loops->interval() : kWaitsStep;
+    const DurationNs step = StepLength();
+    if (step == 0) return interrupts.Wait(pause);
     const TimeNs end = MonotonicNow() + pause;
     // What waits cost is no reason to sweep less often.
     const DurationNs cpu_before = ProcessCpuTime() + session_->reader_cpu();
@@ -129,13 +171,12 @@ class Trace {
       if (loops != nullptr) {
         if (Status status = loops->Step(); !status) return Fail(status.error());
       }
+      if (Status status = StepHolds(); !status) return Fail(status.error());
       if (!options_.waits) continue;
       if (Status status = session_->contention().Step(std::min(left, step)); !status) {
         return Fail(status.error());
       }
-      for (const std::string& line : session_->contention().TakeNews()) {
-        fmt::print(stderr, "concurrency-tracer: {}\n", line);
-      }
+      PrintLines(session_->contention().TakeNews());
     }
     pacer_.LeaveOut(ProcessCpuTime() + session_->reader_cpu() - cpu_before);
     return interrupts.Wait(0);
@@ -148,10 +189,12 @@ class Trace {
     ++sweeps_;
     FollowTaskOrigins();
     if (Status status = FollowLoops(); !status) return status;
+    if (Status status = FollowHolds(); !status) return status;
     LoopWatch* const loops = session_->loops();
     const bool news = loops != nullptr && loops->TakeNews();
-    if (*changed || news) {
-      if (Status status = *changed ? Look() : TakeIn(session_->LookAtLoops()); !status) {
+    const bool held = session_->holds() != nullptr && session_->holds()->TakeNews();
+    if (*changed || held || news) {
+      if (Status status = *changed || held ? Look() : TakeIn(session_->LookAtLoops()); !status) {
         return status;
       }
       if (Status status = PrintChanges(); !status) return status;
@@ -281,6 +324,14 @@ class Trace {
     return PrintText("\n" + RenderContention(last_.observation, {}, render));
   }
 
+  Status PrintHolds() {
+    if (session_->holds() == nullptr || options_.output.format != "text") return {};
+    RenderOptions render;
+    render.color = WantsColor();
+    const std::string text = RenderHolds(last_.observation, {}, render);
+    return text.empty() ? Status() : PrintText("\n" + text);
+  }
+
   Status PrintLoops() {
     if (session_->loops() == nullptr || options_.output.format != "text") return {};
     const std::string text = RenderLoops(last_.observation, {});
@@ -293,6 +344,7 @@ class Trace {
     }
     if (Status status = PrintContention(); !status) return PrintError(status.error());
     if (Status status = PrintLoops(); !status) return PrintError(status.error());
+    if (Status status = PrintHolds(); !status) return PrintError(status.error());
     const DurationNs wall = std::max<DurationNs>(1, MonotonicNow() - begin_);
     const DurationNs cpu = ProcessCpuTime() + session_->reader_cpu();
     const std::string summary = fmt::format(
@@ -344,16 +396,33 @@ Command AddTraceCommand(CLI::App& app) {
       "Count waits as they happen, too (see contention): who was given a lock that keeps no\n"
       "owner, and a table at the end and in the files");
   AddWaitOptions(app, options->wait_options);
-  for (const char* name :
-       {"--min-wait", "--stack-size", "--ring-size", "--max-locks", "--max-overhead"}) {
+  for (const char* name : {"--min-wait", "--stack-size", "--ring-size", "--max-locks"}) {
     app.get_option(name)->needs(waits);
   }
+  CLI::Option* holds = app.add_flag(
+      "--holds", options->holds,
+      "Follow acquires and releases of locks, semaphores and pools in the processes named (see\n"
+      "doctor --probes): holds since when and from which line, pools that run dry, and locks that\n"
+      "are taken in opposite orders before they deadlock");
+  AddHoldOptions(app, options->hold_options);
+  for (const char* name : {"--long-hold", "--pool"}) app.get_option(name)->needs(holds);
+  CLI::Option* overhead = app.get_option("--max-overhead");
+  overhead->description(
+      "Percent that following may cost: with --waits of the host's CPU time (default 1), with\n"
+      "--holds of each process's (default 2). Past it less is followed, and that is said");
   app.footer(
       "Every deadlock and abandoned lock gets a snapshot file in the current directory.\n"
       "Exit status: 0 nothing found, 1 error, 2 usage, 3 nothing found but something relevant\n"
       "could not be read, 10 something that cannot end by itself, 11 other findings only.");
-  return [options] {
+  return [options, overhead] {
     options->interval = std::max(options->interval, kMinInterval);
+    if (overhead->count() > 0) {
+      if (!options->waits && !options->holds) {
+        return static_cast<int>(
+            PrintError({ErrorCode::kUsage, "--max-overhead goes with --waits or --holds"}));
+      }
+      options->hold_options.max_overhead = options->wait_options.max_overhead;
+    }
     return Trace(*options).Run();
   };
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -54,17 +55,18 @@ class SharedUseDetector {
     return index >= 0 && static_cast<std::size_t>(index) < size;
   }
 
+  using Users = std::unordered_map<ActorIndex, const Use*>;
+
   // One for each actor, without those that a lock keeps apart and those that only wait for another
   // of them to end: session.close() in a task of its own, which session.__aexit__() waits for.
   [[nodiscard]] std::vector<const Use*> Concurrent(std::vector<const Use*> uses) const {
-    std::unordered_set<ActorIndex> users;
-    std::erase_if(uses, [&](const Use* use) { return !users.insert(use->actor).second; });
+    Users users;
+    std::erase_if(uses, [&](const Use* use) { return !users.emplace(use->actor, use).second; });
     std::erase_if(uses, [&](const Use* use) { return WaitsForOneOf(use->actor, users); });
     return uses;
   }
 
-  [[nodiscard]] bool WaitsForOneOf(ActorIndex actor,
-                                   const std::unordered_set<ActorIndex>& users) const {
+  [[nodiscard]] bool WaitsForOneOf(ActorIndex actor, const Users& users) const {
     std::unordered_set<ActorIndex> seen = {actor};
     std::vector<ActorIndex> next = {actor};
     for (int step = 0; step < kMaxSteps && !next.empty(); ++step) {
@@ -74,13 +76,27 @@ class SharedUseDetector {
         if (wait == kNoIndex || IsForItsOwnLock(wait)) continue;
         for (const HoldIndex hold : graph_.HoldersOf(graph_.wait(wait).resource)) {
           const ActorIndex holder = graph_.hold(hold).actor;
-          if (holder != actor && users.contains(holder)) return true;
+          const auto user = users.find(holder);
+          if (user != users.end() && IsBelow(graph_.hold(hold), *user->second)) continue;
+          if (holder != actor && user != users.end()) return true;
           if (seen.insert(holder).second) holders.push_back(holder);
         }
       }
       next = std::move(holders);
     }
     return false;
+  }
+
+  // A lock of something that the object uses itself, as SQLAlchemy's connections of asyncpg have
+  // one: taken further inside than its method, by code of another file. It is taken for each call,
+  // and keeps nothing apart that belongs together.
+  [[nodiscard]] bool IsBelow(const Hold& hold, const Use& use) const {
+    const auto& stacks = context_.observation().stacks;
+    if (!IsIn(hold.acquired_at, stacks.size()) || !IsIn(use.at, stacks.size())) return false;
+    const auto& taken = stacks[static_cast<std::size_t>(hold.acquired_at)].frames;
+    const auto& inside = stacks[static_cast<std::size_t>(use.at)].frames;
+    return !inside.empty() && taken.size() > inside.size() &&
+           taken.front().file != inside.front().file;
   }
 
   // A lock below Python, as a connection of sqlite3 has one: it is taken for each call, and keeps

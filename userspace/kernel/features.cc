@@ -78,8 +78,9 @@ bool HasName(const std::string& names, std::string_view name) {
 }  // namespace
 
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
-  constexpr std::array kKnown = {"task_pt_regs",  "task_stack", "task_walk", "task_storage",
-                                 "map_allocator", "fentry",     "kprobe",    "tracepoint"};
+  constexpr std::array kKnown = {"task_pt_regs", "task_stack",    "task_walk",
+                                 "task_storage", "map_allocator", "attach_cookie",
+                                 "fentry",       "kprobe",        "tracepoint"};
   for (const std::string& name : without) {
     if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
       return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
@@ -110,6 +111,8 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
                          HasName(*names, "bpf_rcu_read_lock") && wanted("task_walk");
     features.task_storage = HasName(*names, "BPF_MAP_TYPE_TASK_STORAGE") && wanted("task_storage");
     features.ring_buffer = HasName(*names, "BPF_MAP_TYPE_RINGBUF");
+    features.attach_cookie =
+        HasName(*names, "BPF_FUNC_get_attach_cookie") && wanted("attach_cookie");
     features.map_allocator = HasName(*names, "bpf_mem_alloc") && wanted("map_allocator");
   }
   return features;
@@ -189,6 +192,13 @@ Result<LoopsPlan> PlanLoops(const KernelFeatures& features) {
   if (Status status = NeedRingBuffer(features); !status) return Fail(status.error());
   LoopsPlan plan;
   plan.ways = WaysLeft(features, {AttachWay::kFentry, AttachWay::kTracepoint});
+  return plan;
+}
+
+Result<HoldsPlan> PlanHolds(const KernelFeatures& features) {
+  if (Status status = NeedRingBuffer(features); !status) return Fail(status.error());
+  HoldsPlan plan;
+  plan.attach_cookie = features.attach_cookie;
   return plan;
 }
 

@@ -20,12 +20,13 @@ struct KernelFeatures {
   bool task_walk = false;
   bool task_storage = false;   // BPF_MAP_TYPE_TASK_STORAGE (5.11, commit 4cf1bc1f1045)
   bool ring_buffer = false;    // BPF_MAP_TYPE_RINGBUF (5.8, commit 457f44363a88)
+  bool attach_cookie = false;  // helper bpf_get_attach_cookie (5.15, commit 7adfc6c9b315)
   bool map_allocator = false;  // maps grow safely inside programs (6.1, commit fba1a1c6c912)
   bool init_pid_namespace = false;
   bool x86_64 = false;
   std::vector<std::string> missing_capabilities;  // "CAP_BPF", ...
   // Pretended absent: any of "task_pt_regs", "task_stack", "task_walk", "task_storage",
-  // "map_allocator", "fentry", "kprobe", "tracepoint".
+  // "map_allocator", "attach_cookie", "fentry", "kprobe", "tracepoint".
   std::vector<std::string> without;
 };
 

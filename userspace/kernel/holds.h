@@ -35,20 +35,23 @@ struct CallPlace {
 // One thing that a thread has, or asks for.
 struct HeldObject {
   std::uint64_t address = 0;
-  ProbeId probe = 0;        // of the acquire
-  TimeNs asked = 0;         // when it was called
-  TimeNs since = 0;         // at or before this it had it; 0 with `asking`
-  bool asking = false;      // the call has not been seen to succeed or fail
-  bool contended = false;   // somebody had it when the call began
-  bool tried = false;       // by an acquire that never waits
-  std::uint32_t count = 1;  // of a recursive lock
-  std::uint64_t unit = 0;   // of a pool: what the acquire returned
+  ProbeId probe = 0;            // of the acquire
+  TimeNs asked = 0;             // when it was called
+  TimeNs since = 0;             // at or before this it had it; 0 with `asking`
+  bool asking = false;          // the call has not been seen to succeed or fail
+  bool contended = false;       // somebody had it when the call began
+  bool tried = false;           // by an acquire that never waits
+  bool again = false;           // a mutex that a condition's wait lets go of and takes again
+  bool since_is_bound = false;  // it may have had it longer: `since` is when that was seen first
+  std::uint32_t count = 1;      // of a recursive lock
+  std::uint64_t unit = 0;       // of a pool: what the acquire returned
   std::optional<CallPlace> place;
 };
 
 struct ThreadHolds {
   pid_t tid = 0;
   pid_t pid = 0;
+  pid_t ns_tid = 0;
   std::uint64_t space = 0;  // the kernel's identity of its memory; never to be shown
   std::vector<HeldObject> held;
 };
@@ -63,8 +66,9 @@ struct HoldKey {
 // What was counted of one lock, semaphore or pool since its first acquire that was seen.
 struct HoldCount {
   HoldKey key;
-  ProbeId probe = 0;        // of its first acquire
-  HoldTotals holds;         // that ended; of a thread that was seen to acquire
+  ProbeId probe = 0;  // of its first acquire
+  HoldTotals holds;   // that ended; of a thread that was seen to acquire
+  TimeNs last_release = 0;
   std::int64_t in_use = 0;  // units: acquired and not released, as far as was seen
   std::int64_t high_water = 0;
   std::uint64_t foreign_releases = 0;  // by a thread that did not have it

@@ -32,8 +32,9 @@ enum class SuccessRule : std::uint8_t {
 enum class ReturnValue : std::uint8_t {
   kAny,
   kZero,     // an errno, or -1, otherwise
-  kNonZero,  // a pointer, or true
+  kNonZero,  // a pointer
   kOne,      // CPython's PY_LOCK_ACQUIRED
+  kTrue,     // a bool, which is only al: a compiler leaves in the rest of rax what was there
 };
 
 // What the lock's own memory says; offsets are from its address.

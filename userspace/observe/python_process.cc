@@ -22,6 +22,8 @@ namespace {
 constexpr std::array<DurationNs, 6> kPauses = {3 * kMillisecond,  7 * kMillisecond,
                                                2 * kMillisecond,  11 * kMillisecond,
                                                23 * kMillisecond, 5 * kMillisecond};
+// One more look may take as long as the last: not where all there were took this long.
+constexpr DurationNs kLookAgainWithin = 2 * kSecond;
 
 void Pause(DurationNs duration) {
   const timespec time{duration / kSecond, duration % kSecond};
@@ -119,7 +121,7 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
     if (!next) return Fail(next.error());
     look.first = std::exchange(look.second, std::move(*next->python));
     look.begin = std::exchange(read, MonotonicNow());
-    if (!IsRestless(look)) break;
+    if (!IsRestless(look) || MonotonicNow() - begin > kLookAgainWithin) break;
   }
   look.end = MonotonicNow();
 

@@ -47,9 +47,20 @@ Result<std::vector<CatalogFamily>> ParseCatalog(std::string_view text, std::stri
 // What is shipped with the program (deploy/catalog.d, compiled in).
 Result<std::vector<CatalogFamily>> ShippedCatalog();
 
-// "FILE:ACQUIRE[,ACQUIRE...],RELEASE[;capacity=N][;key=N][;unit=N]", as in
+// `families` and `later`: one of `later` replaces the one of the same name.
+std::vector<CatalogFamily> Override(std::vector<CatalogFamily> families,
+                                    std::vector<CatalogFamily> later);
+
+// "FILE:ACQUIRE[,ACQUIRE...],RELEASE[;OPTION...]", as in
 // --pool 'app:ConnectionPool::acquire,ConnectionPool::release': FILE is a file's name or a pattern,
-// the last function releases, the others acquire. kUsage with one line.
+// the last function releases, the others acquire. Options:
+//   capacity=N      how many units it has
+//   key=N           which argument (0 to 5) is the pool; 0, this, if it is not said
+//   unit=N          which argument of the release is what the acquire returned; 1 if it is not said
+//   unit=none       none is
+//   succeeds=WORD   what an acquire returns when it has got one: returns (anything), nonzero, true,
+//                   zero, one; returns, if it is not said
+// kUsage with one line.
 Result<CatalogFamily> ParsePool(std::string_view text);
 
 }  // namespace ct

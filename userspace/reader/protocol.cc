@@ -96,8 +96,18 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
     to.set_code(point.code);
     to.set_offset(point.offset);
   }
+  for (const FunctionToFind& function : request.functions) {
+    ToWire(function, *message.add_functions());
+  }
+  for (const MemoryToRead& memory : request.memory) {
+    wire::MemoryRange& to = *message.add_memory();
+    to.set_address(memory.address);
+    to.set_size(memory.bytes);
+  }
+  for (const std::uint64_t address : request.objects) message.add_objects(address);
   for (const ThreadToRead& thread : request.threads) {
     wire::ThreadRequest& to = *message.add_threads();
+    to.set_stack_goes_on(thread.stack_goes_on);
     to.set_tid(thread.tid);
     to.set_ns_tid(thread.ns_tid);
     to.set_syscall(thread.syscall);
@@ -156,8 +166,16 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   for (const wire::CodePoint& from : message.code_points()) {
     request.code_points.push_back({from.code(), from.offset()});
   }
+  for (const wire::FunctionQuery& from : message.functions()) {
+    request.functions.push_back(FromWire(from));
+  }
+  for (const wire::MemoryRange& from : message.memory()) {
+    request.memory.push_back({from.address(), from.size()});
+  }
+  request.objects.assign(message.objects().begin(), message.objects().end());
   for (const wire::ThreadRequest& from : message.threads()) {
     ThreadToRead thread;
+    thread.stack_goes_on = from.stack_goes_on();
     thread.tid = from.tid();
     thread.ns_tid = from.ns_tid();
     thread.syscall = from.syscall();

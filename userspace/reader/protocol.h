@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -31,6 +32,24 @@ ThreadRead FromWire(const wire::ThreadReading& message);
 
 void ToWire(const LocatedWait& wait, wire::Wait& message);
 LocatedWait FromWire(const wire::Wait& message);
+
+void ToWire(const FunctionToFind& function, wire::FunctionQuery& message);
+FunctionToFind FromWire(const wire::FunctionQuery& message);
+
+void ToWire(const FunctionFound& function, wire::FunctionFound& message);
+// With names that can be printed, and no more return instructions than a function has.
+FunctionFound FromWire(const wire::FunctionFound& message);
+
+// What of an answer's part answers something that was asked: `queries` functions, `asked`.
+void TakeFunctions(const wire::ReadResponse& part, std::size_t queries,
+                   std::vector<FunctionFound>& into);
+void ToWire(const ObjectPlace& place, wire::ObjectPlace& message);
+ObjectPlace FromWire(const wire::ObjectPlace& message);
+// Those of `asked`, once each.
+void TakeObjects(const wire::ReadResponse& part, const std::vector<std::uint64_t>& asked,
+                 std::vector<ObjectPlace>& into);
+void TakeMemory(const wire::ReadResponse& part, const std::vector<MemoryToRead>& asked,
+                std::vector<MemoryCopy>& into);
 
 void ToWire(const Module& module, wire::Module& message);
 Module FromWire(const wire::Module& message);

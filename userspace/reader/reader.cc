@@ -150,8 +150,9 @@ class ProcessReader final : public Reader {
     if (Status status = SendMessage(child_.fd(), message); !status) return status;
     // Module indices of this answer's parts count from here.
     const auto base = static_cast<ModuleIndex>(result.modules.size());
-    const bool of_heap = request.want_python || request.want_forgotten;
-    const DurationNs patience = of_heap ? options_.python_patience : options_.patience;
+    const bool long_work =
+        request.want_python || request.want_forgotten || !request.functions.empty();
+    const DurationNs patience = long_work ? options_.python_patience : options_.patience;
     PythonIntake python;
     for (;;) {
       wire::ReadResponse part;
@@ -216,6 +217,9 @@ class ProcessReader final : public Reader {
     if (part.has_places()) {
       result.places = FromWire(part.places(), request.code_points.size());
     }
+    TakeFunctions(part, request.functions.size(), result.functions);
+    TakeMemory(part, request.memory, result.memory);
+    TakeObjects(part, request.objects, result.objects);
     if (!part.python_error().empty()) result.python_error = CleanText(part.python_error());
     for (const wire::Loss& loss : part.losses()) {
       AddLoss(result, CleanText(loss.reason()), CleanText(loss.detail()), loss.count());

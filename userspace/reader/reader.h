@@ -40,8 +40,12 @@ struct ThreadToRead {
   Registers registers;
   bool want_lock = false;   // what it waits for and whom the lock names
   bool want_stack = false;  // implied by want_lock
-  // Of a wait that is over: what memory was then, instead of what it is now.
+  // Of a moment that is over: what memory was then, instead of what it is now. Of its stack there
+  // may be several, the earliest first: each holds where no earlier one does, and nothing of the
+  // stack is read but these.
   std::vector<MemoryCopy> copies;
+  // Above the copies the stack is what it is now: the thread is still inside those calls.
+  bool stack_goes_on = false;
 };
 
 // A lock reading plus where the lock lives.
@@ -104,9 +108,23 @@ struct MemoryToRead {
   std::uint32_t bytes = 0;
 };
 
+// What an object at an address is called, and where it lies.
+struct ObjectPlace {
+  std::uint64_t address = 0;
+  std::string symbol;  // the variable, where it has a name
+  std::string where;   // see Resource::where
+  // In memory that is shared: the file behind it; inode 0: it is private.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t offset = 0;
+  bool operator==(const ObjectPlace&) const = default;
+};
+
 // Of one request: with names as long as they are kept, far below the limit of one message.
 inline constexpr std::size_t kMaxCodePoints = 4096;
 inline constexpr std::size_t kMaxFunctions = 1024;
+// Of one function; one that has more is not probed there.
+inline constexpr std::size_t kMaxReturns = 256;
 
 struct ProcessToRead {
   pid_t pid = 0;
@@ -134,6 +152,7 @@ struct ProcessToRead {
   std::vector<MappedFile> files;          // does it map these?
   std::vector<FunctionToFind> functions;  // at most kMaxFunctions
   std::vector<MemoryToRead> memory;       // at most kMaxFunctions
+  std::vector<std::uint64_t> objects;     // what is at these addresses? At most kMaxFunctions
 };
 
 struct ThreadRead {
@@ -180,9 +199,10 @@ struct ProcessRead {
   std::string python_error;              // it is one that is not known: why
   std::optional<TaskProbe> task_probe;   // asked for, and it has imported asyncio
   CodePlaces places;                     // one a code point, unless it could not be read at all
-  std::vector<FunctionFound> functions;
-  std::vector<MemoryCopy> memory;  // of those asked for, what could be read
-  std::vector<pid_t> blocked;      // threads on which the reader had to be killed
+  std::vector<FunctionFound> functions;  // at most kMaxFunctions: a loss says that there are more
+  std::vector<MemoryCopy> memory;        // of those asked for, what could be read
+  std::vector<ObjectPlace> objects;
+  std::vector<pid_t> blocked;  // threads on which the reader had to be killed
   std::vector<Loss> losses;
 };
 
@@ -191,7 +211,7 @@ struct ReaderOptions {
   // takes microseconds, but the first file:line of a large binary takes its debug information in.
   DurationNs patience = 2 * kSecond;
   // All of a Python process comes in one piece, which takes as long as PythonOptions::time at most,
-  // and a little more to be sent.
+  // and a little more to be sent. So do functions: a program may have half a million symbols.
   DurationNs python_patience = 4 * kSecond;
 };
 

@@ -20,7 +20,9 @@
 #include <sys/stat.h>
 
 #include "locks/guard_scan.h"
+#include "reader/function_reading.h"
 #include "reader/loop_reading.h"
+#include "reader/memory_then.h"
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
@@ -247,6 +249,26 @@ class Server {
       const auto process = ReadWaitingThreads(**target);
       if (Status status = SendPython(process, message.id(), response); !status) return status;
     }
+    if (!request.functions.empty()) {
+      const FunctionsRead read = FindFunctions(**target, request.functions);
+      for (const FunctionFound& function : read.functions) {
+        ToWire(function, *response.add_functions());
+      }
+      for (const Loss& loss : read.losses) {
+        wire::Loss& to = *response.add_losses();
+        to.set_reason(loss.reason);
+        to.set_count(loss.count);
+        to.set_detail(loss.detail);
+      }
+    }
+    for (const MemoryCopy& copy : ReadMemory((*target)->memory(), request.memory)) {
+      wire::MemoryCopy& to = *response.add_memory();
+      to.set_address(copy.address);
+      to.set_content(copy.bytes);
+    }
+    for (const std::uint64_t address : Bounded(request.objects)) {
+      ToWire(PlaceOf(**target, address), *response.add_objects());
+    }
     if (request.want_task_probe || !request.code_points.empty()) {
       AnswerTaskOrigins(**target, request, response);
     }
@@ -338,24 +360,13 @@ class Server {
     }
   }
 
-  // What memory was to this thread: as it is, unless copies of what was come with the request. Then
-  // the rest of its stack is not what was: it has gone on since.
-  static OverlayMemory MemoryOf(Target& target, const ThreadToRead& thread) {
-    OverlayMemory memory(target.memory());
-    const std::uint64_t sp = thread.registers.sp();
-    for (const MemoryCopy& copy : thread.copies) {
-      memory.Add(copy.address, copy.bytes);
-      const Mapping* mapping = copy.address == sp ? target.FindMapping(sp) : nullptr;
-      if (mapping != nullptr) memory.Forbid(sp + copy.bytes.size(), mapping->end);
-    }
-    return memory;
-  }
-
   static ThreadRead ReadThread(Target& target, const ProcessToRead& request,
                                const ThreadToRead& thread, const ThreadDirectory& threads) {
     ThreadRead read;
     read.tid = thread.tid;
-    OverlayMemory memory = MemoryOf(target, thread);
+    OverlayMemory memory =
+        MemoryThen(target.memory(), thread.copies, target.FindMapping(thread.registers.sp()),
+                   thread.stack_goes_on);
     UnwoundStack unwound;
     if (thread.want_stack || thread.want_lock) {
       unwound = target.Unwind(thread.registers, {.max_frames = request.max_frames,
@@ -402,6 +413,23 @@ class Server {
     to.set_address(find.address);
     to.mutable_ns_tids()->Assign(scan.referrers.begin(), scan.referrers.end());
     to.set_complete(scan.truncated + scan.unreadable + scan.not_scanned == 0);
+  }
+
+  static std::span<const std::uint64_t> Bounded(const std::vector<std::uint64_t>& addresses) {
+    return std::span(addresses).first(std::min(addresses.size(), kMaxFunctions));
+  }
+
+  static ObjectPlace PlaceOf(Target& target, std::uint64_t address) {
+    ObjectPlace place;
+    place.address = address;
+    place.symbol = target.DataSymbol(address).value_or("");
+    place.where = target.DescribeAddress(address);
+    const Mapping* mapping = target.FindMapping(address);
+    if (mapping == nullptr || !mapping->shared) return place;
+    place.device = mapping->device;
+    place.inode = mapping->inode;
+    place.offset = address - mapping->begin + mapping->file_offset;
+    return place;
   }
 
   static LocatedWait Locate(Target& target, WaitReading reading) {

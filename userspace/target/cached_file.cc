@@ -5,6 +5,7 @@
 
 #include "target/debug_files.h"
 #include "target/demangle.h"
+#include "target/eh_frame.h"
 #include "target/target.h"
 
 namespace ct {
@@ -28,25 +29,50 @@ UnwindTable* CachedFile::Unwinding(FileOpener& opener) {
 const SymbolTable* CachedFile::Symbols(FileOpener& opener) {
   if (!symbols_) {
     const auto source = opener.Open();
-    if (source) LoadSymbols(*source);
+    if (!source) return nullptr;
+    symbols_ = std::make_unique<SymbolTable>();
+    VisitTables(*source, [&](const SymbolSource& table) {
+      symbols_->Add(*table.source, *table.file, table.section);
+    });
+    symbols_->Finish();
   }
   return symbols_.get();
 }
 
-void CachedFile::LoadSymbols(ByteSource& source) {
-  symbols_ = std::make_unique<SymbolTable>();
-  if (elf_.Section(".symtab") != nullptr) {
-    symbols_->Add(source, elf_, ".symtab");
-  } else {
-    symbols_->Add(source, elf_, ".dynsym");
-    if (auto debug = FindDebugFile(debug_root_, elf_.build_id)) {
-      symbols_->Add(debug->source, debug->elf, ".symtab");
-    } else if (auto bytes = MiniDebugInfo(source, elf_)) {
-      BufferSource inner(std::move(*bytes));
-      if (const auto inner_elf = ElfFile::Read(inner)) symbols_->Add(inner, *inner_elf, ".symtab");
-    }
+const FunctionNames* CachedFile::Named(std::span<const std::string> names, FileOpener& opener) {
+  if (!named_) named_ = std::make_unique<FunctionNames>();
+  if (named_->Knows(names)) return named_.get();
+  const auto source = opener.Open();
+  if (!source) return nullptr;
+  named_->Find(
+      names, [&](const FunctionNames::Visit& visit) { VisitTables(*source, visit); },
+      FunctionStarts(opener));
+  return named_.get();
+}
+
+const std::vector<std::uint64_t>& CachedFile::FunctionStarts(FileOpener& opener) {
+  static const std::vector<std::uint64_t> kNone;
+  if (!starts_) {
+    const auto source = opener.Open();
+    if (source == nullptr) return kNone;
+    starts_ = ct::FunctionStarts(*source, elf_);
   }
-  symbols_->Finish();
+  return *starts_;
+}
+
+void CachedFile::VisitTables(ByteSource& source,
+                             const std::function<void(const SymbolSource&)>& visit) const {
+  if (elf_.Section(".symtab") != nullptr) {
+    visit({&source, &elf_, ".symtab"});
+    return;
+  }
+  visit({&source, &elf_, ".dynsym"});
+  if (auto debug = FindDebugFile(debug_root_, elf_.build_id)) {
+    visit({&debug->source, &debug->elf, ".symtab"});
+  } else if (auto bytes = MiniDebugInfo(source, elf_)) {
+    BufferSource inner(std::move(*bytes));
+    if (const auto inner_elf = ElfFile::Read(inner)) visit({&inner, &*inner_elf, ".symtab"});
+  }
 }
 
 bool CachedFile::IsCLibrary() const {
@@ -115,6 +141,8 @@ std::size_t CachedFile::bytes() const {
   std::size_t total = descriptions_.size() * kPerDescription;
   if (unwinding_) total += unwinding_->bytes();
   if (symbols_) total += symbols_->bytes();
+  if (named_) total += named_->bytes();
+  if (starts_) total += starts_->size() * sizeof(std::uint64_t);
   if (internal_) total += internal_->bytes();
   if (lines_) total += lines_->bytes();
   return total;
@@ -125,6 +153,8 @@ void CachedFile::Clear() {
   lines_.reset();
   lines_tried_ = false;
   internal_.reset();
+  named_.reset();
+  starts_.reset();
   symbols_.reset();
   unwinding_.reset();
 }

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "target/function_names.h"
 #include "target/internal_names.h"
 #include "target/source_lines.h"
 #include "target/symbol_table.h"
@@ -31,6 +35,10 @@ class CachedFile {
   [[nodiscard]] const ElfFile& elf() const { return elf_; }
   UnwindTable* Unwinding(FileOpener& opener);      // nullptr if the file cannot be had now
   const SymbolTable* Symbols(FileOpener& opener);  // nullptr likewise
+  // Knows all of `names`; nullptr likewise.
+  const FunctionNames* Named(std::span<const std::string> names, FileOpener& opener);
+  // See target/eh_frame.h; empty, too, if the file cannot be had now.
+  const std::vector<std::uint64_t>& FunctionStarts(FileOpener& opener);
   // Innermost first, at least one; the last is the function at `vaddr` itself, with an empty name
   // if unknown. Valid until the next call.
   const std::vector<SourcePlace>& Describe(std::uint64_t vaddr, bool source_lines,
@@ -48,13 +56,16 @@ class CachedFile {
   std::string FunctionName(std::uint64_t vaddr, FileOpener& opener);
   const InternalNames* Internal(FileOpener& opener);
   SourceLines* Lines(FileOpener& opener);
-  void LoadSymbols(ByteSource& source);
+  // Where its symbols are: in itself, or in separate debug information besides.
+  void VisitTables(ByteSource& source, const std::function<void(const SymbolSource&)>& visit) const;
   [[nodiscard]] bool IsCLibrary() const;
 
   ElfFile elf_;
   std::string debug_root_;
   std::unique_ptr<UnwindTable> unwinding_;
   std::unique_ptr<SymbolTable> symbols_;
+  std::unique_ptr<FunctionNames> named_;
+  std::optional<std::vector<std::uint64_t>> starts_;
   std::unique_ptr<InternalNames> internal_;
   std::unique_ptr<SourceLines> lines_;
   bool lines_tried_ = false;

@@ -31,28 +31,36 @@ void Collect(const char* text, std::size_t size, void* opaque) {
 }
 
 // Trivial objects only in here: longjmp runs no destructors.
-bool DemangleInto(const char* mangled, Sink& sink) {
-  constexpr int kOptions = DMGL_ANSI;  // neither DMGL_PARAMS nor DMGL_VERBOSE
+bool DemangleInto(const char* mangled, int options, Sink& sink) {
   sink.size = 0;
   if (setjmp(sink.enough) != 0) return false;
-  if (rust_demangle_callback(mangled, kOptions, Collect, &sink) != 0) return true;
+  if (rust_demangle_callback(mangled, options, Collect, &sink) != 0) return true;
   sink.size = 0;
-  return cplus_demangle_v3_callback(mangled, kOptions, Collect, &sink) != 0;
+  return cplus_demangle_v3_callback(mangled, options, Collect, &sink) != 0;
 }
+
+std::string DemangleBy(int options, std::string_view symbol) {
+  const std::size_t version = symbol.find('@', 1);
+  std::string plain(symbol.substr(0, std::min(version, kMaxMangled)));
+  if (!LooksMangled(plain)) return plain;
+  static thread_local Sink sink;
+  if (!DemangleInto(plain.c_str(), options, sink)) return plain;
+  return std::string(sink.text, sink.size);
+}
+
+}  // namespace
 
 bool LooksMangled(std::string_view symbol) {
   return symbol.starts_with("_Z") || symbol.starts_with("_R") || symbol.starts_with("__Z");
 }
 
-}  // namespace
-
 std::string Demangle(std::string_view symbol) {
-  const std::size_t version = symbol.find('@', 1);
-  std::string plain(symbol.substr(0, std::min(version, kMaxMangled)));
-  if (!LooksMangled(plain)) return plain;
-  static thread_local Sink sink;
-  if (!DemangleInto(plain.c_str(), sink)) return plain;
-  return std::string(sink.text, sink.size);
+  return DemangleBy(DMGL_ANSI, symbol);  // neither DMGL_PARAMS nor DMGL_VERBOSE
+}
+
+std::string DemangleWithParameters(std::string_view symbol) {
+  // A template's return type is part of its mangled name, and of nobody's call.
+  return DemangleBy(DMGL_ANSI | DMGL_PARAMS | DMGL_RET_DROP, symbol);
 }
 
 }  // namespace ct

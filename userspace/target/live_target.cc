@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include "target/demangle.h"
-#include "target/eh_frame.h"
 #include "target/language.h"
 
 namespace ct {
@@ -227,13 +226,16 @@ std::optional<FunctionPlace> LiveTarget::FunctionBeginningAt(std::uint64_t addre
   const Mapping* mapping = FindMapping(address);
   if (mapping == nullptr || !mapping->executable || !mapping->HasFile()) return std::nullopt;
   const PlacedMapping& placed = loaded_.Place(*mapping);
-  const auto source = placed.module != nullptr ? placed.module->Open() : nullptr;
-  if (source == nullptr) return std::nullopt;
-  const auto starts = FunctionStarts(*source, placed.module->file().elf());
+  if (placed.module == nullptr) return std::nullopt;
+  const auto& starts = placed.module->file().FunctionStarts(*placed.module);
   if (!std::binary_search(starts.begin(), starts.end(), address - placed.bias)) return std::nullopt;
   return FunctionPlace{mapping->begin, mapping->end,
                        address - mapping->begin + mapping->file_offset,
                        placed.module->identity().inode};
+}
+
+NamedFunctions LiveTarget::FunctionsNamed(std::span<const FunctionQuery> queries) {
+  return FindNamedFunctions(loaded_, process_.ReadLink("exe").value_or(""), queries);
 }
 
 std::string LiveTarget::DescribeAddress(std::uint64_t address) {

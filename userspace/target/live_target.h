@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "target/loaded_modules.h"
+#include "target/named_functions.h"
 #include "target/perf_map.h"
 #include "target/target.h"
 #include "target/unwinder.h"
@@ -31,6 +32,10 @@ class LiveTarget final : public Target, private CodeMap {
   std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
                                             std::string_view section) override;
   std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t address) override;
+  NamedFunctions FunctionsNamed(std::span<const FunctionQuery> queries) override;
+  std::optional<FunctionCode> CodeAt(std::uint64_t address) override {
+    return ReadCodeAt(loaded_, address);
+  }
   std::string DescribeAddress(std::uint64_t address) override;
   std::string Language() override;
 

@@ -22,8 +22,15 @@ const MemoryCache::Chunk* MemoryCache::Find(std::uint64_t address) {
 }
 
 const MemoryCache::Chunk* MemoryCache::Load(std::uint64_t address) {
+  const std::uint64_t page = address & ~(kPage - 1);
+  const Chunk* chunk = LoadFrom(page, address);
+  // Copies of what memory was begin and end within pages.
+  return chunk != nullptr || page == address ? chunk : LoadFrom(address, address);
+}
+
+const MemoryCache::Chunk* MemoryCache::LoadFrom(std::uint64_t begin, std::uint64_t address) {
   auto chunk = std::make_unique<Chunk>();
-  chunk->begin = address & ~(kPage - 1);
+  chunk->begin = begin;
   std::size_t want = kFirstChunk;
   if (const Chunk* before = chunk->begin > 0 ? Find(chunk->begin - 1) : nullptr) {
     want = std::clamp(before->size * 2, kFirstChunk, kMaxChunk);

@@ -35,6 +35,8 @@ class MemoryCache final : public Memory {
   };
   const Chunk* Find(std::uint64_t address);
   const Chunk* Load(std::uint64_t address);
+  // nullptr if the byte at `address` cannot be read from `begin` on.
+  const Chunk* LoadFrom(std::uint64_t begin, std::uint64_t address);
 
   Memory& memory_;
   std::vector<std::unique_ptr<Chunk>> chunks_;

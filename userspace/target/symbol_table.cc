@@ -1,24 +1,12 @@
 #include "target/symbol_table.h"
 
-#include <elf.h>
-
 #include <algorithm>
-#include <cstring>
 #include <tuple>
+
+#include "target/elf_symbols.h"
 
 namespace ct {
 namespace {
-
-constexpr std::uint64_t kMaxTable = 256 << 20;  // ten million symbols
-constexpr std::uint64_t kMaxNames = 512 << 20;
-
-bool IsFunction(const Elf64_Sym& symbol, const ElfFile& file) {
-  const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-  if (type == STT_FUNC || type == STT_GNU_IFUNC) return true;
-  // Assembler often leaves the type out.
-  return type == STT_NOTYPE && symbol.st_shndx < file.sections.size() &&
-         (file.sections[symbol.st_shndx].flags & SHF_EXECINSTR) != 0;
-}
 
 bool IsObject(const Elf64_Sym& symbol) {
   const unsigned type = ELF64_ST_TYPE(symbol.st_info);
@@ -68,25 +56,16 @@ bool IsBetterName(const Symbol& left, const Symbol& right) {
 }
 
 void SymbolTable::Add(ByteSource& source, const ElfFile& file, std::string_view section) {
-  const ElfSection* table = file.Section(section);
-  if (table == nullptr || table->link >= file.sections.size()) return;
-  const auto raw = ReadSection(source, *table, kMaxTable);
-  auto names = ReadSection(source, file.sections[table->link], kMaxNames);
-  if (!raw || !names || names->empty()) return;
-  names->back() = std::byte{0};
-  const auto* text = reinterpret_cast<const char*>(names->data());
-  for (std::size_t at = 0; at + sizeof(Elf64_Sym) <= raw->size(); at += sizeof(Elf64_Sym)) {
-    Elf64_Sym symbol;
-    std::memcpy(&symbol, raw->data() + at, sizeof(symbol));
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_name >= names->size()) continue;
-    const char* name = text + symbol.st_name;
-    if (!IsUseful(name)) continue;
+  auto symbols = ReadSymbols(source, file, section);
+  if (!symbols) return;
+  symbols->ForEach([&](const Elf64_Sym& symbol, const char* name) {
+    if (!IsUseful(name)) return;
     const Symbol entry{symbol.st_value, symbol.st_size, name,
                        static_cast<std::uint8_t>(ELF64_ST_BIND(symbol.st_info))};
     if (IsFunction(symbol, file)) functions_.push_back(entry);
     if (IsObject(symbol)) objects_.push_back(entry);
-  }
-  names_.push_back(std::move(*names));
+  });
+  names_.push_back(std::move(symbols->names));
 }
 
 void SymbolTable::Finish() {

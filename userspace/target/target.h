@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "model/frame.h"
 #include "model/registers.h"
+#include "target/byte_source.h"
 #include "target/mapping.h"
 #include "target/memory.h"
 
@@ -63,8 +64,41 @@ struct FunctionPlace {
   bool operator==(const FunctionPlace&) const = default;
 };
 
+// A function that is looked for by name in the files that a process has mapped.
+struct FunctionQuery {
+  // A symbol without its version, or a C++ name as people write it: see FunctionPattern.
+  std::string name;
+  // fnmatch patterns of file names ("libpthread*.so*"); "exe": the program itself.
+  std::vector<std::string> files;
+};
+
+struct NamedFunction {
+  std::uint32_t query = 0;  // which of the queries found it
+  std::string name;         // as found: "app::Pool::acquire(int)"
+  std::string path;         // of its file, as the process names it
+  FunctionPlace place;
+  std::uint64_t address = 0;  // in the process
+  Bytes code;                 // see FunctionCode; empty: see why_not
+  std::string why_not;        // no function to be followed: an IFUNC, a clone; or it cannot be read
+};
+
+// Machine code as a file has it, where no breakpoint is seen: Target::kMaxCode bytes at most.
+struct FunctionCode {
+  std::uint64_t address = 0;  // in the process
+  Bytes code;
+};
+
+struct NamedFunctions {
+  std::vector<NamedFunction> functions;  // sorted by query and address
+  bool more = false;                     // than Target::kMaxNamedFunctions
+  std::vector<std::string> unreadable;   // paths of files that may have some, too
+};
+
 class Target {
  public:
+  static constexpr std::size_t kMaxCode = 64 << 10;
+  static constexpr std::size_t kMaxNamedFunctions = 1024;  // of one question
+
   // Opens /proc/PID. kNotFound if it is gone; kUnsupported for a kernel thread and for a program
   // that is not 64-bit x86; kPermission without the right to trace it.
   static Result<std::unique_ptr<Target>> Open(pid_t pid, std::shared_ptr<FileCache> cache);
@@ -97,6 +131,11 @@ class Target {
   // nullopt unless the call frame information of a file says that a function begins at this
   // address.
   virtual std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t address) = 0;
+  // Overloads and versions of one name are several functions.
+  virtual NamedFunctions FunctionsNamed(std::span<const FunctionQuery> queries) = 0;
+  // The function at this address, or the part of one that the compiler laid elsewhere (".cold");
+  // nullopt if none is known or it cannot be read.
+  virtual std::optional<FunctionCode> CodeAt(std::uint64_t address) = 0;
   // "heap", "stack", ".bss of libfoo.so.1", "/dev/shm/x", "anonymous memory".
   virtual std::string DescribeAddress(std::uint64_t address) = 0;
 

@@ -24,14 +24,19 @@ HALF_WIDTH = 0.02
 
 
 class LockLoop:
-    def __init__(self, program: Path):
+    def __init__(self, program: Path, slice_ms: int = SLICE_MS):
+        self._slice_ms = slice_ms
         self._process = subprocess.Popen(
             [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def slice(self, workload: str) -> float:
         """Operations a second."""
-        self._process.stdin.write(f"{workload} {SLICE_MS}\n")
+        self._process.stdin.write(f"{workload} {self._slice_ms}\n")
         self._process.stdin.flush()
         operations, nanoseconds = map(int, self._process.stdout.readline().split())
         return operations / nanoseconds * 1e9

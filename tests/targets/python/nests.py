@@ -1,5 +1,6 @@
 """Random nests of everything that holds or awaits: nests.py SEED COUNT. Each ends in a wait for
-ever; then the program prints the truth about every task."""
+ever; then the program prints the truth about every task. --eager: tasks begin before create_task() returns, from
+Python 3.12 on."""
 import asyncio
 import contextlib
 import random
@@ -164,6 +165,9 @@ def holds_of(functions, function):
 
 
 async def main():
+    if "--eager" in sys.argv and hasattr(asyncio, "eager_task_factory"):
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        print(f"GENERATED {count} eager")
     names = {**vars(anyio_nests), **globals()}
     for i in range(count):
         program = Program(f"n{i}")

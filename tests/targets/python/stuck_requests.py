@@ -1,6 +1,7 @@
 """A FastAPI service with requests that do not go on and requests that only look like it; --healthy has only the
 latter. --lost: a task awaits a future that nobody else has, and others await theirs as they mean to."""
 import asyncio
+import ctypes
 import socket
 import sys
 import threading
@@ -69,6 +70,12 @@ async def has_a_weak_one():
     await answer
 
 
+async def has_one_that_c_will_set():
+    answer = asyncio.get_running_loop().create_future()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(answer))  # as an extension module keeps it
+    await answer
+
+
 async def waits_to_be_cancelled():
     await asyncio.get_running_loop().create_future()
 
@@ -98,7 +105,7 @@ async def serve():
 async def main():
     if "--lost" in sys.argv:
         tasks = [asyncio.create_task(function(), name=function.__name__)
-                 for function in (loses_its_future, has_a_weak_one, waits_to_be_cancelled)]
+                 for function in (loses_its_future, has_a_weak_one, has_one_that_c_will_set, waits_to_be_cancelled)]
     else:
         tasks = await serve()
     await asyncio.sleep(0.5)

@@ -1,6 +1,8 @@
 """Tasks that wait for each other for ever, one way for each option; --healthy does the same so that it
-ends, again and again. A ticker on the same loop shows that the loop lives."""
+ends, again and again. A ticker on the same loop shows that the loop lives; with --serve SOCKET it answers GET
+/health there, too."""
 import asyncio
+import contextlib
 import sys
 
 if "--scope" in sys.argv or "--shield" in sys.argv:
@@ -19,7 +21,7 @@ if "--condition" in sys.argv:
 if "--uvloop" in sys.argv:
     import uvloop
     uvloop.install()
-left = right = units = None
+left = right = units = three = None
 if "--adapter" in sys.argv:  # anyio 4 makes the locks themselves once a loop runs
     left, right, units = Lock(), Lock(), Semaphore(1)
 healthy = "--healthy" in sys.argv
@@ -92,6 +94,43 @@ async def parent():
         await asyncio.gather(named(child(), "child"), named(asyncio.sleep(0), "other"))  # LINE: parent waits
 
 
+async def parent_of_group():
+    if healthy:
+        async with left:
+            await asyncio.sleep(0.001)
+    async with left if not healthy else contextlib.nullcontext():
+        async with asyncio.TaskGroup() as group:  # LINE: parent of group waits
+            group.create_task(child(), name="child")
+            group.create_task(asyncio.sleep(0), name="other")
+
+
+async def parent_of_all():
+    async with left if not healthy else contextlib.nullcontext():
+        await asyncio.wait([named(child(), "child"), named(asyncio.sleep(0), "other")])  # LINE: parent of all waits
+
+
+async def parent_of_first():
+    async with left:
+        waiting = [named(child(), "child"), named(child(), "child-2")]
+        if healthy:  # one of them goes on
+            waiting.append(named(asyncio.sleep(0.001), "other"))
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)  # LINE: parent of first waits
+    if healthy:
+        await asyncio.wait(waiting)
+
+
+async def take_of_three():
+    async with three:
+        await asyncio.sleep(0.001 if healthy else 0.1)
+        if not healthy:
+            async with three:  # LINE: another of three
+                pass
+
+
+async def three_takers():
+    await asyncio.gather(*(named(take_of_three(), f"taker-{i}") for i in range(9 if healthy else 3)))
+
+
 async def parent_with_timeout():
     async with left:
         async with asyncio.timeout(600):
@@ -130,15 +169,25 @@ async def ticker():
         await asyncio.sleep(0.1)
 
 
+async def answer(reader, writer):
+    """One HTTP request after another, on a connection that stays open."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await writer.drain()
+
+
 async def busy():
     while True:  # the loop never sleeps
         await asyncio.sleep(0)
 
 
 async def main():
-    global left, right, units
+    global left, right, units, three
     if left is None:
         left, right, units = Lock(), Lock(), Semaphore(1)  # a limiter of anyio 3 asks for the loop
+    three = Semaphore(3)
     ticking = named(busy() if "--busy" in sys.argv else ticker(), "ticker")
     keep = []
     if "--locks" in sys.argv:
@@ -151,12 +200,22 @@ async def main():
         keep.append(taker)
     if "--gather" in sys.argv:
         keep.append(parent)
+    if "--group" in sys.argv:
+        keep.append(parent_of_group)
+    if "--wait-all" in sys.argv:
+        keep.append(parent_of_all)
+    if "--wait-first" in sys.argv:
+        keep.append(parent_of_first)
+    if "--three" in sys.argv:
+        keep.append(three_takers)
     if "--timeout" in sys.argv:
         keep.append(parent_with_timeout)
     if "--scope" in sys.argv:
         keep.append(parent_in_scope)
     if "--shield" in sys.argv:
         keep.append(in_shield)
+    if "--serve" in sys.argv:
+        await asyncio.start_unix_server(answer, sys.argv[sys.argv.index("--serve") + 1])
     if healthy:
         tasks = [named(again(*keep), "again")]
     else:

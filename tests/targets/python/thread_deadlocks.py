@@ -31,7 +31,9 @@ class Pair:
 
 
 locks, rlocks, bare = Pair(threading.Lock), Pair(threading.RLock), Pair(threading.Lock)
+conditions = Pair(threading.Condition)
 lock, units, condition = threading.Lock(), threading.Semaphore(1), threading.Condition()
+three = threading.Semaphore(3)
 jobs = queue.Queue()
 
 
@@ -50,6 +52,14 @@ def take_unit():
     with units:
         if not healthy:
             with units:  # LINE: unit waits
+                pass
+
+
+def take_of_three():
+    with three:
+        time.sleep(pause)
+        if not healthy:
+            with three:  # LINE: another of three
                 pass
 
 
@@ -172,7 +182,9 @@ ways = {
     "--locks": [locks.hold_left, locks.hold_right],
     "--rlocks": [rlocks.hold_left, rlocks.hold_right],
     "--twice": [take_twice],
+    "--conditions": [conditions.hold_left, conditions.hold_right],
     "--semaphore": [take_unit],
+    "--three": [take_of_three] * (6 if healthy else 3),
     "--owner": [bare_owner, block_owner],
     "--bare": [bare_left, bare_right, asks_first],
     "--helper": [lock_of_a_helper, wants_lock],

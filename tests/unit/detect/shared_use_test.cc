@@ -59,6 +59,42 @@ TEST(SharedUse, NotWhoWaitsForTheOtherOneToEnd) {
       "");
 }
 
+// Both are inside Session.execute(); one waits for a lock that the other has taken further inside.
+std::string FoundWithLockTakenIn(const std::string& file) {
+  testing::ObservationBuilder builder;
+  builder.observation =
+      testing::Observe("lock L: condition\na: task, waits M 300ms\nb: task, holds M\n");
+  Observation& observation = builder.observation;
+  const auto frame = [](const std::string& function, const std::string& in) {
+    Frame made;
+    made.function = function;
+    made.file = in;
+    return made;
+  };
+  Stack inside, taken;
+  inside.frames = {frame("Session.execute", "session.py"), frame("load", "app.py")};
+  taken.frames = inside.frames;
+  taken.frames.insert(taken.frames.begin(), frame("prepare", file));
+  const auto at = static_cast<StackIndex>(observation.stacks.size());
+  observation.stacks.push_back(inside);
+  observation.stacks.push_back(taken);
+  observation.holds.front().acquired_at = at + 1;
+  for (std::size_t actor = 0; actor < observation.actors.size(); ++actor) {
+    Use use = Inside();
+    use.actor = static_cast<ActorIndex>(actor);
+    use.resource = 0;
+    use.at = at;
+    observation.uses.push_back(use);
+  }
+  const std::string text = testing::Summary(Detect(observation, {}), observation);
+  return text.substr(0, text.find(','));
+}
+
+TEST(SharedUse, ALockBelowTheObjectKeepsNobodyApart) {
+  EXPECT_EQ(FoundWithLockTakenIn("driver.py"), "SHARED_OBJECT certain");
+  EXPECT_EQ(FoundWithLockTakenIn("session.py"), "") << "the object's own lock";
+}
+
 TEST(SharedUse, AThreadLocalOfTasksOfOneThreadIsProbable) {
   EXPECT_EQ(Found(kTwo, {"a", "b"}, Stored("user")).substr(0, 30),
             "THREAD_LOCAL_IN_TASKS probable");

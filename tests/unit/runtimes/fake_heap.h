@@ -97,6 +97,7 @@ class FakeHeap {
     const Address list = New(40, list_);
     memory.Write<std::uint64_t>(list + 16, items.size());
     memory.Write(list + 24, storage);
+    memory.Write<std::uint64_t>(list + 32, items.size());
     return list;
   }
   Address Tuple(const std::vector<Address>& items) {
@@ -138,6 +139,8 @@ class FakeHeap {
         memory.Write(link, block);
         link = block + 65 * 8;
       }
+      memory.Write(deque + 32, block);
+      memory.Write<std::uint64_t>(deque + 48, index);
       memory.Write(block + 8 + index++ * 8, item);
     }
     return deque;
@@ -146,6 +149,7 @@ class FakeHeap {
     const Address table = New(16 + slots * 16, 0) + 16;
     for (std::size_t i = 0; i < items.size(); ++i) memory.Write(table + i * 32, items[i]);
     const Address set = New(200, set_);
+    memory.Write<std::uint64_t>(set + 16, items.size());
     memory.Write<std::uint64_t>(set + 24, items.size());
     memory.Write<std::uint64_t>(set + 32, slots - 1);
     memory.Write(set + 40, table);

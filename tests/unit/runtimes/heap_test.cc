@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "fake_heap.h"
+#include "runtimes/cpython/page_cache.h"
 
 namespace ct::cpython {
 namespace {
@@ -60,17 +61,80 @@ TEST(Heap, ReadsDequesOfManyBlocks) {
   EXPECT_EQ(fake.heap.Elements(fake.Deque(items), kLimit), items);
 }
 
-TEST(Heap, BoundsContainersThatClaimTooMuch) {
+TEST(Heap, BoundsContainersAndCountsWhatIsLeftOut) {
   FakeHeap fake;
-  const Address list = fake.List(std::vector<Address>(200, fake.Str("x")));
-  EXPECT_THAT(fake.heap.Elements(list, kLimit), SizeIs(kLimit));
-  fake.memory.Write<std::uint64_t>(list + 16, ~0ULL);
-  EXPECT_LE(fake.heap.Elements(list, 1 << 20).size(), 1u << 20);
-  const Address set = fake.Set({list}, 8);
-  fake.memory.Write<std::uint64_t>(set + 32, ~0ULL);
+  const std::vector<Address> items(130, fake.Str("x"));
+  for (const Address container :
+       {fake.List(items), fake.Tuple(items), fake.Set(items, 512), fake.Deque(items)}) {
+    EXPECT_THAT(fake.heap.Elements(container, kLimit), SizeIs(kLimit));
+    EXPECT_THAT(fake.heap.skips().Take(),
+                ElementsAre(PythonSkip{"elements of a container beyond the limit", 30}));
+    EXPECT_THAT(fake.heap.SomeElements(container, kLimit), SizeIs(kLimit));
+    EXPECT_THAT(fake.heap.skips().Take(), IsEmpty());
+  }
+}
+
+TEST(Heap, ContainersOfASizeThatTheyCannotHaveAreOneSkip) {
+  FakeHeap fake;
+  const Address item = fake.Str("x");
+  const Address tuple = fake.Tuple({item});
+  const Address list = fake.List({item});
+  const Address deque = fake.Deque({item});
+  for (const std::uint64_t size : {std::uint64_t{9'760'832}, ~std::uint64_t{0}}) {
+    fake.memory.Write(tuple + 16, size);
+    fake.memory.Write(list + 16, size);
+    fake.memory.Write(list + 32, size);
+    fake.memory.Write(deque + 16, size);
+    fake.memory.Write(deque + 32, kWild);
+    for (const Address container : {tuple, list, deque}) {
+      EXPECT_THAT(fake.heap.Elements(container, kLimit), IsEmpty());
+      EXPECT_THAT(fake.heap.skips().Take(),
+                  ElementsAre(PythonSkip{"containers of a size that they cannot have", 1}));
+    }
+  }
+  // Nor is a table that is no power of two, or has more elements than slots.
+  const Address set = fake.Set({item}, 8);
+  fake.memory.Write<std::uint64_t>(set + 32, ~0ULL - 1);
   EXPECT_THAT(fake.heap.Elements(set, kLimit), IsEmpty());
-  const auto skips = fake.heap.skips().Take();
-  EXPECT_THAT(skips, SizeIs(2));
+  fake.memory.Write<std::uint64_t>(set + 32, 0);
+  EXPECT_THAT(fake.heap.Elements(set, kLimit), IsEmpty());
+}
+
+// What was freed and is part of something else by now: a type where a size was, or where the keys
+// of a dict had the number of their entries.
+TEST(Heap, ContainersThatChangeWhileTheyAreReadAreOneSkip) {
+  FakeHeap fake;
+  const std::uint64_t some_type = 0x94f040;
+  const Address tuple = fake.Tuple({fake.Str("x")});
+  fake.memory.Write(tuple + 16, some_type);
+  const Address dict = fake.Dict({{"x", fake.Str("v")}});
+  const Address keys = fake.heap.Word(dict + 32);
+  fake.memory.Write<std::uint8_t>(keys + 8, 32);
+  fake.memory.Write(keys + 24, some_type);
+  PageCache cached(fake.memory);
+  Heap heap(cached, *OffsetsOf(11), fake.memory);
+  for (const Address container : {tuple, dict}) {
+    EXPECT_THAT(heap.Elements(container, kLimit), IsEmpty());
+    EXPECT_THAT(heap.skips().Take(),
+                ElementsAre(PythonSkip{"containers of a size that they cannot have", 1}));
+    fake.memory.Write<std::uint64_t>(container, 0);  // freed
+    EXPECT_THAT(heap.Elements(container, kLimit), IsEmpty());
+    EXPECT_THAT(heap.skips().Take(),
+                ElementsAre(PythonSkip{"containers that changed while they were read", 1}));
+  }
+}
+
+TEST(Heap, WhatHasBeenFreedIsNoContainer) {
+  FakeHeap fake;
+  const Address item = fake.Str("x");
+  const Address dict = fake.Dict({{"x", item}});
+  for (const Address container :
+       {fake.List({item}), fake.Tuple({item}), fake.Set({item}, 8), fake.Deque({item}), dict}) {
+    fake.memory.Write<std::uint64_t>(container, 0);
+    EXPECT_THAT(fake.heap.Elements(container, kLimit), IsEmpty());
+  }
+  EXPECT_EQ(fake.heap.DictGet(dict, "x"), 0u);
+  EXPECT_THAT(fake.heap.skips().Take(), IsEmpty());
 }
 
 TEST(Heap, EndsOnDequesThatAreCycles) {

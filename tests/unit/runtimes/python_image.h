@@ -64,6 +64,8 @@ class ImageTarget final : public Target {
   std::optional<std::uint64_t> SectionNamed(const Mapping& mapping,
                                             std::string_view section) override;
   std::optional<FunctionPlace> FunctionBeginningAt(std::uint64_t) override { return std::nullopt; }
+  NamedFunctions FunctionsNamed(std::span<const FunctionQuery>) override { return {}; }
+  std::optional<FunctionCode> CodeAt(std::uint64_t) override { return std::nullopt; }
   std::string DescribeAddress(std::uint64_t) override { return ""; }
   std::string Language() override { return "python"; }
 

@@ -8,6 +8,8 @@
 namespace ct::cpython {
 namespace {
 
+using testing::ElementsAre;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 // 3.11: two threads in one interpreter, the first in two frames.
@@ -23,7 +25,7 @@ class Threads : public testing::Test {
     second_ = Thread(101);
     fake_.memory.Write(interpreter_.runtime + 40, interp_);
     fake_.memory.Write(interp_ + 16, first_);
-    fake_.memory.Write(first_ + 8, second_);
+    Link(first_, second_);
     outer_ = fake_.New(128, 0);
     inner_ = fake_.New(128, 0);
     fake_.WriteFrame(outer_, fake_.Code("outer", 1, 2), 0, -1);
@@ -34,12 +36,19 @@ class Threads : public testing::Test {
   }
   Address Thread(std::uint64_t native_id) {
     const Address thread = fake_.New(256, 0);
+    fake_.memory.Write(thread, Address{0});
     fake_.memory.Write(thread + 8, Address{0});
     fake_.memory.Write(thread + 16, interp_);
     fake_.memory.Write(thread + 160, native_id);
     return thread;
   }
-  std::vector<InterpreterView> Read() { return ReadThreads(fake_.heap, frames_, interpreter_); }
+  void Link(Address thread, Address next) {
+    fake_.memory.Write(thread + 8, next);
+    fake_.memory.Write(next, thread);
+  }
+  std::vector<InterpreterView> Read(const std::function<void()>& forget = [] {}) {
+    return ReadThreads(fake_.heap, frames_, interpreter_, forget);
+  }
 
   FakeHeap fake_;
   CodeCache codes_{fake_.heap};
@@ -96,8 +105,36 @@ TEST_F(Threads, EndAtFramesWithoutCodeThatAreACycle) {
 
 TEST_F(Threads, OfAnotherInterpreterAreLeftOut) {
   fake_.memory.Write(second_ + 16, Address{0x1000});
-  EXPECT_THAT(Read().at(0).threads, SizeIs(1));
-  EXPECT_THAT(fake_.heap.skips().Take(), SizeIs(1));
+  int walks = 1;
+  EXPECT_THAT(Read([&] { ++walks; }).at(0).threads, SizeIs(1));
+  EXPECT_THAT(fake_.heap.skips().Take(), ElementsAre(PythonSkip{"thread state not readable", 1}));
+  EXPECT_EQ(walks, 8);
+}
+
+// Its memory is something else when the walk arrives there; the next walk does not.
+TEST_F(Threads, ThatEndMeanwhileAreNoLoss) {
+  const Address third = Thread(102);
+  Link(second_, third);
+  fake_.memory.Write(second_, Address{0x5e5e5e5e});
+  const auto interpreters = Read([&] { Link(first_, third); });
+  ASSERT_THAT(interpreters, SizeIs(1));
+  ASSERT_THAT(interpreters[0].threads, SizeIs(2));
+  EXPECT_EQ(interpreters[0].threads[0].thread.native_id, 100);
+  EXPECT_EQ(interpreters[0].threads[1].thread.native_id, 102);
+  EXPECT_THAT(fake_.heap.skips().Take(), IsEmpty());
+}
+
+// One that begins is put in front of the others.
+TEST_F(Threads, ThatBeginMeanwhileAreRead) {
+  const Address young = Thread(102);
+  fake_.memory.Write(first_, young);
+  const auto interpreters = Read([&] {
+    Link(young, first_);
+    fake_.memory.Write(interp_ + 16, young);
+  });
+  ASSERT_THAT(interpreters.at(0).threads, SizeIs(3));
+  EXPECT_EQ(interpreters[0].threads[0].thread.native_id, 102);
+  EXPECT_THAT(fake_.heap.skips().Take(), IsEmpty());
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ Address Heap::Lookup(const KeysTable& table, std::string_view key) {
 }
 
 Address Heap::DictGet(Address dict, std::string_view key) {
-  const auto table = OpenDict(dict);
+  const auto table = OpenDict(memory_, dict);
   return table ? Lookup(*table, key) : 0;
 }
 
@@ -67,18 +67,18 @@ Address Heap::DictOfInstance(Address object, const Type& type) {
 }
 
 std::optional<Heap::KeysTable> Heap::OpenInstance(Address object, const Type& type) {
-  if (const Address dict = DictOfInstance(object, type)) return OpenDict(dict);
+  if (const Address dict = DictOfInstance(object, type)) return OpenDict(memory_, dict);
   if ((type.flags & kManagedDict) == 0) return std::nullopt;
   if (IsAtLeast(13)) {
     if ((type.flags & kInlineValues) == 0) return std::nullopt;
     const Address values = object + type.basic_size;
     if (Value<std::uint8_t>(values + kValid).value_or(0) == 0) return std::nullopt;
-    return OpenKeys(type.cached_keys, values + kInlineHeader);
+    return OpenKeys(memory_, type.cached_keys, values + kInlineHeader);
   }
   // 3.12 has the values where the dict would be, marked by the lowest bit of their address - 1.
   const Address values =
       IsAtLeast(12) ? Word(object - kBeforeDict) + 1 : Word(object - kBeforeValues);
-  return values > 1 ? OpenKeys(type.cached_keys, values) : std::nullopt;
+  return values > 1 ? OpenKeys(memory_, type.cached_keys, values) : std::nullopt;
 }
 
 std::uint64_t Heap::SlotOffset(const Type& type, std::string_view name) {

@@ -77,8 +77,6 @@ constexpr auto kNamedKinds = std::to_array<NamedKind>({
     {"wrapper_descriptor", Kind::kMethodDescriptor},
 });
 
-bool IsObjectAddress(Address address) { return address >= 4096 && (address & 7) == 0; }
-
 void AppendUtf8(std::uint32_t c, std::string& out) {
   if (c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) c = 0xfffd;
   if (c < 0x80) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +18,8 @@
 namespace ct::cpython {
 
 using Address = std::uint64_t;
+
+inline bool IsObjectAddress(Address address) { return address >= 4096 && (address & 7) == 0; }
 
 // Layouts that this reader knows, told by the name of a type or of its nearest such base.
 enum class Kind : std::uint8_t {
@@ -80,7 +83,10 @@ class Skips {
 
 class Heap {
  public:
-  Heap(Memory& memory, const Offsets& offsets) : memory_(memory), offsets_(offsets) {}
+  // `fresh` is the memory without a cache, for what may have changed since it was read.
+  Heap(Memory& memory, const Offsets& offsets, Memory& fresh)
+      : memory_(memory), offsets_(offsets), fresh_(fresh) {}
+  Heap(Memory& memory, const Offsets& offsets) : Heap(memory, offsets, memory) {}
   [[nodiscard]] const Offsets& offsets() const { return offsets_; }
   [[nodiscard]] bool IsAtLeast(std::uint32_t minor) const { return offsets_.minor >= minor; }
   Skips& skips() { return skips_; }
@@ -157,8 +163,8 @@ class Heap {
 
   Type ReadType(Address address);
   std::string QualifiedName(const Type& type, std::string name);
-  std::optional<KeysTable> OpenKeys(Address keys, Address values);
-  std::optional<KeysTable> OpenDict(Address dict);
+  std::optional<KeysTable> OpenKeys(Memory& memory, Address keys, Address values);
+  std::optional<KeysTable> OpenDict(Memory& memory, Address dict);
   // Where the attributes of an instance are; nullopt if it has none.
   std::optional<KeysTable> OpenInstance(Address object, const Type& type);
   Address DictOfInstance(Address object, const Type& type);
@@ -170,13 +176,28 @@ class Heap {
   };
   const std::vector<NamedSlot>& SlotsOf(const Type& type);
   Address Lookup(const KeysTable& table, std::string_view key);
-  std::vector<Address> Pointers(Address first, std::uint64_t count, std::size_t limit);
+  // The beginning of an object of this kind, all of it read at once; nullopt if it is none, or has
+  // been freed.
+  template <class Image>
+  std::optional<Image> ImageOf(Memory& memory, Address object, Kind kind);
+  // How many elements a container says it has, and where the last of them is.
+  struct Extent {
+    std::uint64_t size = 0;
+    Address last = 0;
+  };
+  std::optional<Extent> ExtentOf(Memory& memory, Address container, Kind kind);
+  // False if a container of a size beyond the limit is none of that size: it has changed since it
+  // was read, or has no last element. If it is, what is beyond the limit is counted.
+  bool IsThatLarge(Address container, Kind kind, std::uint64_t size, std::size_t limit);
+  std::vector<Address> Pointers(Address first, std::uint64_t count);
+  std::vector<Address> ListElements(Address list, std::size_t limit);
+  std::vector<Address> TupleElements(Address tuple, std::size_t limit);
   std::vector<Address> SetElements(Address set, std::size_t limit);
   std::vector<Address> DequeElements(Address deque, std::size_t limit);
-  void CountLeftOut(std::uint64_t size, std::size_t limit);
 
   Memory& memory_;
   const Offsets& offsets_;
+  Memory& fresh_;
   Skips skips_;
   std::unordered_map<Address, Type> types_;
   int type_depth_ = 0;

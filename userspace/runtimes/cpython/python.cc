@@ -41,12 +41,13 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::PageCache::Limits limits;
   limits.time = options.time;
   cpython::PageCache memory(target.memory(), limits);
-  cpython::Heap heap(memory, *(*interpreter)->offsets);
+  cpython::Heap heap(memory, *(*interpreter)->offsets, target.memory());
   cpython::CodeCache codes(heap);
   cpython::FrameReader frames(heap, codes);
   PythonProcess process;
   process.version = (*interpreter)->version;
-  auto interpreters = cpython::ReadThreads(heap, frames, **interpreter);
+  const auto forget = [&memory] { memory.Forget(); };
+  auto interpreters = cpython::ReadThreads(heap, frames, **interpreter, forget);
   process.gils = cpython::ReadGils(heap, **interpreter, interpreters);
   cpython::HoldReader holds(heap, frames, codes);
   cpython::UseReader uses(heap, frames, codes, options.exclusive_classes);
@@ -58,8 +59,7 @@ Result<std::optional<PythonProcess>> ReadPython(Target& target, const PythonOpti
   cpython::AbandonedLockReader abandoned(heap, frames, codes, holds, walk);
   for (auto& view : interpreters) {
     if (options.tasks) {
-      tasks.Read(
-          view, [&memory] { memory.Forget(); }, process.tasks);
+      tasks.Read(view, forget, process.tasks);
     } else {
       tasks.NameRunning(view);
     }

@@ -6,15 +6,20 @@
 namespace ct::cpython {
 namespace {
 
-// PyThreadState, 3.11 to 3.15.
-constexpr std::uint64_t kThreadNext = 8;
-constexpr std::uint64_t kThreadInterp = 16;
+// The beginning of PyThreadState, 3.11 to 3.15.
+struct ThreadImage {
+  Address previous, next, interpreter;
+};
 
 // _PyInterpreterFrame.is_entry of 3.11.
 constexpr std::uint64_t kIsEntry = 68;
 
 constexpr std::size_t kMaxInterpreters = 256;
 constexpr std::size_t kMaxThreads = 4096;
+// How often a list that changes is walked. Once takes some 20 us for each 64 KiB in which there is
+// a thread: of a program that starts and ends a thousand a second hardly one walk in ten is
+// spoiled.
+constexpr int kWalks = 8;
 constexpr std::size_t kMaxFrames = 512;  // of one thread
 constexpr std::size_t kMaxAllFrames = 1 << 18;
 // Frames of the interpreter between those of Python code: one for each call through C.
@@ -98,10 +103,40 @@ ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::siz
   return view;
 }
 
+// The states of an interpreter's threads; false if that is not all of them, for one was none of
+// them: it has begun or ended meanwhile, and its memory is something else.
+bool ListThreads(Heap& heap, Address interpreter, std::vector<Address>& threads) {
+  std::unordered_set<Address> seen;
+  Address last = 0;
+  Address at = heap.Word(interpreter + heap.offsets().interp_threads);
+  for (; at != 0 && threads.size() <= kMaxThreads && seen.insert(at).second;) {
+    const auto thread = heap.Value<ThreadImage>(at);
+    if (!thread || thread->interpreter != interpreter || thread->previous != last) return false;
+    threads.push_back(at);
+    last = at;
+    at = thread->next;
+  }
+  return true;
+}
+
+std::vector<Address> ThreadsOf(Heap& heap, Address interpreter,
+                               const std::function<void()>& forget) {
+  std::vector<Address> threads;
+  bool complete = ListThreads(heap, interpreter, threads);
+  for (int walk = 1; walk < kWalks && !complete; ++walk) {
+    forget();
+    threads.clear();
+    complete = ListThreads(heap, interpreter, threads);
+  }
+  if (!complete) heap.skips().Add("thread state not readable");
+  return threads;
+}
+
 }  // namespace
 
 std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
-                                         const Interpreter& interpreter) {
+                                         const Interpreter& interpreter,
+                                         const std::function<void()>& forget) {
   const Offsets& offsets = heap.offsets();
   std::vector<InterpreterView> interpreters;
   std::unordered_set<Address> seen;
@@ -112,12 +147,7 @@ std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
        at = heap.Word(at + offsets.interp_next)) {
     InterpreterView& view = interpreters.emplace_back();
     view.address = at;
-    Address thread = heap.Word(at + offsets.interp_threads);
-    for (; thread != 0 && seen.insert(thread).second; thread = heap.Word(thread + kThreadNext)) {
-      if (heap.Word(thread + kThreadInterp) != at) {
-        heap.skips().Add("thread state not readable");
-        break;
-      }
+    for (const Address thread : ThreadsOf(heap, at, forget)) {
       if (++threads > kMaxThreads) {
         heap.skips().Add("more threads than are read");
         break;

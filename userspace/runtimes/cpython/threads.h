@@ -1,6 +1,7 @@
 // The threads of an interpreter, their Python stacks and the GIL.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "runtimes/cpython/find.h"
@@ -20,9 +21,11 @@ struct InterpreterView {
   std::vector<ThreadView> threads;
 };
 
-// All interpreters of a process: the main one and subinterpreters.
+// All interpreters of a process: the main one and subinterpreters. `forget` makes the memory read
+// anew: threads begin and end while they are listed.
 std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
-                                         const Interpreter& interpreter);
+                                         const Interpreter& interpreter,
+                                         const std::function<void()>& forget);
 
 // In struct _gil_runtime_state (pycore_gil.h), 3.11 to 3.15: who has it, or had it last.
 inline constexpr std::uint64_t kGilLastHolder = 8;

@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Acquires and releases as they happen, at probes that the tracer has placed. What each thread has
+ * is kept here; nothing travels for an ordinary acquire or release.
+ *
+ * No return probes (they can kill the target). That an acquire has succeeded is seen by what
+ * happens next on its thread: the lock's own memory names the thread, or it has come back; where
+ * neither says it, probes on the function's return instructions do.
+ */
+#include "hold_records.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void note_caller(struct ct_thread_holds *own, const struct pt_regs *ctx)
+{
+	own->now.bx = ctx->bx;
+	own->now.bp = ctx->bp;
+	own->now.sp = ctx->sp;
+	own->now.r12 = ctx->r12;
+	own->now.r13 = ctx->r13;
+	own->now.r14 = ctx->r14;
+	own->now.r15 = ctx->r15;
+	own->now.ip = ctx->ip;
+}
+
+/* Drops what is in `slot`: the last one takes its place. */
+static __always_inline void remove_held(struct ct_thread_holds *own, __u32 slot)
+{
+	__u32 last = own->depth - 1;
+
+	if (last >= CT_HELD_OBJECTS)
+		return;
+	if (slot != last) {
+		struct ct_held *to = held_at(own, slot);
+
+		*to = *held_at(own, last);
+		if (slot >= CT_HELD_PLACES || last >= CT_HELD_PLACES)
+			to->flags &= ~CT_HELD_PLACE;
+		else if (to->flags & CT_HELD_PLACE)
+			*place_at(own, slot) = *place_at(own, last);
+	}
+	own->depth = last;
+}
+
+static __always_inline void count_taken(const struct ct_thread_holds *own,
+					const struct ct_held *held)
+{
+	struct ct_hold_statistics *lock = make_statistics(own, held->address, held->probe);
+	__u64 in_use;
+
+	if (!lock)
+		return;
+	in_use = __sync_fetch_and_add(&lock->in_use, 1) + 1;
+	if ((__s64)in_use > (__s64)lock->high_water)
+		lock->high_water = in_use;
+}
+
+/*
+ * When the hold began, if nobody saw it: when it was asked for, if it was free then; else with the
+ * last release that was seen, which is the one that let it in; else nobody knows, and now at the
+ * latest.
+ */
+static __always_inline __u64 began(const struct ct_thread_holds *own, struct ct_held *held)
+{
+	const struct ct_hold_statistics *lock;
+
+	if (!(held->flags & (CT_HELD_CONTENDED | CT_HELD_UNSURE | CT_HELD_AGAIN)))
+		return held->asked;
+	lock = held->flags & CT_HELD_AGAIN ? 0 : statistics_of(own, held->address);
+	if (lock && lock->last_release > held->asked)
+		return lock->last_release;
+	if (held->flags & CT_HELD_UNSURE && !(held->flags & CT_HELD_AGAIN))
+		return held->asked;
+	held->flags |= CT_HELD_BOUND;
+	return bpf_ktime_get_ns();
+}
+
+static __always_inline void take(struct ct_thread_holds *own, struct ct_held *held,
+				 const struct ct_hold_probe *probe, __u64 known_since)
+{
+	held->flags &= ~CT_HELD_ASKING;
+	held->since = known_since ? known_since : began(own, held);
+	if (probe->flags & CT_PROBE_COUNTED)
+		count_taken(own, held);
+}
+
+/*
+ * The call of its acquire has not come back: deeper on the stack, and its return address is still
+ * where it was. (A later call from the same frame has overwritten it.)
+ */
+static __always_inline bool is_inside(const struct ct_held *held, __u64 return_slot)
+{
+	return return_slot < held->return_slot &&
+	       user_long(held->return_slot) == held->return_address;
+}
+
+/*
+ * What the thread asked for before and has, or has not, by now. A function of its own, verified
+ * once: called in a loop.
+ */
+__noinline int settle(__u32 slot, __u64 return_slot)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	struct ct_hold_probe *probe;
+	struct ct_held *held;
+
+	if (!own || slot >= own->depth)
+		return 0;
+	held = held_at(own, slot);
+	probe = bpf_map_lookup_elem(&probes, &held->probe);
+	if (!probe || probe->off) {
+		remove_held(own, slot);
+		return 0;
+	}
+	if (!(held->flags & CT_HELD_ASKING))
+		return 0;
+	if (probe->flags & CT_PROBE_BY_OWNER) {
+		/* Whom the lock names has it, whether or not the call has come back. */
+		if (user_word(held->address + probe->owner_at) == own->ns_tid)
+			take(own, held, probe, 0);
+		else if (!is_inside(held, return_slot))
+			remove_held(own, slot);
+		return 0;
+	}
+	if (is_inside(held, return_slot))
+		return 0;
+	if (probe->flags & CT_PROBE_BY_RETURN)
+		/* It has left without a return: by an exception, a cancellation, a longjmp. */
+		remove_held(own, slot);
+	else
+		take(own, held, probe, 0);
+	return 0;
+}
+
+/* Probes were taken off: what was acquired by them would stay for ever. */
+__noinline int drop_unfollowed(void)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	__u32 i;
+
+	if (!own)
+		return 0;
+	own->epoch = epoch;
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		__u32 slot = own->depth - 1 - i;
+
+		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
+			break;
+		/* Not what it asks for: whether it has that is not known yet. */
+		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
+			settle(slot, 0);
+	}
+	return 0;
+}
+
+/* From the last: what is removed is replaced by one that has been looked at. */
+__noinline int settle_several(__u64 return_slot)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	__u32 i, asking = 0;
+
+	if (!own)
+		return 0;
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		__u32 slot = own->depth - 1 - i;
+
+		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
+			break;
+		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
+			continue;
+		settle(slot, return_slot);
+		if (slot < own->depth && held_at(own, slot)->flags & CT_HELD_ASKING)
+			asking++;
+	}
+	own->asking = asking;
+	return 0;
+}
+
+static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return_slot)
+{
+	__u32 last;
+
+	if (own->epoch != epoch)
+		drop_unfollowed();
+	if (!own->asking)
+		return;
+	/* Nearly always: it asked for one, and here is the next thing that happens. */
+	last = own->depth - 1;
+	if (own->asking == 1 && last < CT_HELD_OBJECTS &&
+	    held_at(own, last)->flags & CT_HELD_ASKING) {
+		settle(last, return_slot);
+		own->asking = last < own->depth && held_at(own, last)->flags & CT_HELD_ASKING;
+		return;
+	}
+	settle_several(return_slot);
+}
+
+#define NOT_FOUND 0xffffffffU
+
+/* The one that it acquired last; `unit`: that one, if it is not 0. */
+static __always_inline __u32 find_held(struct ct_thread_holds *own, __u64 address,
+				       __u32 family, __u64 unit)
+{
+	__u32 i;
+
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		__u32 slot = own->depth - 1 - i;
+		const struct ct_held *held;
+
+		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
+			break;
+		held = held_at(own, slot);
+		if (held->address == address && held->family == family &&
+		    (!unit || held->unit == unit))
+			return slot;
+	}
+	return NOT_FOUND;
+}
+
+/* glibc, sysdeps/nptl/bits/thread-shared-types.h: __kind; nptl/pthreadP.h: PTHREAD_MUTEX_*_NP */
+#define GLIBC_MUTEX_KIND  16
+#define GLIBC_RECURSIVE	  1
+#define GLIBC_ERROR_CHECK 2
+
+/* True if the thread has it already, and all is said with that. */
+static __always_inline bool has_already(struct ct_thread_holds *own,
+					const struct ct_hold_probe *probe, __u64 address)
+{
+	__u32 slot = find_held(own, address, probe->family, 0);
+	struct ct_held *held;
+
+	if (slot == NOT_FOUND || probe->flags & CT_PROBE_COUNTED)
+		return false;
+	held = held_at(own, slot);
+	if (held->flags & CT_HELD_ASKING)
+		return false;
+	if (probe->flags & CT_PROBE_BY_OWNER &&
+	    user_word(address + probe->owner_at) != own->ns_tid) {
+		remove_held(own, slot); /* somebody else has let go of it */
+		return false;
+	}
+	if (probe->flags & CT_PROBE_GLIBC_MUTEX) {
+		__u32 kind = user_word(address + GLIBC_MUTEX_KIND) & 3;
+
+		if (kind == GLIBC_RECURSIVE)
+			held->count++;
+		return kind == GLIBC_RECURSIVE || kind == GLIBC_ERROR_CHECK;
+	}
+	if (probe->flags & CT_PROBE_SHARED) {
+		held->count++;
+		return true;
+	}
+	return false;
+}
+
+static __always_inline __u64 guards_of(const struct ct_thread_holds *own)
+{
+	__u64 sum = 0;
+	__u32 i;
+
+	for (i = 0; i < CT_HELD_OBJECTS && i < own->depth; i++)
+		if (!(own->held[i].flags & CT_HELD_ASKING))
+			sum += mix(own->held[i].address);
+	return sum;
+}
+
+static __always_inline bool has_order(__u32 id)
+{
+	const struct ct_hold_probe *probe = bpf_map_lookup_elem(&probes, &id);
+
+	return probe && !(probe->flags & CT_PROBE_COUNTED);
+}
+
+/* All that the thread has comes before what it asks for in `wanted`. */
+__noinline int note_orders(__u32 wanted)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	__u64 guards;
+	__u32 i;
+
+	if (!own)
+		return 0;
+	guards = guards_of(own);
+	for (i = 0; i < CT_HELD_OBJECTS && i < wanted; i++)
+		if (!(own->held[i].flags & CT_HELD_ASKING) && has_order(own->held[i].probe))
+			note_order(i, wanted, guards);
+	return 0;
+}
+
+static __always_inline void ask(struct ct_thread_holds *own, struct pt_regs *ctx,
+				const struct ct_hold_probe *probe, __u32 id, __u64 address,
+				__u32 flags)
+{
+	__u32 slot = own->depth;
+	struct ct_held *held;
+
+	if (slot >= CT_HELD_OBJECTS) {
+		COUNT(lost_held);
+		return;
+	}
+	held = held_at(own, slot);
+	held->address = address;
+	held->asked = bpf_ktime_get_ns();
+	held->since = 0;
+	held->unit = 0;
+	held->return_slot = ctx->sp + probe->pushed;
+	held->return_address = user_long(held->return_slot);
+	held->probe = id;
+	held->family = probe->family;
+	held->count = 1;
+	held->flags = flags | CT_HELD_ASKING;
+	if (!(probe->flags & CT_PROBE_STATE))
+		held->flags |= CT_HELD_UNSURE;
+	else if (user_word(address + probe->state_at))
+		held->flags |= CT_HELD_CONTENDED;
+	if (slot < CT_HELD_PLACES) {
+		struct ct_place *place = place_at(own, slot);
+
+		place->caller = own->now;
+		if (!bpf_probe_read_user(place->stack, sizeof(place->stack), (void *)ctx->sp))
+			held->flags |= CT_HELD_PLACE;
+	}
+	own->depth = slot + 1;
+	own->asking++;
+}
+
+static __always_inline int acquire(struct pt_regs *ctx)
+{
+	__u32 id;
+	struct ct_hold_probe *probe = own_probe(ctx, &id, true);
+	struct ct_thread_holds *own;
+	__u64 address;
+	bool tried;
+
+	if (!probe)
+		return 0;
+	own = own_holds();
+	if (!own)
+		return 0;
+	address = argument(ctx, probe->key_argument);
+	tried = probe->role == CT_ROLE_TRY_ACQUIRE;
+	note_caller(own, ctx);
+	settle_all(own, ctx->sp + probe->pushed);
+	if (has_already(own, probe, address))
+		return 0;
+	ask(own, ctx, probe, id, address, tried ? CT_HELD_TRIED : 0);
+	if (!tried && own->depth > 1 && !(probe->flags & CT_PROBE_COUNTED))
+		note_orders(own->depth - 1);
+	return 0;
+}
+
+SEC("uprobe")
+int ct_acquire(struct pt_regs *ctx)
+{
+	return acquire(ctx);
+}
+
+static __always_inline bool has_succeeded(const struct ct_hold_probe *probe, __u64 value)
+{
+	switch (probe->succeeds) {
+	case CT_RETURN_ZERO:
+		return !(__u32)value;
+	case CT_RETURN_NONZERO:
+		return value;
+	case CT_RETURN_ONE:
+		return (__u32)value == 1;
+	case CT_RETURN_TRUE:
+		return (__u8)value;
+	default:
+		return true;
+	}
+}
+
+static __always_inline void note_unit(const struct ct_thread_holds *own, struct ct_held *held,
+				      __u64 unit)
+{
+	struct ct_unit_key key = {.pool = held->address, .unit = unit, .tgid = own->tgid};
+	struct ct_unit_holder holder = {.since = held->since,
+					.tid = (__u32)bpf_get_current_pid_tgid()};
+
+	held->unit = unit;
+	if (bpf_map_update_elem(&units, &key, &holder, BPF_ANY))
+		COUNT(lost_unit);
+}
+
+/* A return instruction of an acquire, or of a condition's wait. */
+SEC("uprobe")
+int ct_returned(struct pt_regs *ctx)
+{
+	__u32 id, i;
+	struct ct_hold_probe *probe = own_probe(ctx, &id, false);
+	struct ct_thread_holds *own;
+
+	if (!probe)
+		return 0;
+	own = find_own_holds();
+	if (!own)
+		return 0;
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		__u32 slot = own->depth - 1 - i;
+		struct ct_held *held;
+
+		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
+			break;
+		held = held_at(own, slot);
+		if (held->probe != id || held->return_slot != ctx->sp)
+			continue;
+		if (!has_succeeded(probe, ctx->ax)) {
+			remove_held(own, slot);
+			break;
+		}
+		if (!(held->flags & CT_HELD_ASKING))
+			break;
+		take(own, held, probe, bpf_ktime_get_ns());
+		if (probe->flags & CT_PROBE_UNITS)
+			note_unit(own, held, ctx->ax);
+		break;
+	}
+	return 0;
+}
+
+/* The thread has it no more; what of it is left is only numbers. */
+static __always_inline void let_go(struct ct_thread_holds *own, const struct ct_hold_probe *probe,
+				   __u32 slot)
+{
+	struct ct_held *held = held_at(own, slot);
+	struct ct_hold_statistics *lock = make_statistics(own, held->address, held->probe);
+	__u64 now = bpf_ktime_get_ns();
+	__u64 duration = now > held->since ? now - held->since : 0;
+
+	if (lock) {
+		__sync_fetch_and_add(&lock->holds, 1);
+		__sync_fetch_and_add(&lock->total, duration);
+		if (duration > lock->max)
+			lock->max = duration;
+		lock->last_release = now;
+		if (probe->flags & CT_PROBE_COUNTED)
+			__sync_fetch_and_add(&lock->in_use, -1);
+	}
+	if (duration >= long_hold)
+		tell_long_hold(slot);
+	remove_held(own, slot);
+}
+
+/* By who was not seen to acquire it: it was acquired before, or by another thread. */
+static __always_inline void release_of_another(const struct ct_thread_holds *own, __u64 address)
+{
+	struct ct_hold_statistics *lock = statistics_of(own, address);
+
+	if (!lock) {
+		COUNT(unknown_releases);
+		return;
+	}
+	__sync_fetch_and_add(&lock->foreign, 1);
+	lock->last_release = bpf_ktime_get_ns();
+}
+
+/* A unit goes back to its pool, whoever had it. True if that was somebody else. */
+static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64 pool, __u64 unit)
+{
+	struct ct_unit_key key = {.pool = pool, .unit = unit, .tgid = own->tgid};
+	struct ct_unit_holder *holder = bpf_map_lookup_elem(&units, &key);
+	bool by_another;
+
+	if (!holder)
+		return false;
+	by_another = holder->tid != (__u32)bpf_get_current_pid_tgid();
+	bpf_map_delete_elem(&units, &key);
+	if (by_another) {
+		struct ct_hold_statistics *lock = statistics_of(own, pool);
+
+		if (lock) {
+			__sync_fetch_and_add(&lock->in_use, -1);
+			lock->last_release = bpf_ktime_get_ns();
+		}
+	}
+	return by_another;
+}
+
+static __always_inline int release(struct pt_regs *ctx)
+{
+	__u32 id, slot;
+	struct ct_hold_probe *probe = own_probe(ctx, &id, true);
+	struct ct_thread_holds *own;
+	struct ct_held *held;
+	__u64 address, unit = 0;
+
+	if (!probe)
+		return 0;
+	/* Also of one that was not seen before: so that what it gives back is known. */
+	own = own_holds();
+	if (!own)
+		return 0;
+	address = argument(ctx, probe->key_argument);
+	note_caller(own, ctx);
+	settle_all(own, ctx->sp + probe->pushed);
+	if (probe->flags & CT_PROBE_UNITS) {
+		unit = argument(ctx, probe->unit_argument);
+		if (return_unit(own, address, unit))
+			return 0;
+	}
+	slot = find_held(own, address, probe->family, unit);
+	/* A release that is not told which unit: the one that was acquired last. */
+	if (slot == NOT_FOUND && unit)
+		slot = find_held(own, address, probe->family, 0);
+	if (slot == NOT_FOUND) {
+		release_of_another(own, address);
+		return 0;
+	}
+	held = held_at(own, slot);
+	if (held->flags & CT_HELD_ASKING)
+		return 0; /* by a callee of the acquire */
+	if (held->count > 1) {
+		held->count--;
+		return 0;
+	}
+	let_go(own, probe, slot);
+	return 0;
+}
+
+SEC("uprobe")
+int ct_release(struct pt_regs *ctx)
+{
+	return release(ctx);
+}
+
+/* Lets go of the mutex, waits, and asks for it again: no order, for it had it before. */
+SEC("uprobe")
+int ct_condition_wait(struct pt_regs *ctx)
+{
+	__u32 id, slot;
+	struct ct_hold_probe *probe = own_probe(ctx, &id, true);
+	struct ct_thread_holds *own;
+	__u64 address;
+
+	if (!probe)
+		return 0;
+	own = own_holds();
+	if (!own)
+		return 0;
+	address = argument(ctx, probe->key_argument);
+	note_caller(own, ctx);
+	settle_all(own, ctx->sp + probe->pushed);
+	slot = find_held(own, address, probe->family, 0);
+	if (slot != NOT_FOUND) {
+		/* An older version of the function, which ends in this one. */
+		if (held_at(own, slot)->flags & CT_HELD_ASKING)
+			return 0;
+		let_go(own, probe, slot);
+	}
+	ask(own, ctx, probe, id, address, CT_HELD_AGAIN | CT_HELD_CONTENDED);
+	return 0;
+}
+
+/* Made, or destroyed: what was at this address so far is no more. */
+SEC("uprobe")
+int ct_lock_ended(struct pt_regs *ctx)
+{
+	__u32 id;
+	struct ct_hold_probe *probe = own_probe(ctx, &id, true);
+	struct ct_address_key key = {};
+	struct ct_hold_record *record;
+	struct ct_thread_holds *own;
+
+	if (!probe)
+		return 0;
+	key.tgid = probe->tgid;
+	key.address = argument(ctx, probe->key_argument);
+	if (!bpf_map_lookup_elem(&ordered, &key))
+		return 0;
+	own = own_holds();
+	if (!own)
+		return 0;
+	note_caller(own, ctx);
+	record = begin_record(own, CT_RECORD_LOCK_ENDED);
+	if (!record)
+		return 0; /* still marked: told when it ends the next time */
+	bpf_map_delete_elem(&ordered, &key);
+	record->wanted = key.address;
+	record->wanted_probe = id;
+	bpf_ringbuf_submit(record, 0);
+	return 0;
+}
+
+static __always_inline void forget_thread(bool exits)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u32 i;
+
+	if (!own)
+		return;
+	for (i = 0; exits && i < CT_HELD_OBJECTS && i < own->depth; i++) {
+		struct ct_hold_statistics *lock;
+
+		if (own->held[i].flags & CT_HELD_ASKING)
+			continue;
+		lock = make_statistics(own, own->held[i].address, own->held[i].probe);
+		if (lock)
+			__sync_fetch_and_add(&lock->exits, 1);
+	}
+	bpf_map_delete_elem(&threads, &tid);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(ct_hold_exit, struct task_struct *task)
+{
+	forget_thread(true);
+	return 0;
+}
+
+/* Its memory is gone with all that was in it. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(ct_hold_exec, struct task_struct *task)
+{
+	forget_thread(false);
+	return 0;
+}

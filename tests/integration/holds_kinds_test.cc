@@ -1,0 +1,91 @@
+// Every family of the shipped catalog that can be used here: an inversion and a long hold of each
+// kind of lock, and its silent twin.
+#include <gmock/gmock.h>
+
+#include "tests/integration/holds.h"
+
+namespace ct::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct LockKind {
+  const char* name;
+  const char* what;   // kind, and variable if it has a name
+  const char* marks;  // "call": lines "call takes" and "call gives"
+  const char* evidence = "certain";
+};
+
+void PrintTo(const LockKind& kind, std::ostream* stream) { *stream << kind.name; }
+
+class KindOfLock : public testing::TestWithParam<LockKind> {
+ protected:
+  static Followed FollowKind(bool healthy) {
+    Strings arguments{std::string("--kind=") + GetParam().name};
+    if (healthy) arguments.emplace_back("--healthy");
+    return Follow("lock_kinds", arguments, {{"--long-hold", "200ms"}, "", {}});
+  }
+};
+
+TEST_P(KindOfLock, IsFollowed) {
+  const std::string file = "lock_kinds.cc";
+  const LockKind& kind = GetParam();
+  const std::string what = kind.what;
+  const std::string taken = LineOf(file, std::string(kind.marks) + " takes");
+  const std::string given = LineOf(file, std::string(kind.marks) + " gives");
+  const Followed followed = FollowKind(false);
+  const std::string& found = followed.answer.findings;
+  // Two locks of one array: its name is the first one's.
+  EXPECT_THAT(found,
+              HasSubstr(std::string("LOCK_ORDER_INVERSION ") + kind.evidence + ", may end\n"));
+  EXPECT_THAT(found, HasSubstr("  one has " + what));
+  EXPECT_THAT(found, HasSubstr("  two has " + what));
+  EXPECT_THAT(found, HasSubstr(" of " + taken + ", wants " + what));
+  EXPECT_THAT(found, HasSubstr(" at " + taken + "\n"));
+  EXPECT_THAT(found, HasSubstr("LONG_HOLD certain, may end\n  keeper had " + what));
+  EXPECT_THAT(found, HasSubstr(" from " + taken + " to " + given + "\n"));
+  EXPECT_EQ(followed.answer.snapshot.findings_size(), 2) << found;
+  EXPECT_EQ(followed.answer.run.status, kFindings);
+  EXPECT_EQ(followed.answer.relevant_losses, Strings{}) << followed.said;
+}
+
+TEST_P(KindOfLock, InOneOrderIsSilent) { ExpectSilence(FollowKind(true)); }
+
+INSTANTIATE_TEST_SUITE_P(Holds, KindOfLock,
+                         testing::Values(LockKind{"mutex", "mutex g_mutex", "call"},
+                                         LockKind{"rwlock", "rw lock g_rwlock", "call"},
+                                         LockKind{"spin", "mutex g_spin", "spin"},
+                                         LockKind{"semaphore", "semaphore g_semaphore", "call"},
+                                         LockKind{"c11", "mutex g_c11", "call"},
+                                         LockKind{"std", "mutex g_std", "std"},
+                                         LockKind{"recursive", "mutex g_recursive", "std"},
+                                         LockKind{"timed", "mutex g_timed", "std"},
+                                         LockKind{"shared", "rw lock g_shared", "std"},
+                                         LockKind{"glib_mutex", "mutex g_glib", "glib"},
+                                         // These two are a pointer to one of glibc's on the heap.
+                                         LockKind{"glib_recursive", "mutex", "glib", "probable"},
+                                         LockKind{"glib_rwlock", "rw lock", "glib", "probable"}),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+// A threading.Lock is taken inside the interpreter: which thread had it for how long.
+Target PythonKeeper(const Strings& arguments) {
+  Strings command{CT_PYTHON, "-B", SourcePath("python/held_locks.py")};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return Target(command);
+}
+
+TEST(PythonLock, IsFollowed) {
+  Target target = PythonKeeper({});
+  const Followed followed = Follow(target, {{"--long-hold", "200ms"}, "", {}});
+  EXPECT_THAT(followed.answer.findings, HasSubstr("LONG_HOLD certain, may end\n  keeper had "));
+  EXPECT_EQ(followed.answer.snapshot.long_holds_size(), 1) << followed.answer.findings;
+  EXPECT_EQ(followed.answer.run.status, kFindings);
+}
+
+TEST(PythonLock, HeldForShortIsSilent) {
+  Target target = PythonKeeper({"--healthy"});
+  ExpectSilence(Follow(target, {{"--long-hold", "200ms"}, "", {}}));
+}
+
+}  // namespace
+}  // namespace ct::test

@@ -1,0 +1,101 @@
+// Unwinding a moment that is over must not read what the thread has written since.
+#include "reader/memory_then.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "target/memory_cache.h"
+
+namespace ct {
+namespace {
+
+// Every byte reads as 'n': what is there now.
+class Now final : public Memory {
+ public:
+  std::size_t Read(std::uint64_t, std::span<std::byte> out) override {
+    for (std::byte& byte : out) byte = std::byte{'n'};
+    return out.size();
+  }
+};
+
+constexpr std::uint64_t kStack = 0x7f0000010000;
+constexpr std::uint64_t kStackEnd = kStack + 0x10000;
+
+class MemoryThenTest : public testing::Test {
+ protected:
+  static Mapping Stack() {
+    Mapping mapping;
+    mapping.begin = kStack;
+    mapping.end = kStackEnd;
+    return mapping;
+  }
+  // What can be read of `size` bytes.
+  static std::string Read(Memory& memory, std::uint64_t address, std::size_t size) {
+    std::string text(size, '\0');
+    text.resize(memory.Read(address, std::as_writable_bytes(std::span(text))));
+    return text;
+  }
+  const Mapping stack_ = Stack();
+  Now now_;
+};
+
+TEST_F(MemoryThenTest, IsThatOfNowWithoutCopies) {
+  OverlayMemory memory = MemoryThen(now_, {}, &stack_);
+  EXPECT_EQ(Read(memory, kStack + 0x100, 4), "nnnn");
+}
+
+TEST_F(MemoryThenTest, OfItsStackIsNothingButTheCopies) {
+  // A small one of when a lock was taken, and a bigger one, of later, at higher addresses.
+  const std::uint64_t sp = kStack + 0x8010;
+  OverlayMemory memory =
+      MemoryThen(now_, {{sp, std::string(256, 'a')}, {sp + 0x400, std::string(64, 'b')}}, &stack_);
+  EXPECT_EQ(Read(memory, sp, 4), "aaaa");
+  EXPECT_EQ(Read(memory, sp + 252, 8), "aaaa") << "the gap";
+  EXPECT_EQ(Read(memory, sp + 0x100, 1), "");
+  EXPECT_EQ(Read(memory, sp + 0x3ff, 1), "");
+  EXPECT_EQ(Read(memory, sp + 0x400, 64), std::string(64, 'b'));
+  EXPECT_EQ(Read(memory, sp + 0x440, 1), "") << "above both";
+  EXPECT_EQ(Read(memory, sp - 8, 8), "") << "below both";
+  EXPECT_EQ(Read(memory, kStack, 8), "");
+  EXPECT_EQ(Read(memory, kStackEnd - 1, 1), "");
+  EXPECT_EQ(Read(memory, kStackEnd, 4), "nnnn") << "no stack of this thread";
+  EXPECT_EQ(Read(memory, kStack - 4, 8), "nnnn");
+}
+
+TEST_F(MemoryThenTest, BelievesTheEarlierOfCopiesThatOverlap) {
+  const std::uint64_t sp = kStack + 0x8010;
+  // The later moment's stack reaches further down.
+  OverlayMemory memory =
+      MemoryThen(now_, {{sp, std::string(16, 'a')}, {sp - 16, std::string(64, 'b')}}, &stack_);
+  EXPECT_EQ(Read(memory, sp - 16, 64),
+            std::string(16, 'b') + std::string(16, 'a') + std::string(32, 'b'));
+}
+
+TEST_F(MemoryThenTest, IsThatOfNowAroundACopyOfSomethingElse) {
+  OverlayMemory memory = MemoryThen(now_, {{0x5000, "lock"}}, &stack_);
+  EXPECT_EQ(Read(memory, 0x4ffc, 12), "nnnnlocknnnn");
+  EXPECT_EQ(Read(memory, kStack + 8, 4), "nnnn");
+  OverlayMemory gone = MemoryThen(now_, {{kStack + 0x100, "abcd"}}, nullptr);
+  EXPECT_EQ(Read(gone, kStack + 0x100, 8), "abcdnnnn");
+}
+
+// The unwinder reads whole pages, which begin below the copy and have gaps.
+TEST_F(MemoryThenTest, CanBeReadThroughTheUnwindersCache) {
+  const std::uint64_t sp = kStack + 0x8010;
+  OverlayMemory memory =
+      MemoryThen(now_, {{sp, std::string(256, 'a')}, {sp + 0x200, std::string(64, 'b')}}, &stack_);
+  MemoryCache cache(memory);
+  EXPECT_EQ(Read(cache, sp, 256), std::string(256, 'a'));
+  EXPECT_EQ(Read(cache, sp + 248, 16), std::string(8, 'a'));
+  EXPECT_EQ(Read(cache, sp + 0x200, 128), std::string(64, 'b'));
+  std::uint64_t word = 0;
+  EXPECT_TRUE(cache.ReadWord(sp + 0x238, word));
+  EXPECT_FALSE(cache.ReadWord(sp + 0x23c, word));
+  EXPECT_FALSE(cache.ReadWord(sp - 8, word));
+  EXPECT_FALSE(cache.ReadWord(sp + 0x100, word));
+}
+
+}  // namespace
+}  // namespace ct

@@ -1,0 +1,406 @@
+#include "kernel/holds.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <span>
+#include <unordered_map>
+#include <utility>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/unique_fd.h"
+#include "kernel/attach.h"
+#include "kernel/hold_calibration.h"
+#include "kernel/hold_record.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/time_order.h"
+
+#include <holds.skel.h>
+
+namespace ct {
+namespace {
+
+static_assert(HoldTracer::kMaxProbes == CT_HOLD_PROBES);
+
+// As of waits: the time that a CPU can be taken away between a record's time and its place.
+constexpr DurationNs kOrderHorizon = 20 * kMillisecond;
+constexpr std::uint32_t kMaxPushed = 4096;
+
+struct SkeletonDeleter {
+  void operator()(holds_bpf* skeleton) const { holds_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<holds_bpf, SkeletonDeleter>;
+
+// The file behind the mapping, whatever the target calls it; never opened for reading.
+Result<UniqueFd> OpenMapped(pid_t pid, const ProbeSite& site) {
+  const std::string link =
+      fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, site.map_begin, site.map_end);
+  UniqueFd file(open(link.c_str(), O_PATH | O_CLOEXEC));
+  if (!file.ok()) return FailErrno("opening the file of " + site.function, errno);
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) return FailErrno("the file of " + site.function, errno);
+  if (!S_ISREG(status.st_mode) || status.st_ino != site.inode) {
+    return Fail(ErrorCode::kUnsupported, site.function + " is in no file");
+  }
+  return file;
+}
+
+// Calls `visit` for every entry of a hash map. Entries that come or go meanwhile may be missed.
+template <class Key, class Value, class Visit>
+Status ForEachEntry(int map, std::uint32_t batch, Visit visit) {
+  std::vector<Key> keys(batch);
+  std::vector<Value> values(batch);
+  std::array<std::uint64_t, 8> cursor{};
+  for (bool first = true;; first = false) {
+    std::uint32_t count = batch;
+    const int error = bpf_map_lookup_batch(map, first ? nullptr : cursor.data(), cursor.data(),
+                                           keys.data(), values.data(), &count, nullptr);
+    // ENOSPC: a bucket with more entries than fit; they are looked at when there are fewer.
+    if (error != 0 && errno != ENOENT) return FailErrno("reading a map of holds", errno);
+    for (std::uint32_t i = 0; i < count; ++i) visit(keys[i], values[i]);
+    if (error != 0) return {};
+  }
+}
+
+class BpfHoldTracer final : public HoldTracer {
+ public:
+  BpfHoldTracer(Skeleton skeleton, bool cookies)
+      : skeleton_(std::move(skeleton)), cookies_(cookies) {}
+
+  Status Attach() {
+    for (bpf_program* program : {skeleton_->progs.ct_hold_exit, skeleton_->progs.ct_hold_exec}) {
+      Link link(bpf_program__attach(program));
+      if (!link) return LoadError("attaching to the end of threads", -errno);
+      always_.push_back(std::move(link));
+    }
+    ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.records), &OnRecord, this, nullptr));
+    if (!ring_) return LoadError("opening the ring buffer", -errno);
+    return {};
+  }
+
+  Status Calibrate() {
+    for (const bool emulated : {true, false}) {
+      constexpr int kCalls = 200;
+      const DurationNs before = TimeCalibrationPair(emulated, kCalls);
+      const Result<CalibrationPair> pair = CalibrationProbes(emulated);
+      if (!pair) return Fail(pair.error());
+      const Result<ProbeId> release = Arm(getpid(), pair->release);
+      if (!release) return Fail(release.error());
+      const Result<ProbeId> acquire = Arm(getpid(), pair->acquire);
+      if (!acquire) return Fail(acquire.error());
+      const DurationNs with = TimeCalibrationPair(emulated, kCalls);
+      (emulated ? costs_.emulated : costs_.single_stepped) =
+          std::max<DurationNs>(1, (with - before) / 2);
+      Disarm({*acquire, *release});
+    }
+    Forget(getpid());
+    return {};
+  }
+
+  [[nodiscard]] const HoldCosts& costs() const override { return costs_; }
+
+  Result<ProbeId> Arm(pid_t pid, const HoldProbe& probe) override {
+    const ProbeSite& site = probe.site;
+    if (site.map_begin > site.entry_address || site.entry_address >= site.map_end ||
+        site.pushed > kMaxPushed || probe.key_argument > 5 || probe.unit_argument > 5) {
+      return Fail(ErrorCode::kMalformed, "a probe that cannot be");
+    }
+    if (probes_.size() >= kMaxProbes) {
+      return Fail(ErrorCode::kUnsupported, fmt::format("more than {} probes", kMaxProbes));
+    }
+    const Result<UniqueFd> file = OpenMapped(pid, site);
+    if (!file) return Fail(file.error());
+    const auto id = static_cast<ProbeId>(probes_.size());
+    const ct_hold_probe raw = DescribeProbe(pid, FamilyOf(probe.family), probe);
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.probes), &id, &raw, BPF_ANY) != 0) {
+      return FailErrno("describing a probe", errno);
+    }
+    Armed& armed = probes_.emplace_back();
+    armed.pid = pid;
+    armed.probe = probe;
+    // What ends is followed before what begins.
+    std::vector<std::pair<bpf_program*, std::uint64_t>> places;
+    for (const std::uint64_t offset : site.returns) {
+      places.emplace_back(skeleton_->progs.ct_returned, offset);
+    }
+    places.emplace_back(ProgramOf(probe.role), site.entry_offset);
+    for (const auto& [program, offset] : places) {
+      if (Status status = AttachAt(pid, id, *file, program, offset, armed); !status) {
+        armed.links.clear();
+        TurnOff(id);
+        return Fail(status.error().With(site.function));
+      }
+    }
+    return id;
+  }
+
+  void Disarm(const std::vector<ProbeId>& probes) override {
+    for (const ProbeId id : probes) TurnOff(id);
+    // First none counts any more: taking them off takes some milliseconds each.
+    ++skeleton_->bss->epoch;
+    for (const ProbeId id : probes) {
+      if (id < probes_.size()) probes_[id].links.clear();
+    }
+  }
+
+  [[nodiscard]] const HoldProbe& Probe(ProbeId id) const override {
+    static const HoldProbe kNone;
+    return id < probes_.size() ? probes_[id].probe : kNone;
+  }
+
+  Result<std::vector<ProbeHits>> Hits() override {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) return FailErrno("counting CPUs", -cpus);
+    std::vector<ct_hold_hits> per_cpu(static_cast<std::size_t>(cpus));
+    std::vector<ProbeHits> all(probes_.size());
+    for (std::uint32_t id = 0; id < all.size(); ++id) {
+      if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.hits), &id, per_cpu.data()) != 0) {
+        return FailErrno("reading the hits of probes", errno);
+      }
+      for (const ct_hold_hits& cpu : per_cpu) {
+        all[id].entries += cpu.entries;
+        all[id].returns += cpu.returns;
+      }
+    }
+    return all;
+  }
+
+  void Forget(pid_t pid) override {
+    std::vector<ProbeId> own;
+    for (ProbeId id = 0; id < probes_.size(); ++id) {
+      if (probes_[id].pid == pid && !probes_[id].off) own.push_back(id);
+    }
+    Disarm(own);
+    const auto tgid = static_cast<std::uint32_t>(pid);
+    const auto of_process = [&](const auto& key) { return key.tgid == tgid; };
+    Erase<ct_hold_key, ct_hold_statistics>(skeleton_->maps.locks, of_process);
+    Erase<ct_order_key, ct_order_sightings>(skeleton_->maps.orders, of_process);
+    Erase<ct_address_key, std::uint8_t>(skeleton_->maps.ordered, of_process);
+    Erase<ct_unit_key, ct_unit_holder>(skeleton_->maps.units, of_process);
+    std::vector<std::uint32_t> tids;
+    const auto keep = [&](std::uint32_t tid, const ct_thread_holds& holds) {
+      if (holds.tgid == tgid) tids.push_back(tid);
+    };
+    const int threads = bpf_map__fd(skeleton_->maps.threads);
+    static_cast<void>(ForEachEntry<std::uint32_t, ct_thread_holds>(threads, kThreadBatch, keep));
+    for (const std::uint32_t tid : tids) bpf_map_delete_elem(threads, &tid);
+  }
+
+  Status Receive(DurationNs timeout) override {
+    const int milliseconds = static_cast<int>(timeout / kMillisecond);
+    const int polled = timeout > 0 ? ring_buffer__poll(ring_.get(), milliseconds) : 0;
+    if (polled < 0 && polled != -EINTR) return FailErrno("waiting for records of holds", -polled);
+    const int consumed = ring_buffer__consume(ring_.get());
+    if (consumed < 0) return FailErrno("reading the records of holds", -consumed);
+    return {};
+  }
+
+  std::vector<HoldEvent> Take() override {
+    return order_.TakeUntil(MonotonicNow() - kOrderHorizon);
+  }
+
+  void ForgetOrders(const HoldKey& lock) override {
+    Erase<ct_order_key, ct_order_sightings>(skeleton_->maps.orders, [&](const ct_order_key& key) {
+      return key.tgid == static_cast<std::uint32_t>(lock.pid) &&
+             (key.held == lock.address || key.wanted == lock.address);
+    });
+  }
+
+  Result<std::vector<ThreadHolds>> Threads() override {
+    std::vector<ThreadHolds> threads;
+    const auto add = [&](std::uint32_t tid, const ct_thread_holds& holds) {
+      threads.push_back(ParseThreadHolds(static_cast<pid_t>(tid), holds));
+    };
+    const int map = bpf_map__fd(skeleton_->maps.threads);
+    if (Status status = ForEachEntry<std::uint32_t, ct_thread_holds>(map, kThreadBatch, add);
+        !status) {
+      return Fail(status.error());
+    }
+    for (ThreadHolds& thread : threads) {
+      std::erase_if(thread.held, [&](const HeldObject& held) { return !IsCurrent(thread, held); });
+    }
+    return threads;
+  }
+
+  Result<std::vector<HoldCount>> Counts() override {
+    std::vector<HoldCount> counts;
+    const auto add = [&](const ct_hold_key& key, const ct_hold_statistics& statistics) {
+      if (IsOff(statistics.probe)) return;
+      counts.push_back(ParseHoldCount(key, statistics));
+    };
+    const int map = bpf_map__fd(skeleton_->maps.locks);
+    if (Status status = ForEachEntry<ct_hold_key, ct_hold_statistics>(map, 4096, add); !status) {
+      return Fail(status.error());
+    }
+    return counts;
+  }
+
+  Result<HoldCounters> Counters() override {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) return FailErrno("counting CPUs", -cpus);
+    std::vector<ct_hold_counters> per_cpu(static_cast<std::size_t>(cpus));
+    const std::uint32_t zero = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &zero, per_cpu.data()) != 0) {
+      return FailErrno("reading the counters of holds", errno);
+    }
+    HoldCounters sum;
+    for (const ct_hold_counters& cpu : per_cpu) {
+      sum.produced += cpu.produced;
+      sum.lost_ring += cpu.lost_ring;
+      sum.lost_thread += cpu.lost_thread;
+      sum.lost_held += cpu.lost_held;
+      sum.lost_lock += cpu.lost_lock;
+      sum.lost_edge += cpu.lost_edge;
+      sum.lost_unit += cpu.lost_unit;
+      sum.unknown_releases += cpu.unknown_releases;
+    }
+    sum.received = received_;
+    sum.malformed = malformed_;
+    for (const bpf_program* program :
+         {skeleton_->progs.ct_acquire, skeleton_->progs.ct_release, skeleton_->progs.ct_returned,
+          skeleton_->progs.ct_condition_wait}) {
+      bpf_prog_info info{};
+      std::uint32_t size = sizeof(info);
+      if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0) {
+        sum.missed += info.recursion_misses;
+      }
+    }
+    return sum;
+  }
+
+ private:
+  static constexpr std::uint32_t kThreadBatch = 256;
+
+  struct Armed {
+    pid_t pid = 0;
+    HoldProbe probe;
+    std::vector<Link> links;
+    bool off = false;
+  };
+
+  static int OnRecord(void* self, void* data, std::size_t size) {
+    auto& tracer = *static_cast<BpfHoldTracer*>(self);
+    ++tracer.received_;
+    auto event = ParseHoldEvent(std::span(static_cast<const std::byte*>(data), size));
+    if (event) {
+      tracer.order_.Add(std::move(*event));
+    } else {
+      ++tracer.malformed_;
+    }
+    return 0;
+  }
+
+  [[nodiscard]] bpf_program* ProgramOf(HoldRole role) const {
+    switch (role) {
+      case HoldRole::kAcquire:
+      case HoldRole::kTryAcquire:
+        return skeleton_->progs.ct_acquire;
+      case HoldRole::kRelease:
+        return skeleton_->progs.ct_release;
+      case HoldRole::kConditionWait:
+        return skeleton_->progs.ct_condition_wait;
+      case HoldRole::kBegin:
+      case HoldRole::kEnd:
+        break;
+    }
+    return skeleton_->progs.ct_lock_ended;
+  }
+
+  std::uint32_t FamilyOf(const std::string& name) {
+    return families_.try_emplace(name, static_cast<std::uint32_t>(families_.size() + 1))
+        .first->second;
+  }
+
+  Status AttachAt(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
+                  std::uint64_t offset, Armed& armed) {
+    if (!cookies_) {
+      const ct_address_key key{
+          armed.probe.site.entry_address - armed.probe.site.entry_offset + offset,
+          static_cast<std::uint32_t>(pid), 0};
+      if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.addresses), &key, &id, BPF_ANY) != 0) {
+        return FailErrno("describing where a probe is", errno);
+      }
+    }
+    LIBBPF_OPTS(bpf_uprobe_opts, options);
+    if (cookies_) options.bpf_cookie = id;
+    CollectLibbpfLog();
+    const std::string path = fmt::format("/proc/self/fd/{}", file.get());
+    Link link(bpf_program__attach_uprobe_opts(program, pid, path.c_str(), offset, &options));
+    if (!link) return LoadError("attaching a uprobe", -errno);
+    armed.links.push_back(std::move(link));
+    return {};
+  }
+
+  void TurnOff(ProbeId id) {
+    if (id >= probes_.size() || probes_[id].off) return;
+    Armed& armed = probes_[id];
+    armed.off = true;
+    ct_hold_probe raw = DescribeProbe(armed.pid, FamilyOf(armed.probe.family), armed.probe);
+    raw.off = 1;
+    bpf_map_update_elem(bpf_map__fd(skeleton_->maps.probes), &id, &raw, BPF_ANY);
+  }
+
+  [[nodiscard]] bool IsOff(ProbeId id) const { return id >= probes_.size() || probes_[id].off; }
+
+  // What was acquired by a probe that is off now, or given back by another thread, is not.
+  [[nodiscard]] bool IsCurrent(const ThreadHolds& thread, const HeldObject& held) const {
+    if (IsOff(held.probe)) return false;
+    if (held.asking || held.unit == 0 || !probes_[held.probe].probe.has_unit) return true;
+    const ct_unit_key key{held.address, held.unit, static_cast<std::uint32_t>(thread.pid), 0};
+    ct_unit_holder holder;
+    return bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.units), &key, &holder) == 0 &&
+           static_cast<pid_t>(holder.tid) == thread.tid &&
+           static_cast<TimeNs>(holder.since) == held.since;
+  }
+
+  template <class Key, class Value, class Predicate>
+  void Erase(bpf_map* map, Predicate predicate) {
+    std::vector<Key> keys;
+    const int fd = bpf_map__fd(map);
+    static_cast<void>(ForEachEntry<Key, Value>(fd, 4096, [&](const Key& key, const Value&) {
+      if (predicate(key)) keys.push_back(key);
+    }));
+    for (const Key& key : keys) bpf_map_delete_elem(fd, &key);
+  }
+
+  Skeleton skeleton_;
+  bool cookies_;
+  std::vector<Link> always_;
+  Ring ring_;
+  std::vector<Armed> probes_;  // by ProbeId
+  std::unordered_map<std::string, std::uint32_t> families_;
+  TimeOrder<HoldEvent, &HoldEvent::at> order_;
+  std::uint64_t received_ = 0;
+  std::uint64_t malformed_ = 0;
+  HoldCosts costs_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HoldTracer>> HoldTracer::Load(const HoldsPlan& plan) {
+  CollectLibbpfLog();
+  Skeleton skeleton(holds_bpf__open());
+  if (!skeleton) return LoadError("opening the programs of holds", -errno);
+  skeleton->rodata->has_cookie = plan.attach_cookie;
+  skeleton->rodata->long_hold = static_cast<std::uint64_t>(plan.long_hold);
+  bpf_map__set_max_entries(skeleton->maps.threads, plan.max_threads);
+  bpf_map__set_max_entries(skeleton->maps.locks, plan.max_locks);
+  bpf_map__set_max_entries(skeleton->maps.orders, plan.max_orders);
+  bpf_map__set_max_entries(skeleton->maps.ordered, 2 * plan.max_orders);
+  bpf_map__set_max_entries(skeleton->maps.records, plan.ring_bytes);
+  if (const int error = holds_bpf__load(skeleton.get()); error != 0) {
+    return LoadError("loading the programs of holds", error);
+  }
+  auto tracer = std::make_unique<BpfHoldTracer>(std::move(skeleton), plan.attach_cookie);
+  if (Status status = tracer->Attach(); !status) return Fail(status.error());
+  if (Status status = tracer->Calibrate(); !status) return Fail(status.error());
+  return tracer;
+}
+
+}  // namespace ct

@@ -1,0 +1,55 @@
+// From what was seen of holds to rows of an Observation. Pure.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "kernel/holds.h"
+#include "model/observation.h"
+#include "observe/history.h"
+#include "observe/hold_book.h"
+#include "observe/stack_book.h"
+#include "reader/reader.h"
+
+namespace ct {
+
+// Rows of HoldActivity::resources: those that were held longest.
+inline constexpr std::size_t kMaxShownTotals = 256;
+
+// Something that a thread has, or asks for, at the observation's end.
+struct HeldNow {
+  pid_t tid = 0;
+  pid_t pid = 0;
+  pid_t ns_tid = 0;
+  std::uint64_t space = 0;
+  HeldObject object;
+  TimeNs since = 0;  // of a hold: at or before this
+  std::optional<StackBook::Id> acquired_at;
+};
+
+struct HoldsInput {
+  TimeNs since = 0;  // from here on acquires were followed
+  TimeNs now = 0;
+  DurationNs long_hold = 0;
+  std::span<const HeldNow> held;   // confirmed: whoever is in it has it
+  std::span<const HeldNow> asked;  // calls of acquires that have not come back
+  std::span<const HoldCount> counts;
+  const HoldBook& book;
+  const StackBook& stacks;
+  const std::map<std::pair<pid_t, std::uint64_t>, ObjectPlace>& objects;
+  std::function<const HoldProbe&(ProbeId)> probe;
+};
+
+// Whoever asks a pool waits for it, whatever he sleeps on inside; holds of what is waited for, and
+// of pools; orders, long holds and totals.
+void AddHolds(const HoldsInput& input, History& history, Observation& observation);
+
+// True if `count` says that who acquires and who releases are different threads: a signal, whose
+// holders are none.
+bool IsSignal(const HoldCount& count);
+
+}  // namespace ct

@@ -410,8 +410,8 @@ std::string Writer::Closing() const {
   std::string text;
   if (under_) {
     text +=
-        "  'under': the holder is still inside this call; where a lock is taken only --holds "
-        "sees\n";
+        "  'under': the holder is still inside this call; where it took the lock is seen with "
+        "--holds only\n";
   }
   text += ProofLines();
   const std::string end = EndingSentence(context_, finding_);

@@ -73,6 +73,7 @@ TEST(LongHold, LocksWithoutANameAreOneByWhereTheyWereTaken) {
   story.Add(2, 0, 600 * kMillisecond);  // no place: for itself
   const std::vector<Finding> findings = Detect(story.observation);
   std::vector<std::vector<ResourceIndex>> resources;
+  resources.reserve(findings.size());
   for (const Finding& finding : findings) resources.push_back(finding.resources);
   EXPECT_THAT(resources, ::testing::UnorderedElementsAre(
                              std::vector<ResourceIndex>{1, 0}, std::vector<ResourceIndex>{2},

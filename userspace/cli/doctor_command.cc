@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/commands.h"
+#include "cli/doctor_probes.h"
 #include "cli/options.h"
 #include "cli/print.h"
 #include "cli/session.h"
@@ -15,6 +16,8 @@ namespace {
 
 struct DoctorOptions {
   std::vector<std::string> without;
+  bool probes = false;
+  ProbesOptions of_probes;
 };
 
 std::string Line(const char* what, const std::string& value) {
@@ -127,8 +130,23 @@ Command AddDoctorCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "doctor", "What this kernel and these privileges allow, and what it costs here");
   command->add_option("--without-kernel-feature", options->without)->group("");
-  command->footer("Exit status: 0 everything works, 3 something is degraded, 1 nothing works.");
-  return [options] { return Run(*options); };
+  CLI::Option* probes = command->add_flag(
+      "--probes", options->probes,
+      "Where the acquires and releases of a process's locks and pools would be probed, and why\n"
+      "there (reads only)");
+  CLI::Option* pid = command->add_option("-p,--pid", options->of_probes.pid, "Its process")
+                         ->needs(probes)
+                         ->check(CLI::PositiveNumber)
+                         ->type_name("PID");
+  probes->needs(pid);
+  command->add_option("--pool", options->of_probes.pools, "Its pool of your own; may be repeated")
+      ->needs(probes)
+      ->type_name("FILE:ACQUIRE[,...],RELEASE");
+  command->footer(
+      "Exit status: 0 everything works, 3 something is degraded or cannot be probed, 1 nothing "
+      "works.");
+  return
+      [options] { return options->probes ? RunDoctorProbes(options->of_probes) : Run(*options); };
 }
 
 }  // namespace ct

@@ -97,7 +97,7 @@ Result<std::vector<CatalogFamily>> LoadCatalogFiles(const std::string& directory
   if (!names) return Fail(names.error());
   std::vector<CatalogFamily> families;
   for (const std::string& name : *names) {
-    const std::string path = directory + "/" + name;
+    const std::string path = fmt::format("{}/{}", directory, name);
     const auto text = ReadFile(opened.get(), name, path, owner);
     if (!text) return Fail(text.error());
     auto more = ParseCatalog(*text, path);

@@ -27,7 +27,7 @@ class CatalogFiles : public testing::Test {
     directory_ = mkdtemp(pattern.data());
     chmod(directory_.c_str(), 0755);
   }
-  ~CatalogFiles() override { fs::remove_all(directory_); }
+  void TearDown() override { fs::remove_all(directory_); }
 
   void Write(const std::string& name, const std::string& text, mode_t mode = 0644) const {
     std::ofstream(directory_ + "/" + name) << text;

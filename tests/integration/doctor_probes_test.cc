@@ -50,10 +50,17 @@ TEST_F(DoctorProbes, FindsAPoolOfOnesOwnWithItsOverloads) {
   EXPECT_EQ(LinesOf(run, "app::ConnectionPool::acquire()").size(), 1U) << run.output;
   EXPECT_EQ(LinesOf(run, "app::ConnectionPool::acquire(int)").size(), 1U);
   EXPECT_EQ(LinesOf(run, "app::ConnectionPool::release(app::Connection*)").size(), 1U);
+  EXPECT_EQ(run.status, kNothing);
   const Outcome one =
       Ask({"--pool", "exe:app::ConnectionPool::acquire(int),ConnectionPool::release"});
   EXPECT_EQ(LinesOf(one, "app::ConnectionPool::acquire()").size(), 0U) << one.output;
   EXPECT_EQ(LinesOf(one, "app::ConnectionPool::acquire(int)").size(), 1U);
+}
+
+TEST_F(DoctorProbes, SaysThatAPoolIsNotThere) {
+  const Outcome run = Ask({"--pool", "exe:CarPool::acquire,CarPool::release"});
+  EXPECT_EQ(run.status, kNotSeen);
+  EXPECT_THAT(run.output, HasSubstr("pool CarPool::acquire (--pool)\n  not here: no file exe"));
 }
 
 TEST_F(DoctorProbes, RefusesWhatMakesNoSense) {

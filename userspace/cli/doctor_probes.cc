@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/catalog.h"
+#include "cli/families.h"
 #include "cli/print.h"
 #include "cli/probes_report.h"
 #include "cli/session.h"
@@ -41,7 +41,7 @@ int RunDoctorProbes(const ProbesOptions& options) {
   if (Status status = CheckFilter(Filter{{options.pid}, "", "", ""}); !status) {
     return PrintError(status.error());
   }
-  const Result<std::vector<CatalogFamily>> families = LoadCatalog(options.pools);
+  const Result<std::vector<CatalogFamily>> families = LoadFamilies(options.pools);
   if (!families) return PrintError(families.error());
   const Result<std::unique_ptr<Reader>> reader = Reader::Start({});
   if (!reader) return PrintError(reader.error());
@@ -58,9 +58,8 @@ int RunDoctorProbes(const ProbesOptions& options) {
       fmt::format("process {}: {}\n\n", options.pid, read.process->executable) +
       ReportProbes(*families, queries, read.functions);
   if (Status status = PrintText(text); !status) return PrintError(status.error());
-  const bool all = std::all_of(read.functions.begin(), read.functions.end(),
-                               [](const FunctionFound& found) { return found.why_not.empty(); });
-  return all && read.losses.empty() ? kExitNothing : kExitNotSeen;
+  const bool all = IsComplete(*families, queries, read.functions) && read.losses.empty();
+  return all ? kExitNothing : kExitNotSeen;
 }
 
 }  // namespace ct

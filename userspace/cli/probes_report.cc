@@ -46,33 +46,57 @@ std::string Place(const FunctionFound& function) {
   return text;
 }
 
+bool IsOfUser(const CatalogFamily& family) { return family.source == "--pool"; }
+
 struct Counts {
   std::size_t cheap = 0;
   std::size_t dear = 0;
   std::size_t impossible = 0;
 };
 
+// One function in the table.
+struct Row {
+  std::string_view role;
+  std::string function;
+  std::string_view module;
+  std::string place;
+};
+
+std::string Table(const std::vector<Row>& rows) {
+  std::size_t name_width = 0;
+  std::size_t module_width = 0;
+  for (const Row& row : rows) {
+    name_width = std::max(name_width, row.function.size());
+    module_width = std::max(module_width, row.module.size());
+  }
+  name_width = std::min(name_width, kMaxNameWidth);
+  std::string text;
+  for (const Row& row : rows) {
+    text += fmt::format("  {:<9} {:<{}}  {:<{}}  {}\n", row.role, row.function, name_width,
+                        row.module, module_width, row.place);
+  }
+  return text;
+}
+
 class Report {
  public:
   Report(const std::vector<CatalogFamily>& families, const CatalogQueries& queries,
          const std::vector<FunctionFound>& found)
-      : families_(families), queries_(queries), found_(found) {
-    for (const FunctionFound& function : found) {
-      name_width_ = std::max(name_width_, function.site.function.size());
-      module_width_ = std::max(module_width_, BaseName(function.site.module).size());
-    }
-    name_width_ = std::min(name_width_, kMaxNameWidth);
-  }
+      : families_(families), queries_(queries), found_(found) {}
 
   std::string Write() {
     std::string text;
     std::vector<std::string> absent;
     for (std::size_t i = 0; i < families_.size(); ++i) {
+      const CatalogFamily& family = families_[i];
       const std::string lines = Family(i);
-      if (lines.empty()) {
-        absent.push_back(families_[i].name);
+      if (!lines.empty()) {
+        text += fmt::format("{} ({})\n{}\n", family.name, family.source, lines);
+      } else if (IsOfUser(family)) {
+        text += fmt::format("{} ({})\n  not here: no file {} with such functions is mapped\n\n",
+                            family.name, family.source, fmt::join(family.files, ", "));
       } else {
-        text += fmt::format("{} ({})\n{}\n", families_[i].name, families_[i].source, lines);
+        absent.push_back(family.name);
       }
     }
     if (!absent.empty()) text += fmt::format("Nothing here of: {}\n", fmt::join(absent, ", "));
@@ -89,41 +113,43 @@ class Report {
  private:
   // Empty if nothing of it is in the process.
   std::string Family(std::size_t index) {
-    std::string lines;
+    std::vector<Row> rows;
     std::vector<std::string> missing;
     for (std::size_t i = 0; i < queries_.entries.size(); ++i) {
       const CatalogEntry& entry = queries_.entries[i];
       if (entry.family != index) continue;
       const CatalogFunction& function = families_[index].functions[entry.function];
-      const std::string of_function = Function(static_cast<std::uint32_t>(i), function);
-      if (of_function.empty()) missing.push_back(function.name);
-      lines += of_function;
+      const std::size_t before = rows.size();
+      AddRows(static_cast<std::uint32_t>(i), function, rows);
+      if (rows.size() == before) missing.push_back(function.name);
     }
-    if (lines.empty()) return lines;
-    if (!missing.empty()) lines += fmt::format("  not here: {}\n", fmt::join(missing, ", "));
-    return lines;
+    if (rows.empty()) return {};
+    std::string text = Table(rows);
+    if (!missing.empty()) text += fmt::format("  not here: {}\n", fmt::join(missing, ", "));
+    return text;
   }
 
-  std::string Function(std::uint32_t query, const CatalogFunction& function) {
-    std::string lines;
+  void AddRows(std::uint32_t query, const CatalogFunction& function, std::vector<Row>& rows) {
     for (const FunctionFound& found : found_) {
       if (found.query != query) continue;
       std::size_t& count = !found.why_not.empty() ? counts_.impossible
                            : IsCheap(found.site)  ? counts_.cheap
                                                   : counts_.dear;
       ++count;
-      lines +=
-          fmt::format("  {:<9} {:<{}}  {:<{}}  {}\n", ToText(function.role), found.site.function,
-                      name_width_, BaseName(found.site.module), module_width_, Place(found));
+      const auto same_name = std::count_if(found_.begin(), found_.end(), [&](const auto& other) {
+        return other.query == query && other.site.function == found.site.function;
+      });
+      // Versions of one symbol, and local functions of one name.
+      const std::string which =
+          same_name > 1 ? fmt::format(" (at {:#x})", found.site.function_offset) : "";
+      rows.push_back({ToText(function.role), found.site.function + which,
+                      BaseName(found.site.module), Place(found)});
     }
-    return lines;
   }
 
   const std::vector<CatalogFamily>& families_;
   const CatalogQueries& queries_;
   const std::vector<FunctionFound>& found_;
-  std::size_t name_width_ = 0;
-  std::size_t module_width_ = 0;
   Counts counts_;
 };
 
@@ -132,6 +158,19 @@ class Report {
 std::string ReportProbes(const std::vector<CatalogFamily>& families, const CatalogQueries& queries,
                          const std::vector<FunctionFound>& found) {
   return Report(families, queries, found).Write();
+}
+
+bool IsComplete(const std::vector<CatalogFamily>& families, const CatalogQueries& queries,
+                const std::vector<FunctionFound>& found) {
+  std::vector<bool> there(queries.entries.size(), false);
+  for (const FunctionFound& function : found) {
+    if (!function.why_not.empty()) return false;
+    there[function.query] = true;
+  }
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    if (!there[i] && IsOfUser(families[queries.entries[i].family])) return false;
+  }
+  return true;
 }
 
 }  // namespace ct

@@ -14,4 +14,8 @@ namespace ct {
 std::string ReportProbes(const std::vector<CatalogFamily>& families, const CatalogQueries& queries,
                          const std::vector<FunctionFound>& found);
 
+// All that is there can be probed, and all that the user named is there.
+bool IsComplete(const std::vector<CatalogFamily>& families, const CatalogQueries& queries,
+                const std::vector<FunctionFound>& found);
+
 }  // namespace ct

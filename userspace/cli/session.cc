@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
-#include "cli/catalog.h"
+#include "cli/families.h"
 #include "detect/detect.h"
 
 namespace ct {
@@ -168,7 +168,7 @@ Status Session::StartWaits(const SessionOptions& options, const WaitsPlan& featu
 }
 
 Status Session::StartHolds(const SessionOptions& options, const KernelFeatures& features) {
-  Result<std::vector<CatalogFamily>> catalog = LoadCatalog(options.holds->pools);
+  Result<std::vector<CatalogFamily>> catalog = LoadFamilies(options.holds->pools);
   if (!catalog) return Fail(catalog.error());
   Result<HoldsPlan> plan = PlanHolds(features);
   if (!plan) return Fail(plan.error());

@@ -13,6 +13,21 @@ bool IsCounted(ResourceKind kind) {
   return kind == ResourceKind::kPool || kind == ResourceKind::kSemaphore;
 }
 
+std::string_view WithoutParameters(std::string_view function) {
+  return function.substr(0, function.find('('));
+}
+
+// Up to the pool's acquire a stack is the pool's own: who asks it comes after.
+void MarkPoolFrames(const std::string& acquire, Stack& stack) {
+  const auto is_acquire = [&](const Frame& frame) {
+    return !frame.function.empty() &&
+           WithoutParameters(frame.function) == WithoutParameters(acquire);
+  };
+  const auto found = std::find_if(stack.frames.begin(), stack.frames.end(), is_acquire);
+  if (found == stack.frames.end()) return;
+  for (auto frame = stack.frames.begin(); frame <= found; ++frame) frame->of_pool = true;
+}
+
 class HoldRows {
  public:
   HoldRows(const HoldsInput& input, History& history, Observation& observation)
@@ -124,6 +139,10 @@ class HoldRows {
       wait.evidence = Evidence::kCertain;
       wait.evidence_note = "inside " + probe.site.function + ", as a probe saw it begin";
       wait.continuity = thread.still ? Continuity::kStill : Continuity::kContinued;
+      if (thread.user_stack != kNoIndex) {
+        MarkPoolFrames(probe.site.function,
+                       out_.stacks[static_cast<std::size_t>(thread.user_stack)]);
+      }
       wait.since = asked.object.asked;
       wait.not_before = asked.object.asked;
       if (inner == wait_of.end()) {
@@ -187,7 +206,7 @@ class HoldRows {
 
   void Tell(const HeldNow& held, Hold& hold) {
     hold.since = held.since;
-    hold.acquired_at = stacks_.Row(held.acquired_at);
+    hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe));
   }
 
   // By itself a semaphore's wait is one for an event: this one is held by those who acquire it.
@@ -197,6 +216,14 @@ class HoldRows {
         wait.purpose = WaitPurpose::kAcquire;
       }
     }
+  }
+
+  StackIndex AcquiredAt(std::optional<StackBook::Id> id, const HoldProbe& probe) {
+    const StackIndex row = stacks_.Row(id);
+    if (row != kNoIndex && probe.kind == ResourceKind::kPool) {
+      MarkPoolFrames(probe.site.function, out_.stacks[static_cast<std::size_t>(row)]);
+    }
+    return row;
   }
 
   // How many units there are, who has them, and whether that is all.
@@ -289,7 +316,7 @@ class HoldRows {
       row.evidence = Evidence::kCertain;
       row.since = held.since;
       row.duration = input_.now - held.since;
-      row.acquired_at = stacks_.Row(held.acquired_at);
+      row.acquired_at = AcquiredAt(held.acquired_at, probe);
       rows.push_back(std::move(row));
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
@@ -305,7 +332,7 @@ class HoldRows {
       row.since = hold.since;
       row.duration = hold.ended - hold.since;
       row.ended = true;
-      row.acquired_at = stacks_.Row(hold.acquired_at);
+      row.acquired_at = AcquiredAt(hold.acquired_at, input_.probe(hold.probe));
       row.released_at = stacks_.Row(hold.released_at);
       rows.push_back(std::move(row));
     }

@@ -196,7 +196,8 @@ void FunctionNames::Find(std::span<const std::string> names,
   for (const std::uint64_t start : starts) search.NoteStart(start);
   for (std::size_t i = 0; i < unknown.size(); ++i) {
     std::vector<NamedSymbol>& found = known_[unknown[i]] = search.Take(i);
-    bytes_ += unknown[i].size() + sizeof(found) + found.size() * sizeof(NamedSymbol);
+    bytes_ +=
+        unknown[i].size() + sizeof(std::vector<NamedSymbol>) + found.size() * sizeof(NamedSymbol);
     for (const NamedSymbol& symbol : found) bytes_ += symbol.name.size();
   }
 }

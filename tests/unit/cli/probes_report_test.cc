@@ -19,7 +19,8 @@ std::vector<CatalogFamily> Families() {
   mutex.functions[2].name = "pthread_mutex_unlock";
   mutex.functions[2].role = HoldRole::kRelease;
   CatalogFamily pool;
-  pool.name = "ConnectionPool";
+  pool.name = "pool ConnectionPool";
+  pool.files = {"app"};
   pool.source = "--pool";
   pool.functions.resize(1);
   pool.functions[0].name = "ConnectionPool::acquire";
@@ -67,36 +68,55 @@ TEST(ReportProbes, HasAFamilysFunctionsAndWhatIsMissing) {
   FunctionFound impossible = Found(2, "pthread_mutex_unlock", false);
   impossible.why_not = "it only chooses";
   FunctionFound with_returns = Found(3, "app::ConnectionPool::acquire(int)", true);
+  with_returns.site.module = "/srv/app";
+  with_returns.site.why = "+0 push";
   with_returns.site.returns = {1, 2};
   const auto families = Families();
   const std::string text =
       ReportProbes(families, QueriesOf(families),
                    {Found(0, "pthread_mutex_lock", true), impossible, with_returns});
-  EXPECT_EQ(
-      text,
-      "glibc mutex (glibc.toml:3)\n"
-      "  acquires  pthread_mutex_lock                 libc.so.6  cheap   +14 jne: emulated\n"
-      "  releases  pthread_mutex_unlock               libc.so.6  -       cannot be probed: it "
-      "only chooses\n"
-      "  not here: pthread_mutex_clocklock\n"
-      "\n"
-      "ConnectionPool (--pool)\n"
-      "  acquires  app::ConnectionPool::acquire(int)  libc.so.6  dear    +14 jne: emulated; "
-      "and 2 return instructions, single-stepped\n"
-      "\n"
-      "Nothing here of: APR reslist\n"
-      "3 functions: 1 cheap, 1 dear, 1 cannot be probed\n"
-      "cheap: the kernel emulates the instruction that is probed; dear: it is "
-      "single-stepped,\n"
-      "which costs up to 40 times as much for each call\n");
+  EXPECT_EQ(text, R"(glibc mutex (glibc.toml:3)
+  acquires  pthread_mutex_lock    libc.so.6  cheap   +14 jne: emulated
+  releases  pthread_mutex_unlock  libc.so.6  -       cannot be probed: it only chooses
+  not here: pthread_mutex_clocklock
+
+pool ConnectionPool (--pool)
+  acquires  app::ConnectionPool::acquire(int)  app  dear    +0 push; and 2 return instructions, single-stepped
+
+Nothing here of: APR reslist
+3 functions: 1 cheap, 1 dear, 1 cannot be probed
+cheap: the kernel emulates the instruction that is probed; dear: it is single-stepped,
+which costs up to 40 times as much for each call
+)");
 }
 
 TEST(ReportProbes, SaysThatThereIsNothing) {
   const auto families = Families();
   const std::string text = ReportProbes(families, QueriesOf(families), {});
-  EXPECT_THAT(text, HasSubstr("Nothing here of: glibc mutex, ConnectionPool, APR reslist\n"));
+  EXPECT_THAT(text, HasSubstr("Nothing here of: glibc mutex, APR reslist\n"));
+  EXPECT_THAT(text, HasSubstr("pool ConnectionPool (--pool)\n  not here: no file app with"));
   EXPECT_THAT(text, HasSubstr("0 functions"));
   EXPECT_THAT(text, Not(HasSubstr("cheap: ")));
+}
+
+TEST(ReportProbes, TellsVersionsOfOneNameApart) {
+  const auto families = Families();
+  FunctionFound old = Found(0, "pthread_mutex_lock", true);
+  old.site.function_offset = 0x8d0f0;
+  const std::string text =
+      ReportProbes(families, QueriesOf(families), {old, Found(0, "pthread_mutex_lock", true)});
+  EXPECT_THAT(text, HasSubstr("pthread_mutex_lock (at 0x8d0f0)"));
+}
+
+TEST(IsComplete, WantsAllThatTheUserNamed) {
+  const auto families = Families();
+  const CatalogQueries queries = QueriesOf(families);
+  const FunctionFound acquire = Found(3, "app::ConnectionPool::acquire(int)", true);
+  EXPECT_FALSE(IsComplete(families, queries, {}));
+  EXPECT_TRUE(IsComplete(families, queries, {acquire}));
+  FunctionFound impossible = Found(0, "pthread_mutex_lock", true);
+  impossible.why_not = "a clone";
+  EXPECT_FALSE(IsComplete(families, queries, {acquire, impossible}));
 }
 
 }  // namespace

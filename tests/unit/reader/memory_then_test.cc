@@ -1,12 +1,23 @@
 // Unwinding a moment that is over must not read what the thread has written since.
 #include "reader/memory_then.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstring>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "target/memory_cache.h"
+#include "target/target.h"
+
+// A function that moves no stack pointer: its return address is where the stack pointer is.
+extern "C" __attribute__((noinline)) int LeafOfNops(const int* value) {
+  asm volatile("nop; nop; nop; nop; nop; nop; nop; nop");
+  return *value;
+}
 
 namespace ct {
 namespace {
@@ -95,6 +106,43 @@ TEST_F(MemoryThenTest, CanBeReadThroughTheUnwindersCache) {
   EXPECT_FALSE(cache.ReadWord(sp + 0x23c, word));
   EXPECT_FALSE(cache.ReadWord(sp - 8, word));
   EXPECT_FALSE(cache.ReadWord(sp + 0x100, word));
+}
+
+// A stack of `frames` callers, as words from the stack pointer on.
+std::string Callers(int frames) {
+  const std::uint64_t inside = reinterpret_cast<std::uint64_t>(&LeafOfNops) + 4;
+  std::string words;
+  for (int i = 0; i < frames; ++i) {
+    words.append(reinterpret_cast<const char*>(&inside), sizeof(inside));
+  }
+  return words;
+}
+
+// As a probe on a function's beginning saw it: the stack pointer is at the return address.
+TEST(MemoryThenOfACall, IsUnwoundFromItsFirstInstructionAsFarAsTheCopiesGo) {
+  const int live = 1;
+  EXPECT_EQ(LeafOfNops(&live), 1);
+  auto target = Target::Open(getpid(), MakeFileCache());
+  ASSERT_TRUE(target) << target.error().message;
+  Registers registers;
+  registers.dwarf[kRip] = reinterpret_cast<std::uint64_t>(&pthread_mutex_lock);
+  const std::uint64_t sp = (reinterpret_cast<std::uint64_t>(&live) & ~15ULL) - 8;
+  registers.dwarf[kRsp] = sp;
+  const Mapping* stack = (*target)->FindMapping(sp);
+  ASSERT_NE(stack, nullptr);
+  const auto unwind = [&](const std::vector<MemoryCopy>& copies) {
+    OverlayMemory memory = MemoryThen((*target)->memory(), copies, stack);
+    return (*target)->Unwind(registers, {.source_lines = false, .memory = &memory}).stack;
+  };
+  const Stack alone = unwind({{sp, Callers(2)}});
+  ASSERT_EQ(alone.frames.size(), 3U);
+  EXPECT_EQ(alone.frames[0].function, "pthread_mutex_lock");
+  EXPECT_EQ(alone.frames[1].function, "LeafOfNops");
+  EXPECT_EQ(alone.frames[2].function, "LeafOfNops");
+  EXPECT_EQ(alone.end, StackEnd::kUnreadable);
+  // A later copy goes on where the first ends; one with a gap before it does not.
+  EXPECT_EQ(unwind({{sp, Callers(2)}, {sp + 16, Callers(3)}}).frames.size(), 6U);
+  EXPECT_EQ(unwind({{sp, Callers(2)}, {sp + 24, Callers(3)}}).frames.size(), 3U);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "cli/catalog.h"
+#include "cli/families.h"
 
 #include <utility>
 
@@ -6,18 +6,18 @@
 
 namespace ct {
 
-Result<std::vector<CatalogFamily>> LoadCatalog(const std::vector<std::string>& pools) {
+Result<std::vector<CatalogFamily>> LoadFamilies(const std::vector<std::string>& pools) {
   Result<std::vector<CatalogFamily>> shipped = ShippedCatalog();
-  if (!shipped) return Fail(shipped.error());
+  if (!shipped) return shipped;
   Result<std::vector<CatalogFamily>> added = LoadCatalogFiles(kCatalogDirectory);
-  if (!added) return Fail(added.error());
-  std::vector<CatalogFamily> all = Override(std::move(*shipped), std::move(*added));
+  if (!added) return added;
+  std::vector<CatalogFamily> families = Override(std::move(*shipped), std::move(*added));
   for (const std::string& text : pools) {
     Result<CatalogFamily> pool = ParsePool(text);
     if (!pool) return Fail(pool.error());
-    all = Override(std::move(all), {std::move(*pool)});
+    families.push_back(std::move(*pool));
   }
-  return all;
+  return families;
 }
 
 }  // namespace ct

@@ -43,7 +43,7 @@ std::optional<OverBudget> HoldBudget::Check(TimeNs now, DurationNs cpu,
   const auto scale = static_cast<double>(std::max(window, kShortest)) / static_cast<double>(window);
   const double used = std::max(static_cast<double>(cpu - begin_.cpu) * scale,
                                kLeastCpu * static_cast<double>(window) * scale);
-  const bool over = dearest && static_cast<double>(cost) > share_ * used;
+  const bool over = dearest && cost >= kLeastCost && static_cast<double>(cost) > share_ * used;
   if (over) {
     OverBudget result;
     result.family = dearest->family;

@@ -46,6 +46,8 @@ class HoldBudget {
   static constexpr DurationNs kShortest = 50 * kMillisecond;
   static constexpr DurationNs kWindow = 200 * kMillisecond;
   static constexpr double kLeastCpu = 0.1;
+  // Nobody has ever missed a millisecond: a few calls at a thread's start are no reason.
+  static constexpr DurationNs kLeastCost = kMillisecond;
 
   struct Point {
     TimeNs at = 0;

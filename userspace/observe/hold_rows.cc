@@ -124,7 +124,7 @@ class HoldRows {
       const HoldProbe& probe = input_.probe(asked.object.probe);
       const auto actor = ActorOf(asked.tid);
       if (probe.kind != ResourceKind::kPool || !actor) continue;
-      const Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];
+      Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];
       if (!thread.still && thread.state != RunState::kSleeping) continue;
       Wait wait;
       const auto inner = wait_of.find(*actor);
@@ -139,10 +139,9 @@ class HoldRows {
       wait.evidence = Evidence::kCertain;
       wait.evidence_note = "inside " + probe.site.function + ", as a probe saw it begin";
       wait.continuity = thread.still ? Continuity::kStill : Continuity::kContinued;
-      if (thread.user_stack != kNoIndex) {
-        MarkPoolFrames(probe.site.function,
-                       out_.stacks[static_cast<std::size_t>(thread.user_stack)]);
-      }
+      // Where it asks is what matters, not where inside the pool it sleeps.
+      const StackIndex asks_at = AcquiredAt(asked.acquired_at, probe);
+      if (asks_at != kNoIndex) thread.user_stack = asks_at;
       wait.since = asked.object.asked;
       wait.not_before = asked.object.asked;
       if (inner == wait_of.end()) {

@@ -27,8 +27,8 @@ struct HeldNow {
   pid_t ns_tid = 0;
   std::uint64_t space = 0;
   HeldObject object;
-  TimeNs since = 0;  // of a hold: at or before this
-  std::optional<StackBook::Id> acquired_at;
+  TimeNs since = 0;                          // of a hold: at or before this
+  std::optional<StackBook::Id> acquired_at;  // or asked at
 };
 
 struct HoldsInput {

@@ -96,6 +96,7 @@ class HoldWatch {
   std::pair<std::optional<StackBook::Id>, std::optional<StackBook::Id>> StacksOf(
       const HoldEvent& event);
   void Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>& counts, TimeNs now);
+  void ForgetPlaces(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked);
   void ReadPlaces(std::vector<HeldNow>& held);
   void ReadObjects(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked,
                    const std::vector<HoldCount>& counts);

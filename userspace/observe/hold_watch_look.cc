@@ -87,7 +87,9 @@ Status HoldWatch::AddTo(Observation& observation) {
     }
   }
   Confirm(held, *counts, now);
+  ForgetPlaces(held, asked);
   ReadPlaces(held);
+  ReadPlaces(asked);
   ReadObjects(held, asked, *counts);
   HoldsInput input{.since = begin_,
                    .now = now,
@@ -152,10 +154,19 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
     return false;
   });
   std::erase_if(seen_since_, [&](const auto& entry) { return !current.contains(entry.first); });
+}
+
+void HoldWatch::ForgetPlaces(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked) {
+  std::set<HeldId> current;
+  for (const auto* rows : {&held, &asked}) {
+    for (const HeldNow& row : *rows) {
+      current.emplace(row.tid, row.object.address, row.object.asked);
+    }
+  }
   std::erase_if(places_, [&](const auto& entry) { return !current.contains(entry.first); });
 }
 
-// Where what is held was acquired, as far as its thread's stack still says.
+// Where what is held was acquired, or is asked for, as far as its thread's stack still says.
 void HoldWatch::ReadPlaces(std::vector<HeldNow>& held) {
   std::map<pid_t, std::vector<HeldNow*>> wanted;
   std::size_t count = 0;

@@ -63,6 +63,13 @@ TEST(HoldBudget, AProcessThatHardlyRunsMayHaveItsLocksFollowed) {
   EXPECT_FALSE(budget.Check(kStart + kSecond, 3 * kMillisecond, {{"mutex", 2000, kMillisecond}}));
 }
 
+TEST(HoldBudget, AFewCallsOfAnIdleProcessAreNoReason) {
+  HoldBudget budget(0.02);
+  EXPECT_FALSE(budget.Check(kStart, 0, {{"mutex", 0, 0}}));
+  EXPECT_FALSE(
+      budget.Check(kStart + 20 * kMillisecond, kMillisecond, {{"mutex", 20, 400 * kMicrosecond}}));
+}
+
 TEST(HoldBudget, OnlyWhatCameSinceTheLastWindowCounts) {
   HoldBudget budget(0.02);
   EXPECT_FALSE(budget.Check(kStart, 0, {{"mutex", 0, 0}}));

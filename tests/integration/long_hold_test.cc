@@ -58,6 +58,21 @@ TEST(LongHold, SeveralOfOnePlace) {
       Follow("long_hold", {"--often", "--milliseconds=300"}, {{"--long-hold", "200ms"}, "", {}});
   std::string expected = Had("cache", "mutex g_cache_mu", "cache");
   expected.insert(expected.find("cache had"), "3 x ");
+  ExpectFound(followed, kFindings,
+              Lines({"LONG_HOLD certain, may end",
+                     "  root: cache sleeping in pause at " + LineOf("long_hold.cc", "cache is"),
+                     "  cache has mutex g_cache_mu from " +
+                         LineOf("long_hold.cc", "cache takes for ever")}));
+  EXPECT_FALSE(OnlyRow(followed).ended());
+  EXPECT_GE(OnlyRow(followed).duration_ns(), 1'000'000'000);
+}
+
+// Those of one place are one finding, the longest first.
+TEST(LongHold, SeveralOfOnePlace) {
+  const Followed followed =
+      Follow("long_hold", {"--often", "--milliseconds=300"}, {{"--long-hold", "200ms"}, "", {}});
+  std::string expected = Had("cache", "mutex g_cache_mu", "cache");
+  expected.insert(expected.find("cache had"), "3 x ");
   ExpectFound(followed, kFindings, expected);
   ASSERT_EQ(followed.answer.snapshot.findings_size(), 1);
   ASSERT_EQ(followed.answer.snapshot.findings(0).long_holds_size(), 3);

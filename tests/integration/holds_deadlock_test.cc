@@ -125,9 +125,12 @@ TEST(HoldsDeadlock, OfAPoolOfALibraryThatIsLoadedLater) {
     followed.answer.findings = AnyRing(followed.answer.findings);
     const std::string taken = LineOf("plugin.cc", "plugin takes");
     const std::string holders = Held("left", taken) + " and " + Held("right", taken);
-    ExpectFound(followed, kHang,
-                Lines({"DEADLOCK certain, never ends", Waits({"left", "pool", holders, taken}),
-                       Waits({"right", "pool", holders, taken}), "  ring"}));
+    ExpectFound(
+        followed, kHang,
+        Lines({"DEADLOCK certain, never ends",
+               Waits({"left", "pool (anonymous namespace)::g_plugin_pool", holders, taken}),
+               Waits({"right", "pool (anonymous namespace)::g_plugin_pool", holders, taken}),
+               "  ring"}));
     EXPECT_THAT(followed.answer.run.output, HasSubstr("TakeTwo")) << file;
   }
 }
@@ -162,17 +165,16 @@ TEST(HoldsLongWait, NamesTheReaders) {
                      "  root: reader sleeping in pause at " + LineOf(file, "reader works")}));
 }
 
-TEST(HoldsLongWait, NamesWhoHasTheSemaphore) {
+// A semaphore is a pool of units; how many it has is not known.
+TEST(PoolExhausted, OfASemaphoreNamesWhoHasIt) {
   const std::string file = "semaphores.cc";
-  const Followed followed =
-      Follow("semaphores", {"--waits"}, Until("LONG_WAIT", {"writer"}, {"--long-wait", "500ms"}));
+  const Followed followed = Follow("semaphores", {"--waits"},
+                                   Until("POOL_EXHAUSTED", {"writer"}, {"--long-wait", "500ms"}));
   ExpectFound(followed, kFindings,
-              Lines({"LONG_WAIT probable, may end",
+              Lines({"POOL_EXHAUSTED probable, may end",
                      Waits({"writer", "semaphore g_tape",
                             Held("probably reader", LineOf(file, "reader takes")),
-                            LineOf(file, "writer waits")}),
-                     "  chain: writer",
-                     "  root: reader sleeping in pause at " + LineOf(file, "reader works")}));
+                            LineOf(file, "writer waits")})}));
 }
 
 TEST(PoolExhausted, NamesWhoHasAllOfIt) {
@@ -186,8 +188,7 @@ TEST(PoolExhausted, NamesWhoHasAllOfIt) {
   ExpectFound(followed, kFindings,
               Lines({"POOL_EXHAUSTED certain, may end",
                      Waits({"order", "pool g_pool", holders, LineOf(file, "waiter wants one")}),
-                     Waits({"stock", "pool g_pool", holders, LineOf(file, "waiter wants one")}),
-                     "  root: report sleeping in pause at " + LineOf(file, "report works")}));
+                     Waits({"stock", "pool g_pool", holders, LineOf(file, "waiter wants one")})}));
   ASSERT_EQ(followed.answer.snapshot.findings_size(), 1);
   const v1::Finding& finding = followed.answer.snapshot.findings(0);
   ASSERT_EQ(finding.resources_size(), 1);

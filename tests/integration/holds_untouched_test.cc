@@ -33,20 +33,22 @@ TEST_P(Silent, WithProbes) {
 
 INSTANTIATE_TEST_SUITE_P(
     Holds, Silent,
-    testing::Values(Twin{"busy_pool", {"connection_pool", "--healthy"}, kPool},
-                    Twin{"busy_pool_of_unknown_size",
-                         {"connection_pool", "--healthy"},
-                         {"--pool", kConnectionPool}},
-                    Twin{"pool_unit_passed_on", {"connection_pool", "--passed-on"}, kPool},
-                    Twin{"pool_unit_of_an_ended_thread", {"connection_pool", "--leaves"}, kPool},
-                    Twin{"semaphores_in_order", {"semaphores", "--healthy"}, {}},
-                    Twin{"signals", {"semaphores", "--signal"}, {}},
-                    Twin{"signals_ahead", {"semaphores", "--initial"}, {}},
-                    Twin{"semaphore_passed_on", {"semaphores", "--passed-on"}, {}},
-                    Twin{"readers", {"readers", "--healthy"}, {}},
-                    Twin{"jumps", {"changing_hands", "--jumps"}, {}},
-                    Twin{"threads", {"changing_hands", "--threads"}, {}},
-                    Twin{"cancelled", {"cancelled_wait", "--stays"}, {}}),
+    testing::Values(
+        Twin{"busy_pool", {"connection_pool", "--healthy"}, kPool},
+        Twin{"busy_pool_of_unknown_size",
+             {"connection_pool", "--healthy"},
+             {"--pool", kConnectionPool}},
+        Twin{"pool_unit_passed_on", {"connection_pool", "--passed-on"}, kPool},
+        Twin{"pool_unit_of_an_ended_thread", {"connection_pool", "--leaves"}, kPool},
+        Twin{"semaphores_in_order", {"semaphores", "--healthy"}, {}},
+        Twin{"signals", {"semaphores", "--signal"}, {}},
+        Twin{"signals_ahead", {"semaphores", "--initial"}, {}},
+        Twin{"semaphore_given_back", {"semaphores", "--given-back"}, {"--long-hold", "500ms"}},
+        Twin{"semaphore_passed_on", {"semaphores", "--passed-on"}, {}},
+        Twin{"readers", {"readers", "--healthy"}, {}},
+        Twin{"jumps", {"changing_hands", "--jumps"}, {}},
+        Twin{"threads", {"changing_hands", "--threads"}, {}},
+        Twin{"cancelled", {"cancelled_wait", "--stays"}, {}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // Whoever posts had it never: those who wait, wait for nobody.

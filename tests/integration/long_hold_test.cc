@@ -44,10 +44,11 @@ TEST(LongHold, ThatGoesOnIsTold) {
   FollowOptions options;
   options.until = "LONG_HOLD";
   const Followed followed = Follow("long_hold", {"--keeps"}, options);
-  ExpectFound(
-      followed, kFindings,
-      Lines({"LONG_HOLD certain, may end", "  cache has mutex g_cache_mu from " +
-                                               LineOf("long_hold.cc", "cache takes for ever")}));
+  ExpectFound(followed, kFindings,
+              Lines({"LONG_HOLD certain, may end",
+                     "  root: cache sleeping in pause at " + LineOf("long_hold.cc", "cache is"),
+                     "  cache has mutex g_cache_mu from " +
+                         LineOf("long_hold.cc", "cache takes for ever")}));
   EXPECT_FALSE(OnlyRow(followed).ended());
   EXPECT_GE(OnlyRow(followed).duration_ns(), 1'000'000'000);
 }

@@ -47,7 +47,7 @@ void Rebuild() {
 void Keep() {
   g_cache_mu.lock();  // LINE: cache takes for ever
   Done();
-  Park();
+  Park();  // LINE: cache is
 }
 
 void Often() {

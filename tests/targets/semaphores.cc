@@ -4,6 +4,7 @@
 //   --initial   as --signal, beginning with units of nobody, so that consumer is ahead
 //   --waits     "reader" has a semaphore of one unit and works; "writer" waits
 //   --passed-on taken by one thread, given back by another, a hundred times
+//   --given-back "taker" takes a unit, which "giver" gives back at once; both live on
 //   --healthy   the two locks in one order
 #include <semaphore.h>
 
@@ -85,6 +86,23 @@ void PassOn() {
   }
 }
 
+// As CPython's threading.Condition and Event have it: who waits has taken the lock before, and who
+// notifies lets go of it.
+void GiveBack() {
+  std::thread([] {
+    NameThread("taker");
+    sem_wait(&g_tape);
+    pthread_barrier_wait(&both_have_one);
+    Park();
+  }).detach();
+  std::thread([] {
+    NameThread("giver");
+    pthread_barrier_wait(&both_have_one);
+    sem_post(&g_tape);
+    Park();
+  }).detach();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -103,6 +121,8 @@ int main(int argc, char** argv) {
     OneWaits();
   } else if (HasOption(argc, argv, "--passed-on")) {
     PassOn();
+  } else if (HasOption(argc, argv, "--given-back")) {
+    GiveBack();
   } else if (HasOption(argc, argv, "--healthy")) {
     for (const char* name : {"import", "export"}) std::thread(InOrder, name).detach();
   } else {

@@ -80,6 +80,7 @@ def pair_costs(binaries: Binaries, rounds: int, folder: Path) -> None:
         for name in order.sample(list(chosen), len(chosen)):
             configuration = chosen[name]
             tracer = Background(*configuration, folder) if configuration else None
+            loop.slice("uncontended")  # the budget acts in it
             found[name] = [loop.slice("uncontended") for _ in range(SLICES)]
             if tracer:
                 tracer.stop()

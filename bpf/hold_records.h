@@ -115,11 +115,12 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 			COUNT(lost_edge);
 			return 0;
 		}
-		mark_ordered(key.tgid, key.held);
-		mark_ordered(key.tgid, key.wanted);
 	}
 	if (!is_new_sighting(known, hash))
 		return 0;
+	/* Each time: the end of the locks before them at these addresses has taken the marks. */
+	mark_ordered(key.tgid, key.held);
+	mark_ordered(key.tgid, key.wanted);
 	record = begin_record(own, CT_RECORD_ORDER);
 	if (!record) {
 		/* Not told: it counts as new when it comes again. */

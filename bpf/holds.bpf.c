@@ -253,6 +253,26 @@ static __always_inline bool has_already(struct ct_thread_holds *own,
 	return false;
 }
 
+/*
+ * Who posts a semaphore are others than those who wait for it: a signal. What was acquired stays
+ * with nobody, and must not fill what a thread may have.
+ */
+static __always_inline void drop_signal(struct ct_thread_holds *own,
+					const struct ct_hold_probe *probe, __u64 address)
+{
+	const struct ct_hold_statistics *lock;
+	__u32 slot;
+
+	if (!(probe->flags & CT_PROBE_COUNTED) || probe->flags & CT_PROBE_UNITS)
+		return;
+	slot = find_held(own, address, probe->family, 0);
+	if (slot == NOT_FOUND || held_at(own, slot)->flags & CT_HELD_ASKING)
+		return;
+	lock = statistics_of(own, address, probe->family);
+	if (lock && lock->foreign * 10 > lock->holds + lock->foreign)
+		remove_held(own, slot);
+}
+
 static __always_inline __u64 guards_of(const struct ct_thread_holds *own)
 {
 	__u64 sum = 0;
@@ -343,6 +363,7 @@ static __always_inline int acquire(struct pt_regs *ctx)
 	settle_all(own, ctx->sp + probe->pushed);
 	if (has_already(own, probe, address))
 		return 0;
+	drop_signal(own, probe, address);
 	ask(own, ctx, probe, id, address, tried ? CT_HELD_TRIED : 0);
 	if (!tried && own->depth > 1 && !(probe->flags & CT_PROBE_COUNTED))
 		note_orders(own->depth - 1);

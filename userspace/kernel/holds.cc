@@ -144,7 +144,14 @@ class BpfHoldTracer final : public HoldTracer {
     for (const ProbeId id : probes) TurnOff(id);
     // First none counts any more: taking them off takes some milliseconds each.
     ++skeleton_->bss->epoch;
-    for (const ProbeId id : probes) {
+    // And the hottest first: until it is off each call still traps.
+    std::vector<ProbeId> order = probes;
+    if (const auto hits = Hits()) {
+      std::stable_sort(order.begin(), order.end(), [&](ProbeId a, ProbeId b) {
+        return a < hits->size() && b < hits->size() && (*hits)[a].entries > (*hits)[b].entries;
+      });
+    }
+    for (const ProbeId id : order) {
       if (id < probes_.size()) probes_[id].links.clear();
     }
   }

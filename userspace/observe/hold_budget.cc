@@ -26,6 +26,7 @@ DurationNs CostOf(const HoldCosts& costs, const HoldProbe& probe, const ProbeHit
 
 std::optional<OverBudget> HoldBudget::Check(TimeNs now, DurationNs cpu,
                                             const std::vector<FamilyCost>& families) {
+  if (share_ >= 1) return std::nullopt;  // no budget was wanted
   if (begin_.at == 0) {
     begin_ = {now, cpu, families};
     return std::nullopt;

@@ -31,7 +31,7 @@ struct OverBudget {
 // intervals.
 class HoldBudget {
  public:
-  // `share`: of the process's CPU time, 0.02 = 2 %.
+  // `share`: of the process's CPU time, 0.02 = 2 %; from 1 on nothing ever comes off.
   explicit HoldBudget(double share) : share_(share) {}
 
   // `cpu`: all CPU time of the process so far, with what the probes took. The window is the time

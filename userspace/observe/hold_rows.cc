@@ -123,8 +123,14 @@ class HoldRows {
     for (const HeldNow& asked : input_.asked) {
       const HoldProbe& probe = input_.probe(asked.object.probe);
       const auto actor = ActorOf(asked.tid);
-      if (probe.kind != ResourceKind::kPool || !actor) continue;
+      if (!actor) continue;
       Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];
+      if (probe.kind != ResourceKind::kPool) {
+        // Its wait is known already; the stack that was read for it has no lines.
+        const StackIndex at = stacks_.Row(asked.acquired_at);
+        if (at != kNoIndex) thread.user_stack = at;
+        continue;
+      }
       if (!thread.still && thread.state != RunState::kSleeping) continue;
       Wait wait;
       const auto inner = wait_of.find(*actor);
@@ -295,6 +301,8 @@ class HoldRows {
     }
   }
 
+  // Not of semaphores: who has a unit for ever may have been sent a signal, and CPython gives each
+  // thread one for its life.
   void AddLongHolds() {
     auto& rows = out_.hold_activity.long_holds;
     for (const HeldNow& held : input_.held) {
@@ -302,9 +310,8 @@ class HoldRows {
       const auto process = ProcessOf(held.pid);
       const auto actor = ActorOf(held.tid);
       if (!process || !actor) continue;
-      const HoldCount* count = CountOf(held);
-      if (count != nullptr && IsSignal(*count)) continue;
       const HoldProbe& probe = input_.probe(held.object.probe);
+      if (probe.kind == ResourceKind::kSemaphore) continue;
       const Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];
       LongHold row;
       row.resource = ResourceOf(held.pid, held.space, held.object.address, held.object.probe);
@@ -320,7 +327,7 @@ class HoldRows {
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
       const auto process = ProcessOf(hold.lock.pid);
-      if (!process) continue;
+      if (!process || input_.probe(hold.probe).kind == ResourceKind::kSemaphore) continue;
       LongHold row;
       row.resource = ResourceOf(hold.lock.pid, hold.lock.space, hold.lock.address, hold.probe);
       row.process = *process;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/syscall.h>
 
 #include "observe/hold_rows.h"
@@ -37,6 +38,12 @@ DurationNs CpuTimeOf(pid_t pid) {
   timespec time{};
   if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
   return time.tv_sec * kSecond + time.tv_nsec;
+}
+
+std::vector<std::string> NamesOf(const CatalogFamily& family) {
+  std::vector<std::string> names;
+  for (const CatalogFunction& function : family.functions) names.push_back(function.name);
+  return names;
 }
 
 bool HasEnded(const UniqueFd& pidfd) {
@@ -131,6 +138,15 @@ void HoldWatch::Arm(pid_t pid, Process& process) {
     ArmFamily(pid, process, family);
     armed += family.probes.size();
     ++families;
+  }
+  for (const CatalogFamily& family : options_.catalog) {
+    const bool armed_before = process.families.contains(family.name);
+    const bool refused =
+        std::any_of(selection.refused.begin(), selection.refused.end(),
+                    [&](const std::string& line) { return line.starts_with(family.name + ": "); });
+    if (family.source != "--pool" || armed_before || refused) continue;
+    TellOnce(process, fmt::format("process {} has no such functions: {} (--pool)", pid,
+                                  fmt::join(NamesOf(family), ", ")));
   }
   for (const std::string& line : selection.refused) {
     TellOnce(process, fmt::format("process {}: {}", pid, line));
@@ -304,7 +320,8 @@ Status HoldWatch::LookForSuspects() {
   for (const ThreadHolds& thread : *threads) {
     if (!processes_.contains(thread.pid)) continue;
     for (const HeldObject& held : thread.held) {
-      const bool pool = tracer_.Probe(held.probe).kind == ResourceKind::kPool;
+      const ResourceKind kind = tracer_.Probe(held.probe).kind;
+      const bool pool = kind == ResourceKind::kPool || kind == ResourceKind::kSemaphore;
       const bool asks = held.asking && pool && now - held.asked >= options_.long_wait;
       const bool has = !held.asking && now - held.since >= options_.long_hold;
       if (asks || has) suspects.emplace(thread.tid, held.address, held.asked);

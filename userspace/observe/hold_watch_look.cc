@@ -69,16 +69,16 @@ Status HoldWatch::AddTo(Observation& observation) {
     for (const HeldObject& object : thread.held) {
       const HoldProbe& probe = tracer_.Probe(object.probe);
       HeldNow row{thread.tid, thread.pid, thread.ns_tid, thread.space, object, object.since, {}};
-      if (object.asking && probe.kind == ResourceKind::kPool) {
+      const bool waits = waited.By(thread.tid, thread.space, object.address);
+      if (object.asking && (probe.kind == ResourceKind::kPool ||
+                            (waits && probe.kind == ResourceKind::kSemaphore))) {
         asked.push_back(std::move(row));
         continue;
       }
       // Nothing has happened on its thread since it asked: the lock's memory says whether it has
-      // it.
-      if (object.asking &&
-          (!probe.owner.has_owner || waited.By(thread.tid, thread.space, object.address))) {
-        continue;
-      }
+      // it; where that says nothing (a reader's), who does not wait in a call that always succeeds.
+      const bool may_have = probe.success == SuccessRule::kReturns || probe.owner.has_owner;
+      if (object.asking && (waits || !may_have)) continue;
       const TimeNs begin = object.asking ? object.asked : object.since;
       const bool old = now - begin >= options_.long_hold;
       if (old || waited.Any(thread.space, object.address) || probe.kind == ResourceKind::kPool) {
@@ -132,7 +132,9 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
   std::set<HeldId> current;
   std::erase_if(held, [&](HeldNow& row) {
     const HoldProbe& probe = tracer_.Probe(row.object.probe);
-    if (probe.success == SuccessRule::kOwnerWord || row.object.asking) {
+    const bool by_owner = probe.success == SuccessRule::kOwnerWord ||
+                          (row.object.asking && probe.success != SuccessRule::kReturns);
+    if (by_owner) {
       const auto owner = owners.find(
           {row.pid, row.object.address + static_cast<std::uint64_t>(probe.owner.owner_at)});
       if (owner == owners.end() || owner->second != row.ns_tid) return true;

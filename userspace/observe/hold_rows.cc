@@ -53,9 +53,10 @@ class HoldRows {
     for (const Wait& wait : out_.waits) waited_.emplace(wait.resource);
     AddHeld();
     SettleCounted();
-    AddOrders();
     AddLongHolds();
     AddTotals();
+    // Last: a guard is known by its address only, and is what the others say.
+    AddOrders();
   }
 
  private:
@@ -260,9 +261,8 @@ class HoldRows {
         resource.lost_units.resize(std::min<std::size_t>(count.exits, in_use),
                                    {0, probe.type, "a thread that has ended"});
       }
-      if (resource.capacity) continue;
-      // Nobody says how many units there are: who has had one since before the tracer came, and
-      // never gave it back, was not seen.
+      if (resource.capacity || probe.kind == ResourceKind::kPool) continue;
+      // A semaphore may be a signal all the same, and nobody says how many units it has.
       for (Hold& hold : out_.holds) {
         if (hold.resource == found->second) {
           hold.evidence = std::min(hold.evidence, Evidence::kProbable);
@@ -301,8 +301,14 @@ class HoldRows {
     }
   }
 
-  // Not of semaphores: who has a unit for ever may have been sent a signal, and CPython gives each
-  // thread one for its life.
+  // CPython's locks are semaphores, of which each thread has one for its life.
+  [[nodiscard]] bool IsPythons(ProcessIndex process, ProbeId probe) const {
+    return input_.probe(probe).kind == ResourceKind::kSemaphore &&
+           out_.processes[static_cast<std::size_t>(process)].language.starts_with("python");
+  }
+
+  // Not of semaphores that nobody has given back: who has a unit for ever may have been sent a
+  // signal.
   void AddLongHolds() {
     auto& rows = out_.hold_activity.long_holds;
     for (const HeldNow& held : input_.held) {
@@ -327,7 +333,9 @@ class HoldRows {
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
       const auto process = ProcessOf(hold.lock.pid);
-      if (!process || input_.probe(hold.probe).kind == ResourceKind::kSemaphore) continue;
+      const auto count = counts_.find(hold.lock);
+      if (!process || (count != counts_.end() && IsSignal(*count->second))) continue;
+      if (IsPythons(*process, hold.probe)) continue;
       LongHold row;
       row.resource = ResourceOf(hold.lock.pid, hold.lock.space, hold.lock.address, hold.probe);
       row.process = *process;

@@ -188,7 +188,7 @@ TEST_F(HoldRowsTest, APoolIsNotTheMutexThatItBeginsWith) {
   EXPECT_EQ(ResourceOf(out_.waits[0]).in_use, 1U);
 }
 
-TEST_F(HoldRowsTest, WithoutACapacityTheHoldersAreProbable) {
+TEST_F(HoldRowsTest, WithoutACapacityAsManyAsThereEverWereAreAll) {
   SleepsOnCondition(AddThread(101));
   Has(101, kPool, 0, kNow - 5 * kSecond);
   Asks(101, kNow - 2 * kSecond);
@@ -200,7 +200,7 @@ TEST_F(HoldRowsTest, WithoutACapacityTheHoldersAreProbable) {
   EXPECT_EQ(pool.high_water, 1U);
   EXPECT_TRUE(pool.holders_known) << "as many as there ever were";
   ASSERT_EQ(out_.holds.size(), 1U);
-  EXPECT_EQ(out_.holds[0].evidence, Evidence::kProbable);
+  EXPECT_EQ(out_.holds[0].evidence, Evidence::kCertain) << "that it has one was seen";
 }
 
 TEST_F(HoldRowsTest, FewerThanThereWereAreNotAllHolders) {

@@ -57,9 +57,7 @@ TEST_P(LibraryPool, Deadlock) {
       std::regex_replace(followed.answer.findings, std::regex("ring: [^\n]*"), "ring");
   const std::string line = LineOf("library_pools.cc", GetParam());
   // APR's units are not known one by one.
-  const std::string probably = std::string(GetParam()) == "apr" ? "probably " : "";
-  const std::string holders =
-      probably + "left (" + line + ") and " + probably + "right (" + line + ")";
+  const std::string holders = "left (" + line + ") and right (" + line + ")";
   ExpectFound(
       followed, kHang,
       Lines({"PROBABLE_DEADLOCK probable, never ends", Waits({"left", "pool", holders, line}),

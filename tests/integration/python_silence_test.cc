@@ -12,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/integration/expect.h"
-#include "tests/integration/postgres.h"
 #include "tests/integration/python_programs.h"
 
 namespace ct::test {
@@ -122,28 +121,6 @@ TEST(PythonSilence, TwoHundredLooksAtEachOfManyPrograms) {
       {"border_deadlocks.py", "--lock-of-task", "--cross", "--cross-task", "--worker", "--healthy"},
       {"forgotten.py", "--healthy"},
       {"asgi_service.py", "fastapi", "--healthy"},
-  });
-}
-
-TEST(PythonSilence, TwoHundredLooksAtEachOfManyPools) {
-  const Postgres postgres(Strings{"max_connections=100"});
-  ExpectSilence({
-      {"pools/task_pools.py", "asyncpg", postgres.path(), "--healthy"},
-      {"pools/thread_pools.py", "sqlalchemy", postgres.path(), "--healthy"},
-      {"pools/orm_service.py", postgres.path(), "async", "--healthy"},
-      {"pools/own_pools.py", "condition", "healthy"},
-      {"pools/own_thread_pools.py", "healthy"},
-  });
-}
-
-TEST(PythonSilence, TwoHundredLooksAtEachOfManyOthers) {
-  ExpectSilence({
-      {"abandoned_locks.py", "--leak", "--store", "--owner", "--async", "--healthy"},
-      {"process_pool.py", "task", "--healthy"},
-      {"shared_uses.py", "--sqlite", "--healthy"},
-      {"border_deadlocks.py", "--own-loop", "--gil", "--uvloop", "--healthy"},
-      {"task_deadlocks.py", "--group", "--wait-all", "--wait-first", "--three", "--healthy"},
-      {"task_deadlocks.py", "--anyio", "--locks", "--scope", "--shield", "--healthy"},
   });
 }
 

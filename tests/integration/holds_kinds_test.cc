@@ -67,17 +67,6 @@ INSTANTIATE_TEST_SUITE_P(Holds, KindOfLock,
                                          LockKind{"glib_rwlock", "rw lock", "glib", "probable"}),
                          [](const auto& info) { return std::string(info.param.name); });
 
-// Semaphores have units, and are in no order.
-TEST(SemaphoreKind, OfOneUnitIsALongHoldOnly) {
-  const std::string file = "lock_kinds.cc";
-  const Followed followed =
-      Follow("lock_kinds", {"--kind=semaphore"}, {{"--long-hold", "200ms"}, "", {}});
-  ExpectFound(followed, kFindings,
-              Lines({"LONG_HOLD certain, may end", "  keeper had semaphore g_semaphore from " +
-                                                       LineOf(file, "call takes") + " to " +
-                                                       LineOf(file, "call gives")}));
-}
-
 // A threading.Lock is a semaphore to us, and so is the lock that each thread has for its life.
 Target PythonKeeper(const Strings& arguments) {
   Strings command{CT_PYTHON, "-B", SourcePath("python/held_locks.py")};

@@ -301,14 +301,8 @@ class HoldRows {
     }
   }
 
-  // CPython's locks are semaphores, of which each thread has one for its life.
-  [[nodiscard]] bool IsPythons(ProcessIndex process, ProbeId probe) const {
-    return input_.probe(probe).kind == ResourceKind::kSemaphore &&
-           out_.processes[static_cast<std::size_t>(process)].language.starts_with("python");
-  }
-
-  // Not of semaphores that nobody has given back: who has a unit for ever may have been sent a
-  // signal.
+  // Not of semaphores: who has a unit for ever may have been sent a signal, and CPython, whose
+  // locks are semaphores, gives each thread one for its life.
   void AddLongHolds() {
     auto& rows = out_.hold_activity.long_holds;
     for (const HeldNow& held : input_.held) {
@@ -333,9 +327,7 @@ class HoldRows {
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
       const auto process = ProcessOf(hold.lock.pid);
-      const auto count = counts_.find(hold.lock);
-      if (!process || (count != counts_.end() && IsSignal(*count->second))) continue;
-      if (IsPythons(*process, hold.probe)) continue;
+      if (!process || input_.probe(hold.probe).kind == ResourceKind::kSemaphore) continue;
       LongHold row;
       row.resource = ResourceOf(hold.lock.pid, hold.lock.space, hold.lock.address, hold.probe);
       row.process = *process;

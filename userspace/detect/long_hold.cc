@@ -48,6 +48,7 @@ class LongHoldDetector {
       groups[KeyOf(holds_[i])].push_back(static_cast<LongHoldIndex>(i));
     }
     std::vector<Finding> found;
+    found.reserve(groups.size());
     for (auto& [key, rows] : groups) found.push_back(Write(std::move(rows)));
     return found;
   }

@@ -246,7 +246,10 @@ Result<Answer> Session::Conclude(Observation observation) {
   DetectOptions detect;
   detect.long_wait = target_.long_wait;
   detect.stuck_task = target_.stuck_task;
-  answer.findings = Detect(answer.observation, detect);
+  std::vector<Loss> undecided;
+  answer.findings = Detect(answer.observation, detect, &undecided);
+  auto& losses = answer.observation.losses;
+  losses.insert(losses.end(), undecided.begin(), undecided.end());
   MarkDeadlocked(answer);
   answer.observation.cost.total = MonotonicNow() - begin_;
   return answer;

@@ -60,7 +60,7 @@ enum ct_limits {
 	 * returned when it matters, and their frames lie here.
 	 */
 	CT_PLACE_BYTES = 256,
-	CT_ORDER_SIGHTINGS = 8,	   /* of one order: different threads, different guards */
+	CT_ORDER_SIGHTINGS = 8,	   /* of one order: different threads, guards, modes */
 	CT_HOLD_PROBES = 4096,	   /* armed since the start, of all processes */
 	CT_HOLD_STACK_PAGES = 4,   /* of a record's stack copy, after the page it begins in */
 	CT_HOLD_UNITS = 65536,	   /* of pools, that are in use */
@@ -521,7 +521,7 @@ struct ct_order_key {
 	ct_u32 pad;
 };
 
-/* Who was seen to do it: hashes of a thread and its guards; 0: free. */
+/* Who was seen to do it: hashes of a thread, its guards and both modes; 0: free. */
 struct ct_order_sightings {
 	ct_u64 hashes[CT_ORDER_SIGHTINGS];
 };

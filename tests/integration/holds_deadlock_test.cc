@@ -88,6 +88,33 @@ TEST(HoldsDeadlock, OfSemaphoresUsedAsLocks) {
                      "  ring: export, import"}));
 }
 
+std::string ReadersDeadlock(const std::string& lock, const std::string& marks) {
+  const std::string file = "readers.cc";
+  const std::string reader = LineOf(file, marks + "reader takes");
+  const std::string writer = Held("writer", LineOf(file, marks + "writer takes"));
+  return Lines(
+      {"DEADLOCK certain, never ends",
+       Waits({"east", "mutex g_log_mu", writer, LineOf(file, marks + "reader waits")}),
+       Waits({"west", "mutex g_log_mu", writer, LineOf(file, marks + "reader waits")}),
+       Waits({"writer", "rw lock " + lock, Held("east", reader) + " and " + Held("west", reader),
+              LineOf(file, marks + "writer waits")}),
+       "  ring"});
+}
+
+// The lock counts its readers, and these are all.
+TEST(HoldsDeadlock, OfReadersAndAWriter) {
+  Followed followed = Follow("readers", {}, Until("DEADLOCK", {"east", "west", "writer"}));
+  followed.answer.findings = AnyRing(followed.answer.findings);
+  ExpectFound(followed, kHang, ReadersDeadlock("g_routes", ""));
+}
+
+TEST(HoldsDeadlock, OfReadersOfASharedMutex) {
+  Followed followed =
+      Follow("readers", {"--shared"}, Until("DEADLOCK", {"east", "west", "writer"}));
+  followed.answer.findings = AnyRing(followed.answer.findings);
+  ExpectFound(followed, kHang, ReadersDeadlock("g_table", "table "));
+}
+
 // The library comes after the probes.
 TEST(HoldsDeadlock, OfAPoolOfALibraryThatIsLoadedLater) {
   const std::string file = "plugin_host.cc";
@@ -135,7 +162,8 @@ TEST(HoldsLongWait, NamesTheReaders) {
                      Waits({"writer", "rw lock g_routes",
                             Held("east", taken) + " and " + Held("west", taken),
                             LineOf(file, "writer waits")}),
-                     "  chain: writer", "  root: reader sleeping in pause at no stack"}));
+                     "  chain: writer", 
+                     "  root: reader sleeping in pause at " + LineOf(file, "reader works")}));
 }
 
 // A semaphore is a pool of units; how many it has is not known.

@@ -219,6 +219,11 @@ class HoldsWithoutCookies : public Holds {
   HoldsWithoutCookies() { without_ = {"attach_cookie"}; }
 };
 
+class HoldsByPerfEvents : public Holds {
+ protected:
+  HoldsByPerfEvents() { without_ = {"uprobe_multi"}; }
+};
+
 TEST_F(Holds, CostsAreMeasured) {
   EXPECT_GT(tracer_->costs().emulated, 0);
   EXPECT_GT(tracer_->costs().single_stepped, tracer_->costs().emulated);
@@ -255,6 +260,23 @@ TEST_F(HoldsWithoutCookies, AreFollowedByAddress) {
   EXPECT_EQ(Own().size(), 1U);
   Unlock(lock);
   EXPECT_EQ(CountOf(&lock).holds.holds, 1U);
+}
+
+TEST_F(HoldsByPerfEvents, AreTheSame) {
+  ArmLock();
+  ArmPool();
+  OwnLock lock;
+  Lock(lock);
+  EXPECT_EQ(Own().size(), 1U);
+  Unlock(lock);
+  EXPECT_EQ(CountOf(&lock).holds.holds, 1U);
+  int pool = 0;
+  std::thread([&] { hold_get_unit(&pool, 5); }).join();
+  SleepFor(std::chrono::milliseconds(20));
+  EXPECT_EQ(CountOf(&pool).exits, 1U);
+  tracer_->Disarm({acquire_, release_});
+  Lock(lock);
+  EXPECT_TRUE(Own().empty());
 }
 
 // Whether it was acquired is known by the next thing that happens on the thread.

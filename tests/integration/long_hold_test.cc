@@ -65,6 +65,31 @@ TEST(LongHold, SeveralOfOnePlace) {
   ExpectAbout(followed.answer.snapshot.long_holds(longest), 0.6);
 }
 
+// Whether a semaphore is a lock, only its use says: this one's holders have given it back before.
+TEST(LongHold, OfASemaphoreThatIsUsedAsALockIsProbable) {
+  const std::string file = "semaphores.cc";
+  const Followed ended = Follow("semaphores", {"--hogged", "--milliseconds=1500"}, {{}, "LONG_HOLD", {}});
+  ExpectFound(ended, kFindings,
+              Lines({"LONG_HOLD probable, may end",
+                     "  hog had semaphore g_tape from " + LineOf(file, "hog takes") + " to " +
+                         LineOf(file, "hog lets go")}));
+  const Followed lasting =
+      Follow("semaphores", {"--hogged", "--milliseconds=100000"}, {{}, "LONG_HOLD", {}});
+  ExpectFound(lasting, kFindings,
+              Lines({"LONG_HOLD probable, may end",
+                     "  root: hog sleeping in clock_nanosleep at " + LineOf(file, "hog works"),
+                     "  hog has semaphore g_tape from " + LineOf(file, "hog takes")}));
+}
+
+// Taken once and not given back: it may as well have been a signal.
+TEST(LongHold, OfASemaphoreThatMayBeASignalIsNone) {
+  for (const char* how : {"--waits", "--given-back"}) {
+    const Followed followed =
+        Follow("semaphores", {how}, {{"--long-hold", "300ms", "--long-wait", "1h"}, "", {}});
+    ExpectSilence(followed);
+  }
+}
+
 struct Case {
   const char* option;
   const char* who;

@@ -17,6 +17,7 @@
 //   --two-of-three a ring of three orders by two threads: two of them are never in it at once
 //   --reused       other locks at the same addresses
 //   --read-read    read locks only
+//   --read-first   as --read-read, then as --read-write
 #include <functional>
 #include <mutex>
 #include <shared_mutex>
@@ -123,25 +124,45 @@ void Deep(std::size_t depth) {
   });
 }
 
+void RouteWrites() {
+  const std::shared_lock<std::shared_mutex> routes(g_routes);  // LINE: route has
+  const std::unique_lock<std::shared_mutex> peers(g_peers);    // LINE: route wants
+}
+
+void PeerWrites() {
+  const std::shared_lock<std::shared_mutex> peers(g_peers);    // LINE: peer has
+  const std::unique_lock<std::shared_mutex> routes(g_routes);  // LINE: peer wants
+}
+
+void RouteReads() {
+  const std::shared_lock<std::shared_mutex> routes(g_routes);
+  const std::shared_lock<std::shared_mutex> peers(g_peers);
+}
+
+void PeerReads() {
+  const std::shared_lock<std::shared_mutex> peers(g_peers);
+  const std::shared_lock<std::shared_mutex> routes(g_routes);
+}
+
 void ReadWrite() {
-  Run("route", [] {
-    const std::shared_lock<std::shared_mutex> routes(g_routes);  // LINE: route has
-    const std::unique_lock<std::shared_mutex> peers(g_peers);    // LINE: route wants
-  });
-  Run("peer", [] {
-    const std::shared_lock<std::shared_mutex> peers(g_peers);    // LINE: peer has
-    const std::unique_lock<std::shared_mutex> routes(g_routes);  // LINE: peer wants
-  });
+  Run("route", RouteWrites);
+  Run("peer", PeerWrites);
 }
 
 void ReadRead() {
+  Run("route", RouteReads);
+  Run("peer", PeerReads);
+}
+
+// The first order that is seen of each cannot deadlock; the second can.
+void ReadFirst() {
   Run("route", [] {
-    const std::shared_lock<std::shared_mutex> routes(g_routes);
-    const std::shared_lock<std::shared_mutex> peers(g_peers);
+    RouteReads();
+    RouteWrites();
   });
   Run("peer", [] {
-    const std::shared_lock<std::shared_mutex> peers(g_peers);
-    const std::shared_lock<std::shared_mutex> routes(g_routes);
+    PeerReads();
+    PeerWrites();
   });
 }
 
@@ -204,6 +225,8 @@ int main(int argc, char** argv) {
     Deep(depth);
   } else if (given("--read-write")) {
     ReadWrite();
+  } else if (given("--read-first")) {
+    ReadFirst();
   } else if (given("--read-read")) {
     ReadRead();
   } else if (given("--two-gates")) {

@@ -5,6 +5,7 @@
 //   --waits     "reader" has a semaphore of one unit and works; "writer" waits
 //   --passed-on taken by one thread, given back by another, a hundred times
 //   --given-back "taker" takes a unit, which "giver" gives back at once; both live on
+//   --hogged    a lock of one unit: "hog" takes it for --milliseconds=N after some short turns
 //   --healthy   the two locks in one order
 #include <semaphore.h>
 
@@ -103,6 +104,22 @@ void GiveBack() {
   }).detach();
 }
 
+void TakeTurns() {
+  for (int i = 0; i < 10; ++i) {
+    sem_wait(&g_tape);
+    sem_post(&g_tape);
+  }
+}
+
+void Hog(long milliseconds) {
+  NameThread("hog");
+  TakeTurns();
+  sem_wait(&g_tape);  // LINE: hog takes
+  usleep(static_cast<useconds_t>(milliseconds * 1000));  // LINE: hog works
+  sem_post(&g_tape);  // LINE: hog lets go
+  Park();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,6 +140,8 @@ int main(int argc, char** argv) {
     PassOn();
   } else if (HasOption(argc, argv, "--given-back")) {
     GiveBack();
+  } else if (HasOption(argc, argv, "--hogged")) {
+    std::thread(Hog, NumberOption(argc, argv, "--milliseconds", 1500)).detach();
   } else if (HasOption(argc, argv, "--healthy")) {
     for (const char* name : {"import", "export"}) std::thread(InOrder, name).detach();
   } else {

@@ -100,6 +100,9 @@ Result<std::unique_ptr<Session>> Session::Start(const SessionOptions& options) {
       return contention->Given();
     };
   }
+  if (session->holds_) {
+    observer.seen_holders = [holds = session->holds_.get()] { return holds->Holders(); };
+  }
   session->observer_ = std::make_unique<Observer>(*session->sweeper_, *session->reader_,
                                                   session->history_, std::move(observer));
   return session;

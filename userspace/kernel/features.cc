@@ -80,7 +80,8 @@ bool HasName(const std::string& names, std::string_view name) {
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
   constexpr std::array kKnown = {"task_pt_regs", "task_stack",    "task_walk",
                                  "task_storage", "map_allocator", "attach_cookie",
-                                 "fentry",       "kprobe",        "tracepoint"};
+                                 "uprobe_multi", "fentry",        "kprobe",
+                                 "tracepoint"};
   for (const std::string& name : without) {
     if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
       return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
@@ -113,6 +114,8 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
     features.ring_buffer = HasName(*names, "BPF_MAP_TYPE_RINGBUF");
     features.attach_cookie =
         HasName(*names, "BPF_FUNC_get_attach_cookie") && wanted("attach_cookie");
+    features.uprobe_multi =
+        HasName(*names, "BPF_LINK_TYPE_UPROBE_MULTI") && wanted("uprobe_multi");
     features.map_allocator = HasName(*names, "bpf_mem_alloc") && wanted("map_allocator");
   }
   return features;
@@ -199,6 +202,7 @@ Result<HoldsPlan> PlanHolds(const KernelFeatures& features) {
   if (Status status = NeedRingBuffer(features); !status) return Fail(status.error());
   HoldsPlan plan;
   plan.attach_cookie = features.attach_cookie;
+  plan.uprobe_multi = features.uprobe_multi && features.attach_cookie;
   // Who takes 30 locks inside each other for the first time sends 435 orders at once, with stacks.
   plan.ring_bytes = 16 << 20;
   return plan;

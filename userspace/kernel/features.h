@@ -21,12 +21,13 @@ struct KernelFeatures {
   bool task_storage = false;   // BPF_MAP_TYPE_TASK_STORAGE (5.11, commit 4cf1bc1f1045)
   bool ring_buffer = false;    // BPF_MAP_TYPE_RINGBUF (5.8, commit 457f44363a88)
   bool attach_cookie = false;  // helper bpf_get_attach_cookie (5.15, commit 7adfc6c9b315)
+  bool uprobe_multi = false;   // BPF_LINK_TYPE_UPROBE_MULTI (6.6, commit 89ae89f53d20)
   bool map_allocator = false;  // maps grow safely inside programs (6.1, commit fba1a1c6c912)
   bool init_pid_namespace = false;
   bool x86_64 = false;
   std::vector<std::string> missing_capabilities;  // "CAP_BPF", ...
   // Pretended absent: any of "task_pt_regs", "task_stack", "task_walk", "task_storage",
-  // "map_allocator", "attach_cookie", "fentry", "kprobe", "tracepoint".
+  // "map_allocator", "attach_cookie", "uprobe_multi", "fentry", "kprobe", "tracepoint".
   std::vector<std::string> without;
 };
 
@@ -82,6 +83,9 @@ Result<LoopsPlan> PlanLoops(const KernelFeatures& features);
 // How acquires and releases are followed (tier 2).
 struct HoldsPlan {
   bool attach_cookie = true;  // false: which probe was hit is looked up by its address
+  // One link for all places of a function, which comes off in a few milliseconds; false: a perf
+  // event for each. Tried: kernels before 6.10 (commit 46ba0e49b642) lose other threads' hits.
+  bool uprobe_multi = true;
   std::uint32_t max_threads = 16'384;
   std::uint32_t max_locks = 131'072;
   std::uint32_t max_orders = 65'536;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -70,8 +71,18 @@ Status ForEachEntry(int map, std::uint32_t batch, Visit visit) {
 
 class BpfHoldTracer final : public HoldTracer {
  public:
-  BpfHoldTracer(Skeleton skeleton, bool cookies)
-      : skeleton_(std::move(skeleton)), cookies_(cookies) {}
+  BpfHoldTracer(Skeleton skeleton, const HoldsPlan& plan)
+      : skeleton_(std::move(skeleton)), cookies_(plan.attach_cookie), multi_(plan.uprobe_multi) {}
+
+  ~BpfHoldTracer() override {
+    std::vector<Link> links;
+    for (Armed& armed : probes_) {
+      std::move(armed.links.begin(), armed.links.end(), std::back_inserter(links));
+    }
+    TakeOff(std::move(links));
+  }
+  BpfHoldTracer(const BpfHoldTracer&) = delete;
+  BpfHoldTracer& operator=(const BpfHoldTracer&) = delete;
 
   Status Attach() {
     for (bpf_program* program : {skeleton_->progs.ct_hold_exit, skeleton_->progs.ct_hold_exec}) {
@@ -84,9 +95,10 @@ class BpfHoldTracer final : public HoldTracer {
     return {};
   }
 
+  // kUnsupported: calls of other threads are not seen.
   Status Calibrate() {
     for (const bool emulated : {true, false}) {
-      constexpr int kCalls = 200;
+      constexpr std::uint64_t kCalls = 200;
       const DurationNs before = TimeCalibrationPair(emulated, kCalls);
       const Result<CalibrationPair> pair = CalibrationProbes(emulated);
       if (!pair) return Fail(pair.error());
@@ -97,7 +109,13 @@ class BpfHoldTracer final : public HoldTracer {
       const DurationNs with = TimeCalibrationPair(emulated, kCalls);
       (emulated ? costs_.emulated : costs_.single_stepped) =
           std::max<DurationNs>(1, (with - before) / 2);
+      const auto hits = Hits();
       Disarm({*acquire, *release});
+      if (!hits) return Fail(hits.error());
+      // A perf event's program may be left out for another; a link's is not.
+      if (multi_ && (*hits)[*acquire].entries < kCalls * kCalibrationRounds) {
+        return Fail(ErrorCode::kUnsupported, "uprobes do not see calls of other threads");
+      }
     }
     Forget(getpid());
     return {};
@@ -125,24 +143,19 @@ class BpfHoldTracer final : public HoldTracer {
     armed.pid = pid;
     armed.probe = probe;
     // What ends is followed before what begins.
-    std::vector<std::pair<bpf_program*, std::uint64_t>> places;
-    for (const std::uint64_t offset : site.returns) {
-      places.emplace_back(skeleton_->progs.ct_returned, offset);
+    Status status = AttachAll(pid, id, *file, skeleton_->progs.ct_returned, site.returns, armed);
+    if (status) {
+      status = AttachAll(pid, id, *file, ProgramOf(probe.role), {site.entry_offset}, armed);
     }
-    places.emplace_back(ProgramOf(probe.role), site.entry_offset);
-    for (const auto& [program, offset] : places) {
-      if (Status status = AttachAt(pid, id, *file, program, offset, armed); !status) {
-        armed.links.clear();
-        TurnOff(id);
-        return Fail(status.error().With(site.function));
-      }
-    }
-    return id;
+    if (status) return id;
+    armed.links.clear();
+    TurnOff(id);
+    return Fail(status.error().With(site.function));
   }
 
   void Disarm(const std::vector<ProbeId>& probes) override {
     for (const ProbeId id : probes) TurnOff(id);
-    // First none counts any more: taking them off takes some milliseconds each.
+    // First none counts any more: taking them off takes a while.
     ++skeleton_->bss->epoch;
     // And the hottest first: until it is off each call still traps.
     std::vector<ProbeId> order = probes;
@@ -151,9 +164,13 @@ class BpfHoldTracer final : public HoldTracer {
         return a < hits->size() && b < hits->size() && (*hits)[a].entries > (*hits)[b].entries;
       });
     }
+    std::vector<Link> links;
     for (const ProbeId id : order) {
-      if (id < probes_.size()) probes_[id].links.clear();
+      if (id >= probes_.size()) continue;
+      std::move(probes_[id].links.begin(), probes_[id].links.end(), std::back_inserter(links));
+      probes_[id].links.clear();
     }
+    TakeOff(std::move(links));
   }
 
   [[nodiscard]] const HoldProbe& Probe(ProbeId id) const override {
@@ -324,6 +341,32 @@ class BpfHoldTracer final : public HoldTracer {
         .first->second;
   }
 
+  Status AttachAll(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
+                   const std::vector<std::uint64_t>& offsets, Armed& armed) {
+    if (offsets.empty()) return {};
+    if (multi_) return AttachMulti(pid, id, file, program, offsets, armed);
+    for (const std::uint64_t offset : offsets) {
+      if (Status status = AttachAt(pid, id, file, program, offset, armed); !status) return status;
+    }
+    return {};
+  }
+
+  static Status AttachMulti(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
+                            const std::vector<std::uint64_t>& offsets, Armed& armed) {
+    const std::vector<unsigned long> places(offsets.begin(), offsets.end());
+    const std::vector<__u64> cookies(offsets.size(), id);
+    LIBBPF_OPTS(bpf_uprobe_multi_opts, options);
+    options.offsets = places.data();
+    options.cookies = cookies.data();
+    options.cnt = offsets.size();
+    CollectLibbpfLog();
+    const std::string path = fmt::format("/proc/self/fd/{}", file.get());
+    Link link(bpf_program__attach_uprobe_multi(program, pid, path.c_str(), nullptr, &options));
+    if (!link) return LoadError("attaching uprobes", -errno);
+    armed.links.push_back(std::move(link));
+    return {};
+  }
+
   Status AttachAt(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
                   std::uint64_t offset, Armed& armed) {
     if (!cookies_) {
@@ -378,6 +421,7 @@ class BpfHoldTracer final : public HoldTracer {
 
   Skeleton skeleton_;
   bool cookies_;
+  bool multi_;
   std::vector<Link> always_;
   Ring ring_;
   std::vector<Armed> probes_;  // by ProbeId
@@ -388,9 +432,7 @@ class BpfHoldTracer final : public HoldTracer {
   HoldCosts costs_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<HoldTracer>> HoldTracer::Load(const HoldsPlan& plan) {
+Result<std::unique_ptr<HoldTracer>> LoadAs(const HoldsPlan& plan) {
   CollectLibbpfLog();
   Skeleton skeleton(holds_bpf__open());
   if (!skeleton) return LoadError("opening the programs of holds", -errno);
@@ -401,13 +443,30 @@ Result<std::unique_ptr<HoldTracer>> HoldTracer::Load(const HoldsPlan& plan) {
   bpf_map__set_max_entries(skeleton->maps.orders, plan.max_orders);
   bpf_map__set_max_entries(skeleton->maps.ordered, 2 * plan.max_orders);
   bpf_map__set_max_entries(skeleton->maps.records, plan.ring_bytes);
+  if (plan.uprobe_multi) {
+    for (bpf_program* program :
+         {skeleton->progs.ct_acquire, skeleton->progs.ct_returned, skeleton->progs.ct_release,
+          skeleton->progs.ct_condition_wait, skeleton->progs.ct_lock_ended}) {
+      bpf_program__set_expected_attach_type(program, BPF_TRACE_UPROBE_MULTI);
+    }
+  }
   if (const int error = holds_bpf__load(skeleton.get()); error != 0) {
     return LoadError("loading the programs of holds", error);
   }
-  auto tracer = std::make_unique<BpfHoldTracer>(std::move(skeleton), plan.attach_cookie);
+  auto tracer = std::make_unique<BpfHoldTracer>(std::move(skeleton), plan);
   if (Status status = tracer->Attach(); !status) return Fail(status.error());
   if (Status status = tracer->Calibrate(); !status) return Fail(status.error());
   return tracer;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HoldTracer>> HoldTracer::Load(const HoldsPlan& plan) {
+  Result<std::unique_ptr<HoldTracer>> tracer = LoadAs(plan);
+  if (tracer || !plan.uprobe_multi) return tracer;
+  HoldsPlan without = plan;
+  without.uprobe_multi = false;
+  return LoadAs(without);
 }
 
 }  // namespace ct

@@ -71,6 +71,10 @@ struct WaitReading {
   OwnerFormat owner_format = OwnerFormat::kNone;
   std::uint64_t owner_address = 0;
   bool holders_known = false;  // owner_ns_tid is the whole set of holders
+  // Where the lock counts the readers that have it (glibc: in the bits from 3 on); 0: it does not,
+  // or a writer has it. `readers` is of the same moment as word_matches.
+  std::uint64_t readers_address = 0;
+  std::uint32_t readers = 0;
   bool robust = false;         // the kernel hands it over if its owner dies
   bool owner_died = false;     // robust: FUTEX_OWNER_DIED is set
   std::optional<std::uint32_t> capacity;

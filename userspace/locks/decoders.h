@@ -60,7 +60,7 @@ WaitReading ReadingOf(const DecodeContext& context, ResourceKind kind,
                       Implementation implementation, std::uint64_t object);
 
 // Reads the owner of a lock between two reads of its futex word: owner_ns_tid, word_matches,
-// holders_known, owner_died. Nothing changes but those. False if memory could not be read.
+// holders_known, owner_died, readers. Nothing changes but those. False if memory could not be read.
 bool ReadOwner(WaitReading& reading, Memory& memory, const ThreadDirectory& threads);
 
 // For a wait whose sleeps have a timeout only to look again: it does not end when that passes.

@@ -34,7 +34,6 @@ constexpr std::uint64_t kWriterOffset = 24;
 
 constexpr std::uint32_t kWriteLocked = 2;
 constexpr std::uint32_t kReadersWait = 4;
-constexpr std::uint32_t kReaderShift = 3;
 constexpr std::uint32_t kFutexUsed = 2;
 constexpr std::uint32_t kMaxPid = 1U << 22;  // PID_MAX_LIMIT
 
@@ -96,6 +95,7 @@ std::optional<WaitReading> DecodeGlibcRwLock(const DecodeContext& context) {
   reading.mode = exclusive ? AccessMode::kExclusive : AccessMode::kShared;
   reading.owner_format = OwnerFormat::kTid;
   reading.owner_address = *object + kWriterOffset;
+  reading.readers_address = *object + kReadersOffset;
   if (!ReadOwner(reading, context.memory, context.threads)) return std::nullopt;
 
   const auto owner = static_cast<std::uint32_t>(reading.owner_ns_tid);
@@ -105,7 +105,6 @@ std::optional<WaitReading> DecodeGlibcRwLock(const DecodeContext& context) {
     reading.evidence_note = "looks like a rwlock with a live writer; frames unknown";
     return reading;
   }
-  const std::uint32_t readers = image.readers >> kReaderShift;
   if (owner != 0) {
     reading.evidence = reading.word_matches ? Evidence::kCertain : Evidence::kProbable;
     reading.evidence_note = reading.word_matches
@@ -113,8 +112,8 @@ std::optional<WaitReading> DecodeGlibcRwLock(const DecodeContext& context) {
                                 : "lock word changed while it was read, frames in " + called->name;
   } else {
     reading.evidence = Evidence::kCertain;
-    reading.evidence_note = "held by " + std::to_string(readers) +
-                            (readers == 1 ? " reader" : " readers") +
+    reading.evidence_note = "held by " + std::to_string(reading.readers) +
+                            (reading.readers == 1 ? " reader" : " readers") +
                             " that the lock does not name, frames in " + called->name;
   }
   return reading;

@@ -7,6 +7,9 @@ namespace {
 
 constexpr std::uint32_t kTidMask = 0x3fffffff;  // FUTEX_TID_MASK
 constexpr std::uint32_t kOwnerDied = 0x40000000;
+// glibc nptl/pthread_rwlock_common.c: PTHREAD_RWLOCK_WRPHASE, PTHREAD_RWLOCK_READER_SHIFT
+constexpr std::uint32_t kWritePhase = 1;
+constexpr std::uint32_t kReaderShift = 3;
 
 // The tid that a lock names, from the futex word just read or from the owner field.
 std::optional<pid_t> OwnerOf(const WaitReading& reading, std::uint32_t word, Memory& memory,
@@ -59,14 +62,20 @@ bool ReadOwner(WaitReading& reading, Memory& memory, const ThreadDirectory& thre
   reading.word_matches = false;
   reading.holders_known = false;
   reading.owner_ns_tid = 0;
+  reading.readers = 0;
   const auto before = memory.ReadValue<std::uint32_t>(reading.futex_word);
   if (!before) return false;
   const auto owner = OwnerOf(reading, *before, memory, threads);
+  const auto readers = reading.readers_address != 0
+                           ? memory.ReadValue<std::uint32_t>(reading.readers_address)
+                           : std::optional<std::uint32_t>(0);
   const auto after = memory.ReadValue<std::uint32_t>(reading.futex_word);
-  if (!owner || !after) return false;
+  if (!owner || !readers || !after) return false;
   reading.owner_ns_tid = *owner;
   reading.word_matches = *before == reading.expected && *after == reading.expected;
   reading.holders_known = reading.word_matches && *owner != 0;
+  const bool read_phase = (*readers & kWritePhase) == 0;
+  if (*owner == 0 && read_phase) reading.readers = *readers >> kReaderShift;
   if (reading.robust) reading.owner_died = (*after & kOwnerDied) != 0;
   return true;
 }

@@ -101,6 +101,7 @@ struct Resource {
   std::optional<std::uint32_t> in_use;      // units of a pool
   std::optional<std::uint32_t> idle;        // those that wait in it; others may yet be made
   std::optional<std::uint32_t> high_water;  // most units that were seen in use at a time
+  std::optional<std::uint32_t> readers;     // that have the rwlock, as its memory counts them
   std::vector<LostUnit> lost_units;         // of a pool that was read to its end
   std::optional<QueueLength> queue_before;  // of a pool that earlier observations saw, too
   Abandoned abandoned = Abandoned::kNo;

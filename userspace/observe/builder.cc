@@ -277,6 +277,8 @@ class Builder {
       resource.symbol = located.symbol;
       resource.where = located.where;
     }
+    // Of all who wait, those who were read last: an older count is of no use.
+    if (reading.readers > 0 && reading.word_matches) resource.readers = reading.readers;
     return entry->second;
   }
 

@@ -29,7 +29,9 @@ void HoldBook::NoteOrder(const HoldEvent& event, std::optional<StackBook::Id> he
   // Told anew after a record was lost: the same once more.
   const bool known =
       std::any_of(order.sightings.begin(), order.sightings.end(), [&](const Sighting& other) {
-        return other.thread == sighting.thread && other.guards == sighting.guards;
+        return other.thread == sighting.thread && other.guards == sighting.guards &&
+               other.held_probe == sighting.held_probe &&
+               other.wanted_probe == sighting.wanted_probe;
       });
   if (known) return;
   if (order.sightings.size() + 1 >= kMaxSightings) order.more = true;

@@ -9,6 +9,10 @@
 namespace ct {
 namespace {
 
+// A few releases by others at the start are of those who acquired before the tracer came; a few by
+// the holders themselves say nothing yet about what a semaphore is for.
+constexpr std::uint64_t kFewUses = 4;
+
 bool IsCounted(ResourceKind kind) {
   return kind == ResourceKind::kPool || kind == ResourceKind::kSemaphore;
 }
@@ -52,6 +56,7 @@ class HoldRows {
     AddPoolWaits();
     for (const Wait& wait : out_.waits) waited_.emplace(wait.resource);
     AddHeld();
+    SettleReaders();
     SettleCounted();
     AddLongHolds();
     AddTotals();
@@ -210,6 +215,25 @@ class HoldRows {
     }
   }
 
+  // A writer needs all of its readers to leave: whether these are all, the lock's memory says.
+  void SettleReaders() {
+    std::map<ResourceIndex, std::uint32_t> seen;
+    for (const HeldNow& held : input_.held) {
+      if (input_.probe(held.object.probe).mode != AccessMode::kShared) continue;
+      const auto known =
+          resources_.find(IdOf(held.pid, held.space, held.object.address, held.object.probe));
+      const auto actor = ActorOf(held.tid);
+      if (known == resources_.end() || !actor || !FindHold(*actor, known->second)) continue;
+      seen[known->second] += held.object.count;
+    }
+    for (const auto& [index, readers] : seen) {
+      Resource& resource = out_.resources[static_cast<std::size_t>(index)];
+      if (resource.kind != ResourceKind::kRwLock || resource.readers != readers) continue;
+      resource.rule = ReleaseRule::kAllHolders;
+      resource.holders_known = true;
+    }
+  }
+
   void Tell(const HeldNow& held, Hold& hold) {
     hold.since = held.since;
     hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe));
@@ -301,8 +325,20 @@ class HoldRows {
     }
   }
 
-  // Not of semaphores: who has a unit for ever may have been sent a signal, and CPython, whose
-  // locks are semaphores, gives each thread one for its life.
+  // Who has a semaphore's unit for ever may have been sent a signal; CPython, whose locks are
+  // semaphores, gives each thread one for its life, and lets who waits for a notification take one
+  // twice. A lock is what those who take it have given back themselves before.
+  bool IsUsedAsLock(const HoldKey& key) const {
+    const auto count = counts_.find(key);
+    return count != counts_.end() && count->second->holds.holds > kFewUses &&
+           !IsSignal(*count->second);
+  }
+  bool WaitsFor(ActorIndex actor, ResourceIndex resource) const {
+    return std::any_of(out_.waits.begin(), out_.waits.end(), [&](const Wait& wait) {
+      return wait.actor == actor && wait.resource == resource;
+    });
+  }
+
   void AddLongHolds() {
     auto& rows = out_.hold_activity.long_holds;
     for (const HeldNow& held : input_.held) {
@@ -311,15 +347,20 @@ class HoldRows {
       const auto actor = ActorOf(held.tid);
       if (!process || !actor) continue;
       const HoldProbe& probe = input_.probe(held.object.probe);
-      if (probe.kind == ResourceKind::kSemaphore) continue;
+      const bool semaphore = probe.kind == ResourceKind::kSemaphore;
+      if (semaphore && !IsUsedAsLock(
+                           {held.space, held.object.address, held.pid, held.object.family})) {
+        continue;
+      }
       const Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];
       LongHold row;
       row.resource = ResourceOf(held.pid, held.space, held.object.address, held.object.probe);
+      if (semaphore && WaitsFor(*actor, row.resource)) continue;
       row.process = *process;
       row.thread = thread.id;
       row.thread_name = thread.name;
       row.mode = probe.mode;
-      row.evidence = Evidence::kCertain;
+      row.evidence = semaphore ? Evidence::kProbable : Evidence::kCertain;
       row.since = held.since;
       row.duration = input_.now - held.since;
       row.acquired_at = AcquiredAt(held.acquired_at, probe);
@@ -327,14 +368,15 @@ class HoldRows {
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
       const auto process = ProcessOf(hold.lock.pid);
-      if (!process || input_.probe(hold.probe).kind == ResourceKind::kSemaphore) continue;
+      const bool semaphore = input_.probe(hold.probe).kind == ResourceKind::kSemaphore;
+      if (!process || (semaphore && !IsUsedAsLock(hold.lock))) continue;
       LongHold row;
       row.resource = ResourceOf(hold.lock.pid, hold.lock.space, hold.lock.address, hold.probe);
       row.process = *process;
       row.thread = hold.thread;
       row.thread_name = hold.name;
       row.mode = input_.probe(hold.probe).mode;
-      row.evidence = Evidence::kCertain;
+      row.evidence = semaphore ? Evidence::kProbable : Evidence::kCertain;
       row.since = hold.since;
       row.duration = hold.ended - hold.since;
       row.ended = true;
@@ -387,9 +429,7 @@ class HoldRows {
 }  // namespace
 
 bool IsSignal(const HoldCount& count) {
-  // A few at the start are of those who acquired before the tracer came.
-  constexpr std::uint64_t kFew = 4;
-  return count.foreign_releases > kFew &&
+  return count.foreign_releases > kFewUses &&
          count.foreign_releases * 10 > count.holds.holds + count.foreign_releases;
 }
 

@@ -26,6 +26,7 @@
 #include "observe/hold_budget.h"
 #include "observe/hold_probes.h"
 #include "observe/hold_rows.h"
+#include "observe/look.h"
 #include "observe/stack_book.h"
 #include "probes/catalog.h"
 #include "reader/reader.h"
@@ -59,6 +60,9 @@ class HoldWatch {
   // For the user: what is followed by now, what came off and why.
   std::vector<std::string> TakeLines() { return std::exchange(lines_, {}); }
   [[nodiscard]] std::size_t probes_armed() const;
+
+  // Who has which lock now, as far as that was seen: whose stacks are worth reading in a look.
+  SeenHolders Holders();
 
   // All that was seen so far, and who has and asks for what now: adds to an observation of the same
   // moment. Its actors are what it knows them as; threads that are none of them are left out.

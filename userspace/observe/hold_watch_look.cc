@@ -55,6 +55,19 @@ class WaitedFor {
 
 }  // namespace
 
+SeenHolders HoldWatch::Holders() {
+  SeenHolders holders;
+  const auto threads = tracer_.Threads();
+  if (!threads) return holders;  // AddTo will say so
+  for (const ThreadHolds& thread : *threads) {
+    if (!processes_.contains(thread.pid)) continue;
+    for (const HeldObject& object : thread.held) {
+      holders.emplace(std::pair(thread.space, object.address), thread.tid);
+    }
+  }
+  return holders;
+}
+
 Status HoldWatch::AddTo(Observation& observation) {
   const auto threads = tracer_.Threads();
   const auto counts = tracer_.Counts();

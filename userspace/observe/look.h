@@ -41,6 +41,8 @@ struct ProcessReadings {
   std::set<MappedFile> unmapped_files;
 };
 
+using SeenHolders = std::multimap<std::pair<std::uint64_t, std::uint64_t>, pid_t>;
+
 // DESIGN.md, rule 3: sweep, read, sweep.
 struct RawLook {
   Sweep first;
@@ -51,6 +53,8 @@ struct RawLook {
   std::vector<Loss> losses;
   GivenLocks
       given_locks;  // where waits are followed: before the reading, at last after both sweeps
+  // Where acquires are followed: by memory space and lock, the threads (host tids) that have it.
+  SeenHolders seen_holders;
   // Somebody in question was awake for a moment: the same look again may see more.
   bool restless = false;
   // One of those who seem to wait for each other, which could not be proven for that reason.

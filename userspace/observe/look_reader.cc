@@ -134,6 +134,11 @@ std::vector<const TaskSample*> LookReader::HoldersOf(const SweepIndex& index,
       if (given != look.given_locks.end()) {
         if (const TaskSample* task = index.ByTid(given->second.tid)) holders.push_back(task);
       }
+      const auto [first, last] =
+          look.seen_holders.equal_range({waiter->space, reading.read.wait->reading.object});
+      for (auto seen = first; seen != last; ++seen) {
+        if (const TaskSample* task = index.ByTid(seen->second)) holders.push_back(task);
+      }
       const auto referrers = process.referrers.find(reading.read.wait->reading.object);
       if (referrers == process.referrers.end()) continue;
       for (const pid_t ns_tid : referrers->second) {

@@ -208,6 +208,10 @@ LoopSample SampleOf(const PythonProcess& process, const PythonThread& thread) {
   return sample;
 }
 
+bool NamesHolder(const LoopSample& sample) {
+  return sample.lock.find(kHeldBy) != std::string::npos;
+}
+
 BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<double> cpu_share) {
   BlockJudgement judgement;
   if (samples.empty()) return judgement;
@@ -259,12 +263,16 @@ BlockJudgement JudgeBlock(std::span<const LoopSample> samples, std::optional<dou
     judgement.shown = i;
   }
   judgement.detail = DetailOf(judgement.cause, samples[judgement.shown]);
-  // Who has a lock is not seen by every look.
+  // Who has a lock is not read at every look, nor seen by all that read it.
+  bool named = judgement.detail.find(kHeldBy) != std::string::npos;
   for (const LoopSample& sample : samples) {
     const bool same =
         saw(sample) && PlaceOf(sample.stack) == PlaceOf(samples[judgement.shown].stack);
     if (judgement.cause != BlockCause::kLock || !same) continue;
-    if (judgement.detail.find(kHeldBy) == std::string::npos) judgement.detail = sample.lock;
+    if (judgement.detail.empty() || (NamesHolder(sample) && !named)) {
+      judgement.detail = sample.lock;
+      named = NamesHolder(sample);
+    }
   }
   return judgement;
 }

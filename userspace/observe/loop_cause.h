@@ -50,6 +50,9 @@ struct BlockJudgement {
   bool several = false;   // not one callback or task in all looks
   std::size_t shown = 0;  // the sample that shows it best
 };
+// True if it says who has the lock that its thread waits for.
+bool NamesHolder(const LoopSample& sample);
+
 // Of samples in their order; `cpu_share`, from 0 to 1, is how much of the time its thread ran,
 // where that was measured, of that in which it had a CPU or slept.
 BlockJudgement JudgeBlock(std::span<const LoopSample> samples,

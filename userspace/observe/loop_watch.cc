@@ -19,8 +19,12 @@ constexpr DurationNs kMaxStep = 100 * kMillisecond;
 // Of one iteration; those of a long one are ever farther apart.
 constexpr std::size_t kDenseSamples = 5;
 constexpr std::size_t kMaxSamples = 16;
-// What looking takes of the reader's CPU time is at most one part of so many of the time.
+// What looking takes of the reader's CPU time is at most one part of so many of the time. Time in
+// which nothing was looked at counts, so that dear looks at one callback do not hide the next.
 constexpr DurationNs kIdleParts = 4;
+constexpr DurationNs kCredit = 500 * kMillisecond;
+// In one iteration it is read so often at most who has the lock that it waits for.
+constexpr std::size_t kMaxLockLooks = 2;
 // A thread without a loop is asked again whether it has one.
 constexpr DurationNs kAskAgain = 2 * kSecond;
 constexpr std::size_t kMaxRows = 1024;
@@ -59,7 +63,8 @@ std::vector<pid_t> LoopWatch::DueOf(const std::vector<LoopCount>& counts, TimeNs
     Thread& thread = threads_[count.tid];
     const bool unknown = thread.asked_at == 0;
     if (count.begin != 0 && thread.now.begin != count.begin) {
-      thread.before = std::exchange(thread.now, {count.begin, {}, false});
+      thread.before = std::exchange(thread.now, Looks());
+      thread.now.begin = count.begin;
       thread.told = false;
       thread.next_sample = count.begin + threshold_ * kFirstLook / 100;
     }
@@ -83,7 +88,7 @@ Status LoopWatch::Step() {
   for (const LoopCount& count : *counts) pids.insert(count.pid);
   for (const pid_t pid : pids) {
     const std::vector<pid_t> due = DueOf(*counts, now, pid);
-    if (due.empty() || now < resume_sampling_) continue;
+    if (due.empty() || now < paid_until_) continue;
     Sample(pid, due);
   }
   const Result<std::vector<Iteration>> ended = tracer_.Take();
@@ -102,13 +107,17 @@ void LoopWatch::Sample(pid_t pid, const std::vector<pid_t>& tids) {
   request.pid = pid;
   request.want_loops = true;
   request.loop_threads = tids;
+  request.loop_locks = std::any_of(tids.begin(), tids.end(), [&](pid_t tid) {
+    const Looks& looks = threads_[tid].now;
+    return !looks.holder_is_known && looks.lock_looks < kMaxLockLooks;
+  });
   const DurationNs before = reader_.cost().cpu;
   const ProcessRead answer = reader_.Read(request);
   const DurationNs used = reader_.cost().cpu - before;
   const TimeNs end = MonotonicNow();
   // Its first answer has the cost of all before it.
   if (before > 0 && used > 0) {
-    resume_sampling_ = std::max(resume_sampling_, end + kIdleParts * std::min(used, kMaxStep));
+    paid_until_ = std::max(paid_until_, end - kCredit) + kIdleParts * std::min(used, kMaxStep);
   }
   for (const pid_t tid : tids) threads_[tid].asked_at = end;
   if (!answer.python) return;
@@ -141,6 +150,9 @@ void LoopWatch::TakeSample(const PythonProcess& process, const PythonThread& fou
   thread.next_sample = now + pause - kMillisecond;  // steps are not quite as regular
   if (samples.size() == kMaxSamples) samples.pop_back();
   samples.push_back(SampleOf(process, found));
+  if (samples.back().lock.empty()) return;
+  ++thread.now.lock_looks;
+  thread.now.holder_is_known = thread.now.holder_is_known || NamesHolder(samples.back());
 }
 
 void LoopWatch::Finish(const Iteration& iteration) {

@@ -45,7 +45,9 @@ class LoopWatch {
   struct Looks {
     TimeNs begin = 0;
     std::vector<LoopSample> samples;
-    bool no_loop = false;  // none ran in the thread
+    bool no_loop = false;         // none ran in the thread
+    std::size_t lock_looks = 0;   // that read which lock its thread waits for
+    bool holder_is_known = false;  // who has that lock
   };
   // A thread that calls selectors.
   struct Thread {
@@ -78,7 +80,7 @@ class LoopWatch {
   DurationNs threshold_;
   DurationNs tell_after_;
   TimeNs begin_;
-  TimeNs resume_sampling_ = 0;
+  TimeNs paid_until_ = 0;  // when what looks took so far is a small enough part of the time
   std::unordered_map<pid_t, Thread> threads_;  // by tid
   std::map<Spot, Row> rows_;
   std::uint64_t dropped_ = 0;

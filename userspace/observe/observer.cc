@@ -214,6 +214,7 @@ Result<RawLook> Observer::LookOnce() {
   if (selected_.empty()) return NothingMatches();
 
   if (options_.given_locks) look.given_locks = options_.given_locks();
+  if (options_.seen_holders) look.seen_holders = options_.seen_holders();
   FollowTaskOrigins();
   if (ReadsPython()) BeginPython(reader_, options_.exclusive_classes, look);
   const SweepIndex index(look.first);

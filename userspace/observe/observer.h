@@ -44,6 +44,8 @@ struct ObserverOptions {
   TaskOrigins* task_origins = nullptr;
   // Where waits are followed: who was given which lock last. May be empty.
   std::function<GivenLocks()> given_locks;
+  // Where acquires are followed: who has what now. May be empty.
+  std::function<SeenHolders()> seen_holders;
 };
 
 class Observer {

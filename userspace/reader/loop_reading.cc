@@ -87,7 +87,8 @@ void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread) {
   }
 }
 
-Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads) {
+Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads,
+                                                bool locks) {
   constexpr int kTriesToSeeItMove = 12;
   // Of two readings each: together less than ReaderOptions::patience.
   constexpr DurationNs kMostOfALook = 800 * kMillisecond;
@@ -98,7 +99,7 @@ Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector
   Result<std::optional<PythonProcess>> process = ReadPython(target, options);
   if (!process || !*process) return process;
   for (const pid_t tid : threads) AddActivity(target.pid(), tid, **process);
-  if (WaitsForALock(**process)) {
+  if (locks && WaitsForALock(**process)) {
     options.objects = true;
     options.futexes = FutexCallsOf(ReadThreadSwitches(target.pid()));
     process = ReadPython(target, options);

@@ -89,6 +89,7 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   for (const std::string& name : request.exclusive_classes) message.add_exclusive_classes(name);
   message.set_want_threads(request.want_threads);
   message.set_want_loops(request.want_loops);
+  message.set_loop_locks(request.loop_locks);
   message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
   message.set_want_task_probe(request.want_task_probe);
   for (const CodePoint& point : request.code_points) {
@@ -161,6 +162,7 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.want_forgotten = message.want_forgotten();
   request.want_threads = message.want_threads();
   request.want_loops = message.want_loops();
+  request.loop_locks = message.loop_locks();
   request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
   request.want_task_probe = message.want_task_probe();
   for (const wire::CodePoint& from : message.code_points()) {
@@ -284,6 +286,8 @@ void ToWire(const LocatedWait& wait, wire::Wait& message) {
   message.set_word_matches(reading.word_matches);
   message.set_owner_format(static_cast<std::uint32_t>(reading.owner_format));
   message.set_owner_address(reading.owner_address);
+  message.set_readers_address(reading.readers_address);
+  message.set_readers(reading.readers);
   message.set_expected(reading.expected);
   message.set_symbol(wait.symbol);
   message.set_where(wait.where);
@@ -318,6 +322,8 @@ LocatedWait FromWire(const wire::Wait& message) {
   reading.word_matches = message.word_matches();
   reading.owner_format = Bounded(message.owner_format(), OwnerFormat::kThreadPointer);
   reading.owner_address = message.owner_address();
+  reading.readers_address = message.readers_address();
+  reading.readers = message.readers();
   reading.expected = static_cast<std::uint32_t>(message.expected());
   wait.symbol = message.symbol();
   wait.where = message.where();

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -16,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
+#include "reader/reading_capabilities.h"
 
 namespace ct {
 namespace {
@@ -257,6 +259,11 @@ class ProcessReader final : public Reader {
 }  // namespace
 
 Result<std::unique_ptr<Reader>> Reader::Start(const ReaderOptions& options) {
+  if (const auto missing = MissingReadingCapabilities(); !missing.empty()) {
+    return Fail(ErrorCode::kPermission, fmt::format("run this as root: {} {} missing",
+                                                    fmt::join(missing, ", "),
+                                                    missing.size() == 1 ? "is" : "are"));
+  }
   Result<ReaderChild> child = Spawn();
   if (!child) return Fail(child.error());
   return std::make_unique<ProcessReader>(options, std::move(*child));

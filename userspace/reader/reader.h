@@ -145,6 +145,7 @@ struct ProcessToRead {
   // cheap enough to be asked for many times a second.
   bool want_loops = false;
   std::vector<pid_t> loop_threads;
+  bool loop_locks = false;  // which lock these wait for and who has it, which takes more to read
   // Of its interpreter only the threads, what they run and which of them wait for a lock.
   bool want_threads = false;
   bool want_task_probe = false;           // where it makes asyncio's tasks
@@ -225,6 +226,7 @@ struct ReaderCost {
 class Reader {
  public:
   // Starts the reader process (this binary again). It is running when this returns, not yet ready.
+  // Fails with kPermission where root lacks a capability that reading needs.
   static Result<std::unique_ptr<Reader>> Start(const ReaderOptions& options);
   virtual ~Reader() = default;
 

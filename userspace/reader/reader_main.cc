@@ -14,7 +14,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,6 +25,7 @@
 #include "reader/process_facts.h"
 #include "reader/protocol.h"
 #include "reader/python_protocol.h"
+#include "reader/reading_capabilities.h"
 #include "reader/thread_switches.h"
 #include "runtimes/python.h"
 #include "runtimes/python_origins.h"
@@ -39,21 +39,6 @@ namespace {
 constexpr uid_t kNobody = 65534;
 // A file that inflates or claims gigabytes must end in bad_alloc here, not in the host's OOM.
 constexpr rlim_t kMaxAddressSpace = 4ULL << 30;
-
-// Only what reading needs: ptrace-read of any process, its root's and map_files' entries.
-// CAP_CHECKPOINT_RESTORE opens /proc/PID/map_files since 5.9 (commit 12886f8ab10c); CAP_SYS_ADMIN
-// did before.
-bool KeepOnlyReadingCapabilities() {
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> keep(cap_init(),
-                                                                                &cap_free);
-  std::vector<cap_value_t> wanted = {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH};
-  wanted.push_back(CAP_IS_SUPPORTED(CAP_CHECKPOINT_RESTORE) ? CAP_CHECKPOINT_RESTORE
-                                                            : CAP_SYS_ADMIN);
-  const int count = static_cast<int>(wanted.size());
-  return keep && cap_set_flag(keep.get(), CAP_PERMITTED, count, wanted.data(), CAP_SET) == 0 &&
-         cap_set_flag(keep.get(), CAP_EFFECTIVE, count, wanted.data(), CAP_SET) == 0 &&
-         cap_set_proc(keep.get()) == 0;
-}
 
 // What a reader never does. A deny list: libraries (libdw, liblzma) may use any harmless call, and
 // what could hurt a target or the host is short.
@@ -242,7 +227,7 @@ class Server {
       }
     }
     if (request.want_loops) {
-      const auto process = ReadLoops(**target, request.loop_threads);
+      const auto process = ReadLoops(**target, request.loop_threads, request.loop_locks);
       if (Status status = SendPython(process, message.id(), response); !status) return status;
     }
     if (request.want_threads) {

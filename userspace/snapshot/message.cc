@@ -174,6 +174,7 @@ void MessageBuilder::Add(const Resource& resource) {
   if (resource.in_use) row.set_in_use(*resource.in_use);
   if (resource.idle) row.set_idle(*resource.idle);
   if (resource.high_water) row.set_high_water(*resource.high_water);
+  if (resource.readers) row.set_readers(*resource.readers);
   for (const LostUnit& unit : resource.lost_units) {
     pb::LostUnit& lost = *row.add_lost_units();
     lost.set_address(unit.address);

@@ -305,6 +305,7 @@ Status RowReader::Read(const pb::Resource& row) {
   if (row.has_in_use()) out.in_use = row.in_use();
   if (row.has_idle()) out.idle = row.idle();
   if (row.has_high_water()) out.high_water = row.high_water();
+  if (row.has_readers()) out.readers = row.readers();
   for (const pb::LostUnit& unit : row.lost_units()) {
     out.lost_units.push_back({unit.address(), Text(unit.type()), Text(unit.referrer())});
   }

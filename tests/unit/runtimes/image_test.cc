@@ -1,25 +1,18 @@
 // The reader on memory that was recorded from real interpreters, as it was and mangled: it ends
 // soon, reads no more than it may, and what is not mangled reads as it did. No root is needed: the
 // interpreters are children of this test.
-#include <signal.h>
-#include <stdio.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdlib>
-#include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "reader/thread_switches.h"
 #include "runtimes/python.h"
 #include "tests/unit/runtimes/mangled_memory.h"
-#include "tests/unit/runtimes/python_image.h"
+#include "tests/unit/runtimes/python_recording.h"
 
 namespace ct {
 namespace {
@@ -38,36 +31,6 @@ std::vector<std::string> Interpreters() {
   return all;
 }
 
-// A program of tests/targets/python that has said READY.
-class Program {
- public:
-  Program(const std::string& python, const std::string& file)
-      : pipe_(
-            popen(fmt::format(
-                      "echo $$; exec setpriv --pdeathsig KILL '{}' -B '{}/python/{}' 2> /dev/null",
-                      python, CT_TARGETS_SOURCE_DIR, file)
-                      .c_str(),
-                  "r")) {
-    std::array<char, 256> line{};
-    if (pipe_ == nullptr || fgets(line.data(), line.size(), pipe_) == nullptr) return;
-    pid_ = std::stoi(line.data());
-    while (std::string(line.data()) != "READY\n" &&
-           fgets(line.data(), line.size(), pipe_) != nullptr) {
-    }
-  }
-  ~Program() {
-    if (pid_ > 0) kill(pid_, SIGKILL);
-    if (pipe_ != nullptr) pclose(pipe_);
-  }
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-  [[nodiscard]] pid_t pid() const { return pid_; }
-
- private:
-  FILE* pipe_;
-  pid_t pid_ = 0;
-};
-
 // Adds up what is read.
 class CountedMemory final : public Memory {
  public:
@@ -83,38 +46,6 @@ class CountedMemory final : public Memory {
   Memory& memory_;
 };
 
-struct Recording {
-  PythonOptions options;
-  std::unique_ptr<PythonImage> image;
-  PythonProcess process;  // as it was read then
-};
-
-void Record(const std::string& python, const std::string& file, Recording& recording) {
-  const Program program(python, file);
-  ASSERT_GT(program.pid(), 0);
-  // At rest it reads the same twice.
-  auto target = Target::Open(program.pid(), MakeFileCache());
-  ASSERT_TRUE(target) << target.error().message;
-  recording.options.forgotten = true;
-  for (int i = 0; i < 100; ++i) {
-    recording.options.futexes = FutexCallsOf(ReadThreadSwitches(program.pid()));
-    recording.image = std::make_unique<PythonImage>();
-    const auto memory = ImageTarget::Recorder(**target, *recording.image);
-    ImageTarget recorder(target->get(), *recording.image, *memory);
-    const auto process = ReadPython(recorder, recording.options);
-    ASSERT_TRUE(process && *process);
-    const auto again = ReadPython(**target, recording.options);
-    recording.process = **process;
-    if (again && *again && **again == recording.process) return;
-  }
-  FAIL() << "the program does not come to rest";
-}
-
-Result<std::optional<PythonProcess>> Replay(Recording& recording, Memory& memory) {
-  ImageTarget target(nullptr, *recording.image, memory);
-  return ReadPython(target, recording.options);
-}
-
 // PageCache::Limits.total, and what is read without the cache.
 constexpr std::uint64_t kMostBytes = (2ULL << 30) + (16 << 20);
 
@@ -123,14 +54,14 @@ class RecordedPython : public ::testing::TestWithParam<const char*> {
   void ForEachInterpreter(const auto& check) {
     for (const std::string& python : Interpreters()) {
       SCOPED_TRACE(python);
-      Recording recording;
-      ASSERT_NO_FATAL_FAILURE(Record(python, GetParam(), recording));
-      check(recording);
+      auto recording = RecordPython(python, GetParam());
+      ASSERT_TRUE(recording) << recording.error().message;
+      check(*recording);
     }
   }
   // Reads it by each of many seeds through a memory of a kind; what was found and skipped.
   template <class Mangled>
-  void Mangle(Recording& recording, const std::vector<std::uint64_t>& one_in) {
+  void Mangle(PythonRecording& recording, const std::vector<std::uint64_t>& one_in) {
     constexpr std::uint64_t kSeeds = 100;
     std::size_t found = 0;
     std::size_t skipped = 0;
@@ -151,7 +82,7 @@ class RecordedPython : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(RecordedPython, ReadsAsItDid) {
-  ForEachInterpreter([](Recording& recording) {
+  ForEachInterpreter([](PythonRecording& recording) {
     CountedMemory counted(recording.image->memory);
     const auto process = Replay(recording, counted);
     ASSERT_TRUE(process && *process);
@@ -161,7 +92,7 @@ TEST_P(RecordedPython, ReadsAsItDid) {
 }
 
 TEST_P(RecordedPython, SaysSoWhenItsTimeIsUp) {
-  ForEachInterpreter([](Recording& recording) {
+  ForEachInterpreter([](PythonRecording& recording) {
     recording.options.time = 0;
     const auto process = Replay(recording, recording.image->memory);
     ASSERT_TRUE(process && *process);
@@ -174,13 +105,13 @@ TEST_P(RecordedPython, SaysSoWhenItsTimeIsUp) {
 }
 
 TEST_P(RecordedPython, EndsSoonWithOtherWords) {
-  ForEachInterpreter([this](Recording& recording) {
+  ForEachInterpreter([this](PythonRecording& recording) {
     Mangle<MangledMemory>(recording, {20'000, 2'000, 500, 100});
   });
 }
 
 TEST_P(RecordedPython, EndsSoonWithOtherPages) {
-  ForEachInterpreter([this](Recording& recording) {
+  ForEachInterpreter([this](PythonRecording& recording) {
     Mangle<MangledPages>(recording, {1000, 200, 50, 10});
   });
 }

@@ -56,6 +56,17 @@ void ImageMemory::Keep(std::uint64_t address, std::span<const std::byte> bytes) 
   }
 }
 
+std::vector<std::uint64_t> ImageMemory::Words() const {
+  std::vector<std::uint64_t> words;
+  for (const auto& [number, page] : pages_) {
+    for (std::size_t i = 0; i < page->known.size(); ++i) {
+      if (page->known[i]) words.push_back(number * kPage + i * kWord);
+    }
+  }
+  std::sort(words.begin(), words.end());
+  return words;
+}
+
 std::unique_ptr<Memory> ImageTarget::Recorder(Target& target, PythonImage& image) {
   image.pid = target.pid();
   image.mappings.assign(target.mappings().begin(), target.mappings().end());

@@ -21,6 +21,8 @@ class ImageMemory final : public Memory {
   std::size_t Read(std::uint64_t address, std::span<std::byte> out) override;
   void Keep(std::uint64_t address, std::span<const std::byte> bytes);
   [[nodiscard]] std::size_t pages() const { return pages_.size(); }
+  // The addresses of all words that were kept, in ascending order.
+  [[nodiscard]] std::vector<std::uint64_t> Words() const;
 
  private:
   static constexpr std::uint64_t kPage = 4096;

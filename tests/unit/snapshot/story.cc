@@ -524,6 +524,7 @@ Told Everything() {
   o.resources[0].rule = ReleaseRule::kAllHolders;
   o.resources[0].capacity = 10;
   o.resources[0].in_use = 9;
+  o.resources[0].readers = 2;
   o.resources[0].idle = 1;
   o.resources[0].high_water = 8;
   o.resources[0].lost_units = {{0x7f00'0000'0002, "asyncpg.connection.Connection", "global conn"}};

@@ -1,0 +1,57 @@
+#include "reader/reading_capabilities.h"
+
+#include <unistd.h>
+
+#include <memory>
+
+#include <sys/capability.h>
+
+namespace ct {
+namespace {
+
+using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)>;
+
+struct Needed {
+  cap_value_t capability;
+  const char* name;
+};
+
+// Ptrace-read of any process, its root's and map_files' entries. CAP_CHECKPOINT_RESTORE opens
+// /proc/PID/map_files since 5.9 (commit 12886f8ab10c); CAP_SYS_ADMIN did before.
+std::vector<Needed> WhatReadingNeeds() {
+  std::vector<Needed> needed = {{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}};
+  if (CAP_IS_SUPPORTED(CAP_CHECKPOINT_RESTORE)) {
+    needed.push_back({CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE"});
+  } else {
+    needed.push_back({CAP_SYS_ADMIN, "CAP_SYS_ADMIN"});
+  }
+  return needed;
+}
+
+}  // namespace
+
+std::vector<std::string> MissingReadingCapabilities() {
+  std::vector<std::string> missing;
+  if (geteuid() != 0) return missing;
+  const Capabilities own(cap_get_proc(), &cap_free);
+  for (const auto& [capability, name] : WhatReadingNeeds()) {
+    cap_flag_value_t value = CAP_CLEAR;
+    const bool has = own && cap_get_flag(own.get(), capability, CAP_PERMITTED, &value) == 0 &&
+                     value == CAP_SET;
+    if (!has) missing.emplace_back(name);
+  }
+  return missing;
+}
+
+bool KeepOnlyReadingCapabilities() {
+  const Capabilities keep(cap_init(), &cap_free);
+  std::vector<cap_value_t> wanted;
+  for (const Needed& needed : WhatReadingNeeds()) wanted.push_back(needed.capability);
+  const int count = static_cast<int>(wanted.size());
+  return keep && cap_set_flag(keep.get(), CAP_PERMITTED, count, wanted.data(), CAP_SET) == 0 &&
+         cap_set_flag(keep.get(), CAP_EFFECTIVE, count, wanted.data(), CAP_SET) == 0 &&
+         cap_set_proc(keep.get()) == 0;
+}
+
+}  // namespace ct

@@ -68,17 +68,18 @@ TEST(LongHold, SeveralOfOnePlace) {
 // Whether a semaphore is a lock, only its use says: this one's holders have given it back before.
 TEST(LongHold, OfASemaphoreThatIsUsedAsALockIsProbable) {
   const std::string file = "semaphores.cc";
-  const Followed ended = Follow("semaphores", {"--hogged", "--milliseconds=1500"}, {{}, "LONG_HOLD", {}});
+  const Followed ended =
+      Follow("semaphores", {"--hogged", "--milliseconds=1500"}, {{}, "LONG_HOLD", {}});
   ExpectFound(ended, kFindings,
               Lines({"LONG_HOLD probable, may end",
-                     "  hog had semaphore g_tape from " + LineOf(file, "hog takes") + " to " +
+                     "  hog had probably semaphore g_tape from " + LineOf(file, "hog takes") + " to " +
                          LineOf(file, "hog lets go")}));
   const Followed lasting =
       Follow("semaphores", {"--hogged", "--milliseconds=100000"}, {{}, "LONG_HOLD", {}});
   ExpectFound(lasting, kFindings,
               Lines({"LONG_HOLD probable, may end",
                      "  root: hog sleeping in clock_nanosleep at " + LineOf(file, "hog works"),
-                     "  hog has semaphore g_tape from " + LineOf(file, "hog takes")}));
+                     "  hog has probably semaphore g_tape from " + LineOf(file, "hog takes")}));
 }
 
 // Taken once and not given back: it may as well have been a signal.

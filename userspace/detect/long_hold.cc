@@ -108,6 +108,11 @@ class LongHoldDetector {
     finding.proof.push_back(fmt::format("{} hold{} of {} or longer, each seen as it was acquired",
                                         count, count == 1 ? "" : "s",
                                         FormatDuration(observation_.hold_activity.long_hold)));
+    if (finding.evidence != Evidence::kCertain) {
+      finding.proof.emplace_back(
+          "a semaphore may be a signal, too; but this one's units were given back by those who took "
+          "them so far");
+    }
     if (finding.root != kNoIndex) {
       finding.proof.push_back(fmt::format("{} has it still and {}",
                                           context_.describe.Actor(finding.root),

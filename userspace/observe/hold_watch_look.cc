@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kMaxRemembered = 1 << 16;
 // Of one look: who has more to read sees the rest in the next.
 constexpr std::size_t kMaxPlaces = 256;
+// Whose stacks are read in every look because they have something for long.
+constexpr std::size_t kMaxLongHolders = 64;
 
 std::string BytesOf(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -59,10 +61,15 @@ SeenHolders HoldWatch::Holders() {
   SeenHolders holders;
   const auto threads = tracer_.Threads();
   if (!threads) return holders;  // AddTo will say so
+  const TimeNs now = MonotonicNow();
   for (const ThreadHolds& thread : *threads) {
     if (!processes_.contains(thread.pid)) continue;
     for (const HeldObject& object : thread.held) {
-      holders.emplace(std::pair(thread.space, object.address), thread.tid);
+      holders.of.emplace(std::pair(thread.space, object.address), thread.tid);
+      const bool has_long = !object.asking && now - object.since >= options_.long_hold;
+      if (has_long && holders.for_long.size() < kMaxLongHolders) {
+        holders.for_long.push_back(thread.tid);
+      }
     }
   }
   return holders;

@@ -41,7 +41,11 @@ struct ProcessReadings {
   std::set<MappedFile> unmapped_files;
 };
 
-using SeenHolders = std::multimap<std::pair<std::uint64_t, std::uint64_t>, pid_t>;
+// Who has what, where acquires are followed: threads by their host tids.
+struct SeenHolders {
+  std::multimap<std::pair<std::uint64_t, std::uint64_t>, pid_t> of;  // memory space and lock
+  std::vector<pid_t> for_long;  // who has something for long, waited for or not
+};
 
 // DESIGN.md, rule 3: sweep, read, sweep.
 struct RawLook {
@@ -53,8 +57,7 @@ struct RawLook {
   std::vector<Loss> losses;
   GivenLocks
       given_locks;  // where waits are followed: before the reading, at last after both sweeps
-  // Where acquires are followed: by memory space and lock, the threads (host tids) that have it.
-  SeenHolders seen_holders;
+  SeenHolders seen_holders;  // empty where acquires are not followed
   // Somebody in question was awake for a moment: the same look again may see more.
   bool restless = false;
   // One of those who seem to wait for each other, which could not be proven for that reason.

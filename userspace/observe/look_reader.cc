@@ -121,6 +121,9 @@ std::vector<const TaskSample*> LookReader::FirstSuspects(const RawLook& look) co
 std::vector<const TaskSample*> LookReader::HoldersOf(const SweepIndex& index,
                                                      const RawLook& look) const {
   std::vector<const TaskSample*> holders;
+  for (const pid_t tid : look.seen_holders.for_long) {
+    if (const TaskSample* task = index.ByTid(tid)) holders.push_back(task);
+  }
   for (const auto& [pid, process] : look.readings) {
     for (const auto& [tid, reading] : process.threads) {
       if (!IsLockLike(reading)) continue;
@@ -135,7 +138,7 @@ std::vector<const TaskSample*> LookReader::HoldersOf(const SweepIndex& index,
         if (const TaskSample* task = index.ByTid(given->second.tid)) holders.push_back(task);
       }
       const auto [first, last] =
-          look.seen_holders.equal_range({waiter->space, reading.read.wait->reading.object});
+          look.seen_holders.of.equal_range({waiter->space, reading.read.wait->reading.object});
       for (auto seen = first; seen != last; ++seen) {
         if (const TaskSample* task = index.ByTid(seen->second)) holders.push_back(task);
       }

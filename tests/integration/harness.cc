@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include <linux/sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,6 +76,14 @@ std::vector<pid_t> Family(pid_t pid) {
   return family;
 }
 
+pid_t ForkAs(pid_t pid) {
+  clone_args arguments{};
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<std::uintptr_t>(&pid);
+  arguments.set_tid_size = 1;
+  return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof(arguments)));
+}
+
 unsigned long ReadSwitches(const std::string& task) {
   std::ifstream status(task + "/status");
   unsigned long sum = 0;
@@ -113,7 +122,7 @@ Child::Child(const Strings& command, const SpawnOptions& options) {
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  pid_ = fork();
+  pid_ = options.as_pid != 0 ? ForkAs(options.as_pid) : fork();
   if (pid_ < 0) FailErrno("fork");
   if (pid_ == 0) {
     if (options.new_process_group) setpgid(0, 0);
@@ -200,6 +209,10 @@ int Child::Wait(Milliseconds deadline) {
   }
   reaped_ = true;
   return status;
+}
+
+void Child::ForgetSaid() {
+  for (Stream& stream : streams_) stream.text.clear();
 }
 
 void Child::Signal(int signal) const { kill(pid_, signal); }

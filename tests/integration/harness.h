@@ -35,6 +35,7 @@ struct SpawnOptions {
   std::string directory;              // where it runs; empty: here
   std::function<void()> before_exec;  // runs in the child
   bool new_process_group = true;      // false: the child stays in ours
+  pid_t as_pid = 0;                   // its pid, one that is free; 0: any
 };
 
 // A child process with its standard output and error on pipes. Its whole process group dies with
@@ -58,6 +59,8 @@ class Child {
   // Reads to the end and waits: the wait status, see waitpid(2). Throws at the deadline.
   int Wait(Milliseconds deadline);
   void Signal(int signal) const;
+  // What it has said so far is no longer waited for, nor in output() and error().
+  void ForgetSaid();
 
  private:
   struct Stream {

@@ -74,6 +74,19 @@ Target PythonKeeper(const Strings& arguments) {
   return Target(command);
 }
 
+// Its locks are semaphores: that one of these is a lock is probable, by how it was used before.
+TEST(PythonLock, HeldForLongIsTold) {
+  Target target = PythonKeeper({});
+  const Followed followed = Follow(target, {{"--long-hold", "200ms"}, "LONG_HOLD", {}});
+  EXPECT_EQ(followed.answer.run.status, kFindings) << followed.text;
+  EXPECT_THAT(followed.answer.findings, HasSubstr("LONG_HOLD probable, may end\n"));
+  EXPECT_THAT(followed.answer.findings, HasSubstr("keeper had probably semaphore from "));
+  ASSERT_EQ(followed.answer.snapshot.long_holds_size(), 1) << followed.text;
+  const double took = static_cast<double>(followed.answer.snapshot.long_holds(0).duration_ns());
+  EXPECT_GE(took, 0.49e9);
+  EXPECT_LE(took, 1.5e9);
+}
+
 TEST(PythonLock, HeldForShortIsSilent) {
   Target target = PythonKeeper({"--healthy"});
   ExpectSilence(Follow(target, {{"--long-hold", "200ms"}, "", {}}));

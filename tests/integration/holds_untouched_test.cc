@@ -1,6 +1,10 @@
 // Programs behave with probes exactly as without: exceptions and cancellations that leave a probed
 // function, libraries that come and go, fork and exec with a lock in hand. And what keeps no
 // holder, gets none.
+#include <signal.h>
+
+#include <memory>
+
 #include <gmock/gmock.h>
 
 #include "tests/integration/holds.h"
@@ -173,6 +177,38 @@ TEST(Probes, GoWithTheTracer) {
   const Answer answer = again.Stop();
   EXPECT_EQ(answer.findings, "");
   EXPECT_EQ(answer.run.status, kNothing) << answer.run.error;
+}
+
+// Another process with the pid of one that has ended with a lock in hand: it has nothing of that.
+TEST(ReusedPid, IsAnotherProcess) {
+  const TempDir directory;
+  const Strings command{TargetPath("long_hold"), "--keeps"};
+  auto first = std::make_unique<Target>(command, SpawnOptions{});
+  const pid_t pid = first->pid();
+  Child trace({TracerPath(), "--holds", "--comm", "long_hold", "-i", "50ms", "--max-overhead", "100",
+               "-o", directory.File("last.pb")},
+              {directory.path(), {}});
+  const std::string armed = "following acquires and releases of process " + std::to_string(pid);
+  trace.ReadUntilError(armed, std::chrono::seconds(20));
+  first->Signal(SIGUSR1);
+  trace.ReadUntilOutput("\nLONG_HOLD", std::chrono::seconds(20));
+  trace.ForgetSaid();
+  first.reset();
+
+  SpawnOptions same_pid;
+  same_pid.as_pid = pid;
+  const Target second(command, same_pid);
+  ASSERT_EQ(second.pid(), pid);
+  trace.ReadUntilError(armed, std::chrono::seconds(20));
+  trace.ForgetSaid();
+  second.Signal(SIGUSR1);
+  trace.ReadUntilOutput("\nLONG_HOLD", std::chrono::seconds(20));
+  trace.Signal(SIGINT);
+  EXPECT_EQ(ExitStatusOf(trace.Wait(std::chrono::seconds(30))), kFindings) << trace.error();
+  const Answer answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));
+  ASSERT_EQ(answer.snapshot.long_holds_size(), 1) << answer.run.output;
+  EXPECT_EQ(answer.snapshot.long_holds(0).thread().tid(), second.ThreadOf("cache"));
+  EXPECT_EQ(answer.relevant_losses, Strings{});
 }
 
 }  // namespace

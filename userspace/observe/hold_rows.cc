@@ -256,6 +256,17 @@ class HoldRows {
     return row;
   }
 
+  TimeNs LastMoved(const HoldCount& count) const {
+    TimeNs last = count.last_release;
+    for (const HeldNow& held : input_.held) {
+      if (held.space == count.key.space && held.object.address == count.key.address &&
+          held.object.family == count.key.family) {
+        last = std::max(last, held.since);
+      }
+    }
+    return last;
+  }
+
   // How many units there are, who has them, and whether that is all.
   void SettleCounted() {
     for (const HoldCount& count : input_.counts) {
@@ -280,7 +291,8 @@ class HoldRows {
       const bool exhausted =
           resource.capacity ? in_use >= *resource.capacity : in_use >= *resource.high_water;
       if (!resource.capacity && exhausted && in_use > 0) resource.idle = 0;
-      resource.holders_known = exhausted && in_use > 0 && holders >= in_use;
+      const bool all = resource.capacity || input_.now - LastMoved(count) >= kQuietPool;
+      resource.holders_known = exhausted && in_use > 0 && holders >= in_use && all;
       if (probe.kind == ResourceKind::kPool && count.exits > 0) {
         resource.lost_units.resize(std::min<std::size_t>(count.exits, in_use),
                                    {0, probe.type, "a thread that has ended"});

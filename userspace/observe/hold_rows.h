@@ -20,6 +20,10 @@ namespace ct {
 // Rows of HoldActivity::resources: those that were held longest.
 inline constexpr std::size_t kMaxShownTotals = 256;
 
+// How long nothing must have come to or gone from a pool whose size nobody says, before those who
+// have units of it are taken for all: who took one before it was followed may give it back.
+inline constexpr DurationNs kQuietPool = 10 * kSecond;
+
 // Something that a thread has, or asks for, at the observation's end.
 struct HeldNow {
   pid_t tid = 0;

@@ -316,7 +316,7 @@ Status HoldWatch::LookForSuspects() {
   const auto threads = tracer_.Threads();
   if (!threads) return Fail(threads.error());
   const TimeNs now = MonotonicNow();
-  std::set<HeldId> suspects;
+  std::set<std::pair<HeldId, bool>> suspects;
   for (const ThreadHolds& thread : *threads) {
     if (!processes_.contains(thread.pid)) continue;
     for (const HeldObject& held : thread.held) {
@@ -324,7 +324,8 @@ Status HoldWatch::LookForSuspects() {
       const bool pool = kind == ResourceKind::kPool || kind == ResourceKind::kSemaphore;
       const bool asks = held.asking && pool && now - held.asked >= options_.long_wait;
       const bool has = !held.asking && now - held.since >= options_.long_hold;
-      if (asks || has) suspects.emplace(thread.tid, held.address, held.asked);
+      const bool quiet = asks && now - held.asked >= kQuietPool;
+      if (asks || has) suspects.emplace(HeldId{thread.tid, held.address, held.asked}, quiet);
     }
   }
   if (suspects != suspects_) news_ = true;

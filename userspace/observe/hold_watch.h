@@ -119,7 +119,8 @@ class HoldWatch {
   std::uint64_t overrun_ = 0;  // events that found the queue full
   StackBook stacks_;
   HoldBook book_;
-  std::set<HeldId> suspects_;
+  // And whether it has been so for as long as kQuietPool.
+  std::set<std::pair<HeldId, bool>> suspects_;
   TimeNs next_suspects_ = 0;
   std::map<HeldId, std::optional<StackBook::Id>> places_;  // where what is held now was acquired
   std::map<HeldId, TimeNs> seen_since_;  // what was seen held though nothing said since when

@@ -29,6 +29,7 @@ class Run:
     cpu: float
     status: int
     output: str
+    resident: float  # bytes, at most: of it or of the largest process that it has waited for
 
 
 def run_timed(command: list[str], folder: Path) -> Run:
@@ -64,6 +65,7 @@ def run_timed(command: list[str], folder: Path) -> Run:
         usage.ru_utime + usage.ru_stime,
         os.waitstatus_to_exitcode(status),
         b"".join(chunks).decode(errors="replace"),
+        usage.ru_maxrss * 1024,
     )
 
 

@@ -190,8 +190,8 @@ TEST_F(HoldRowsTest, APoolIsNotTheMutexThatItBeginsWith) {
 
 TEST_F(HoldRowsTest, WithoutACapacityAsManyAsThereEverWereAreAll) {
   SleepsOnCondition(AddThread(101));
-  Has(101, kPool, 0, kNow - 5 * kSecond);
-  Asks(101, kNow - 2 * kSecond);
+  Has(101, kPool, 0, kNow - 15 * kSecond);
+  Asks(101, kNow - 12 * kSecond);
   HoldCount& count = Count(kPool, 0);
   count.in_use = count.high_water = 1;
   Build();
@@ -203,10 +203,22 @@ TEST_F(HoldRowsTest, WithoutACapacityAsManyAsThereEverWereAreAll) {
   EXPECT_EQ(out_.holds[0].evidence, Evidence::kCertain) << "that it has one was seen";
 }
 
+// Who took one before the pool was followed may yet give it back.
+TEST_F(HoldRowsTest, WithoutACapacityThoseOfAPoolThatMovesAreNotAll) {
+  SleepsOnCondition(AddThread(101));
+  Has(101, kPool, 0, kNow - 15 * kSecond);
+  Asks(101, kNow - 12 * kSecond);
+  HoldCount& count = Count(kPool, 0);
+  count.in_use = count.high_water = 1;
+  count.last_release = kNow - 9 * kSecond;
+  Build();
+  EXPECT_FALSE(ResourceOf(out_.waits[0]).holders_known);
+}
+
 TEST_F(HoldRowsTest, FewerThanThereWereAreNotAllHolders) {
   SleepsOnCondition(AddThread(101));
-  Has(101, kPool, 0, kNow - 5 * kSecond);
-  Asks(101, kNow - 2 * kSecond);
+  Has(101, kPool, 0, kNow - 15 * kSecond);
+  Asks(101, kNow - 12 * kSecond);
   HoldCount& count = Count(kPool, 0);
   count.in_use = 1;
   count.high_water = 3;

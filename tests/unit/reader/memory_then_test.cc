@@ -13,11 +13,21 @@
 #include "target/memory_cache.h"
 #include "target/target.h"
 
-// A function that moves no stack pointer: its return address is where the stack pointer is.
-extern "C" __attribute__((noinline)) int LeafOfNops(const int* value) {
-  asm volatile("nop; nop; nop; nop; nop; nop; nop; nop");
-  return *value;
-}
+// A function that moves no stack pointer: its return address is where the stack pointer is. Written
+// out, because no compiler promises that.
+asm(R"(
+  .text
+  .globl LeafOfNops
+  .type LeafOfNops, @function
+LeafOfNops:
+  .cfi_startproc
+  nop; nop; nop; nop; nop; nop; nop; nop
+  mov (%rdi), %eax
+  ret
+  .cfi_endproc
+  .size LeafOfNops, . - LeafOfNops
+)");
+extern "C" int LeafOfNops(const int* value);
 
 namespace ct {
 namespace {

@@ -20,6 +20,7 @@ constexpr std::size_t kMaxThreads = 4096;
 // a thread: of a program that starts and ends a thousand a second hardly one walk in ten is
 // spoiled.
 constexpr int kWalks = 8;
+constexpr int kStackWalks = 4;
 constexpr std::size_t kMaxFrames = 512;  // of one thread
 constexpr std::size_t kMaxAllFrames = 1 << 18;
 // Frames of the interpreter between those of Python code: one for each call through C.
@@ -29,8 +30,10 @@ constexpr std::size_t kMaxHidden = 512;
 constexpr std::uint64_t kLocked = 16;
 constexpr std::uint64_t kGilSize = 208;
 
-void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_frames,
-               ThreadView& view) {
+enum class StackRead : std::uint8_t { kComplete, kTorn, kTooDeep };
+
+StackRead ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_frames,
+                    ThreadView& view) {
   std::size_t hidden = 0;
   while (at != 0) {
     const auto frame = frames.At(at);
@@ -38,17 +41,9 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_fram
     const bool is_shim = frame && frame->code == nullptr;
     if (is_shim && !view.thread.frames.empty()) view.thread.frames.back().entry = true;
     const bool is_shown = frame && !is_shim && !frames.IsConstructorShim(*frame);
-    if (!frame || (!is_shown && ++hidden > kMaxHidden)) {
-      heap.skips().Add("frame of a thread not readable");
-      view.thread.truncated = true;
-      return;
-    }
+    if (!frame || (!is_shown && ++hidden > kMaxHidden)) return StackRead::kTorn;
     if (is_shown) {
-      if (view.frames.size() >= max_frames) {
-        heap.skips().Add("stack of a thread truncated");
-        view.thread.truncated = true;
-        return;
-      }
+      if (view.frames.size() >= max_frames) return StackRead::kTooDeep;
       view.thread.frames.push_back(frames.Describe(*frame));
       if (!heap.IsAtLeast(12)) {
         view.thread.frames.back().entry = heap.Value<std::uint8_t>(at + kIsEntry) == 1;
@@ -57,6 +52,7 @@ void ReadStack(Heap& heap, FrameReader& frames, Address at, std::size_t max_fram
     }
     at = frame->previous;
   }
+  return StackRead::kComplete;
 }
 
 // Up to 3.12 the running loop is in the thread state's dict; in 3.11 in a holder whose first field
@@ -85,9 +81,9 @@ std::optional<double> IterationBegan(Heap& heap, FrameReader& frames, const Thre
   return std::nullopt;
 }
 
-ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::size_t max_frames) {
+StackRead ReadThread(Heap& heap, FrameReader& frames, Address address, std::size_t max_frames,
+                     ThreadView& view) {
   const Offsets& offsets = heap.offsets();
-  ThreadView view;
   view.thread.address = address;
   view.thread.native_id = static_cast<pid_t>(heap.Word(address + offsets.thread_native_id));
   view.thread.ident = heap.Word(address + offsets.thread_id);
@@ -97,9 +93,25 @@ ThreadView ReadThread(Heap& heap, FrameReader& frames, Address address, std::siz
   }
   Address frame = heap.Word(address + offsets.thread_frame);
   if (offsets.frame_behind_cframe && frame != 0) frame = heap.Word(frame + offsets.cframe_frame);
-  ReadStack(heap, frames, frame, max_frames, view);
+  const StackRead read = ReadStack(heap, frames, frame, max_frames, view);
   if (!view.frames.empty()) view.thread.instruction = view.frames.front().instruction;
   view.thread.iteration_began = IterationBegan(heap, frames, view);
+  return read;
+}
+
+// The stack of a thread that runs may change under the walk: then it is walked again.
+ThreadView ReadThreadAtRest(Heap& heap, FrameReader& frames, Address address,
+                            std::size_t max_frames, const std::function<void()>& forget) {
+  StackRead read = StackRead::kTorn;
+  ThreadView view;
+  for (int walk = 0; walk < kStackWalks && read == StackRead::kTorn; ++walk) {
+    if (walk > 0) forget();
+    view = {};
+    read = ReadThread(heap, frames, address, max_frames, view);
+  }
+  view.thread.truncated = read != StackRead::kComplete;
+  if (read == StackRead::kTorn) heap.skips().Add("frame of a thread not readable");
+  if (read == StackRead::kTooDeep) heap.skips().Add("stack of a thread truncated");
   return view;
 }
 
@@ -152,7 +164,8 @@ std::vector<InterpreterView> ReadThreads(Heap& heap, FrameReader& frames,
         heap.skips().Add("more threads than are read");
         break;
       }
-      view.threads.push_back(ReadThread(heap, frames, thread, std::min(kMaxFrames, frames_left)));
+      view.threads.push_back(
+          ReadThreadAtRest(heap, frames, thread, std::min(kMaxFrames, frames_left), forget));
       frames_left -= view.threads.back().frames.size();
     }
   }

@@ -50,7 +50,9 @@ static __always_inline void count_taken(const struct ct_thread_holds *own,
 
 	if (!lock)
 		return;
-	in_use = __sync_fetch_and_add(&lock->in_use, 1) + 1;
+	/* Not what the addition returns: instructions for that came with 5.12. */
+	__sync_fetch_and_add(&lock->in_use, 1);
+	in_use = *(volatile __u64 *)&lock->in_use;
 	if ((__s64)in_use > (__s64)lock->high_water)
 		lock->high_water = in_use;
 }

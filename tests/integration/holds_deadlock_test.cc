@@ -162,7 +162,7 @@ TEST(HoldsLongWait, NamesTheReaders) {
                      Waits({"writer", "rw lock g_routes",
                             Held("east", taken) + " and " + Held("west", taken),
                             LineOf(file, "writer waits")}),
-                     "  chain: writer", 
+                     "  chain: writer",
                      "  root: reader sleeping in pause at " + LineOf(file, "reader works")}));
 }
 

@@ -185,8 +185,8 @@ TEST(ReusedPid, IsAnotherProcess) {
   const Strings command{TargetPath("long_hold"), "--keeps"};
   auto first = std::make_unique<Target>(command, SpawnOptions{});
   const pid_t pid = first->pid();
-  Child trace({TracerPath(), "--holds", "--comm", "long_hold", "-i", "50ms", "--max-overhead", "100",
-               "-o", directory.File("last.pb")},
+  Child trace({TracerPath(), "--holds", "--comm", "long_hold", "-i", "50ms", "--max-overhead",
+               "100", "-o", directory.File("last.pb")},
               {directory.path(), {}});
   const std::string armed = "following acquires and releases of process " + std::to_string(pid);
   trace.ReadUntilError(armed, std::chrono::seconds(20));

@@ -71,9 +71,9 @@ TEST(LongHold, OfASemaphoreThatIsUsedAsALockIsProbable) {
   const Followed ended =
       Follow("semaphores", {"--hogged", "--milliseconds=1500"}, {{}, "LONG_HOLD", {}});
   ExpectFound(ended, kFindings,
-              Lines({"LONG_HOLD probable, may end",
-                     "  hog had probably semaphore g_tape from " + LineOf(file, "hog takes") + " to " +
-                         LineOf(file, "hog lets go")}));
+              Lines({"LONG_HOLD probable, may end", "  hog had probably semaphore g_tape from " +
+                                                        LineOf(file, "hog takes") + " to " +
+                                                        LineOf(file, "hog lets go")}));
   const Followed lasting =
       Follow("semaphores", {"--hogged", "--milliseconds=100000"}, {{}, "LONG_HOLD", {}});
   ExpectFound(lasting, kFindings,

@@ -36,8 +36,7 @@ void ExpectDeadlock(pid_t pid) {
 }
 
 TEST(PythonPlace, IsALibraryOfTheProgram) {
-  const Target target(
-      Joined({TargetPath("embedded_python"), CT_LIBPYTHON}, Arguments()));
+  const Target target(Joined({TargetPath("embedded_python"), CT_LIBPYTHON}, Arguments()));
   ExpectDeadlock(target.pid());
 }
 

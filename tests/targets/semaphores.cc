@@ -114,9 +114,9 @@ void TakeTurns() {
 void Hog(long milliseconds) {
   NameThread("hog");
   TakeTurns();
-  sem_wait(&g_tape);  // LINE: hog takes
+  sem_wait(&g_tape);                                     // LINE: hog takes
   usleep(static_cast<useconds_t>(milliseconds * 1000));  // LINE: hog works
-  sem_post(&g_tape);  // LINE: hog lets go
+  sem_post(&g_tape);                                     // LINE: hog lets go
   Park();
 }
 

@@ -110,7 +110,8 @@ class LongHoldDetector {
                                         FormatDuration(observation_.hold_activity.long_hold)));
     if (finding.evidence != Evidence::kCertain) {
       finding.proof.emplace_back(
-          "a semaphore may be a signal, too; but this one's units were given back by those who took "
+          "a semaphore may be a signal, too; but this one's units were given back by those who "
+          "took "
           "them so far");
     }
     if (finding.root != kNoIndex) {

@@ -78,10 +78,9 @@ bool HasName(const std::string& names, std::string_view name) {
 }  // namespace
 
 Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
-  constexpr std::array kKnown = {"task_pt_regs", "task_stack",    "task_walk",
-                                 "task_storage", "map_allocator", "attach_cookie",
-                                 "uprobe_multi", "fentry",        "kprobe",
-                                 "tracepoint"};
+  constexpr std::array kKnown = {"task_pt_regs",  "task_stack",    "task_walk",    "task_storage",
+                                 "map_allocator", "attach_cookie", "uprobe_multi", "fentry",
+                                 "kprobe",        "tracepoint"};
   for (const std::string& name : without) {
     if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
       return Fail(ErrorCode::kUsage, fmt::format("no feature is called '{}' (there are: {})", name,
@@ -114,8 +113,7 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
     features.ring_buffer = HasName(*names, "BPF_MAP_TYPE_RINGBUF");
     features.attach_cookie =
         HasName(*names, "BPF_FUNC_get_attach_cookie") && wanted("attach_cookie");
-    features.uprobe_multi =
-        HasName(*names, "BPF_LINK_TYPE_UPROBE_MULTI") && wanted("uprobe_multi");
+    features.uprobe_multi = HasName(*names, "BPF_LINK_TYPE_UPROBE_MULTI") && wanted("uprobe_multi");
     features.map_allocator = HasName(*names, "bpf_mem_alloc") && wanted("map_allocator");
   }
   return features;

@@ -17,8 +17,8 @@ struct CalibrationPair {
 };
 Result<CalibrationPair> CalibrationProbes(bool emulated);
 
-// Of one call of the pair, on the average of `calls`; the best of some rounds. The calls are made by
-// a thread of their own, as most of a target's are.
+// Of one call of the pair, on the average of `calls`; the best of some rounds. The calls are made
+// by a thread of their own, as most of a target's are.
 DurationNs TimeCalibrationPair(bool emulated, int calls);
 inline constexpr int kCalibrationRounds = 4;
 

@@ -75,8 +75,8 @@ struct WaitReading {
   // or a writer has it. `readers` is of the same moment as word_matches.
   std::uint64_t readers_address = 0;
   std::uint32_t readers = 0;
-  bool robust = false;         // the kernel hands it over if its owner dies
-  bool owner_died = false;     // robust: FUTEX_OWNER_DIED is set
+  bool robust = false;      // the kernel hands it over if its owner dies
+  bool owner_died = false;  // robust: FUTEX_OWNER_DIED is set
   std::optional<std::uint32_t> capacity;
 
   bool timed = false;

@@ -360,8 +360,8 @@ class HoldRows {
       if (!process || !actor) continue;
       const HoldProbe& probe = input_.probe(held.object.probe);
       const bool semaphore = probe.kind == ResourceKind::kSemaphore;
-      if (semaphore && !IsUsedAsLock(
-                           {held.space, held.object.address, held.pid, held.object.family})) {
+      if (semaphore &&
+          !IsUsedAsLock({held.space, held.object.address, held.pid, held.object.family})) {
         continue;
       }
       const Actor& thread = out_.actors[static_cast<std::size_t>(*actor)];

@@ -45,8 +45,8 @@ class LoopWatch {
   struct Looks {
     TimeNs begin = 0;
     std::vector<LoopSample> samples;
-    bool no_loop = false;         // none ran in the thread
-    std::size_t lock_looks = 0;   // that read which lock its thread waits for
+    bool no_loop = false;          // none ran in the thread
+    std::size_t lock_looks = 0;    // that read which lock its thread waits for
     bool holder_is_known = false;  // who has that lock
   };
   // A thread that calls selectors.

@@ -88,7 +88,7 @@ void SeeWhetherItMoves(Target& target, int tries, PythonThread& thread) {
 }
 
 Result<std::optional<PythonProcess>> ReadLoops(Target& target, const std::vector<pid_t>& threads,
-                                                bool locks) {
+                                               bool locks) {
   constexpr int kTriesToSeeItMove = 12;
   // Of two readings each: together less than ReaderOptions::patience.
   constexpr DurationNs kMostOfALook = 800 * kMillisecond;

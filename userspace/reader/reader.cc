@@ -260,9 +260,9 @@ class ProcessReader final : public Reader {
 
 Result<std::unique_ptr<Reader>> Reader::Start(const ReaderOptions& options) {
   if (const auto missing = MissingReadingCapabilities(); !missing.empty()) {
-    return Fail(ErrorCode::kPermission, fmt::format("run this as root: {} {} missing",
-                                                    fmt::join(missing, ", "),
-                                                    missing.size() == 1 ? "is" : "are"));
+    return Fail(ErrorCode::kPermission,
+                fmt::format("run this as root: {} {} missing", fmt::join(missing, ", "),
+                            missing.size() == 1 ? "is" : "are"));
   }
   Result<ReaderChild> child = Spawn();
   if (!child) return Fail(child.error());

@@ -37,8 +37,8 @@ std::vector<std::string> MissingReadingCapabilities() {
   const Capabilities own(cap_get_proc(), &cap_free);
   for (const auto& [capability, name] : WhatReadingNeeds()) {
     cap_flag_value_t value = CAP_CLEAR;
-    const bool has = own && cap_get_flag(own.get(), capability, CAP_PERMITTED, &value) == 0 &&
-                     value == CAP_SET;
+    const bool has =
+        own && cap_get_flag(own.get(), capability, CAP_PERMITTED, &value) == 0 && value == CAP_SET;
     if (!has) missing.emplace_back(name);
   }
   return missing;

@@ -86,6 +86,15 @@ static __always_inline __u64 is_shared(const struct ct_held *held)
 	return probe && probe->flags & CT_PROBE_SHARED;
 }
 
+/* Of what is counted in units there is none. */
+static __always_inline bool has_order(const struct ct_held *held)
+{
+	__u32 id = held->probe;
+	const struct ct_hold_probe *probe = bpf_map_lookup_elem(&probes, &id);
+
+	return probe && !(probe->flags & CT_PROBE_COUNTED);
+}
+
 static __always_inline void mark_ordered(__u32 tgid, __u64 address)
 {
 	struct ct_address_key key = {.address = address, .tgid = tgid};
@@ -107,7 +116,7 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 	__u64 hash;
 	__u32 i;
 
-	if (!own)
+	if (!own || held_at(own, slot)->flags & CT_HELD_ASKING || !has_order(held_at(own, slot)))
 		return 0;
 	key.tgid = own->tgid;
 	key.held = held_at(own, slot)->address;

@@ -97,8 +97,10 @@ static __always_inline bool is_inside(const struct ct_held *held, __u64 return_s
 }
 
 /*
- * What the thread asked for before and has, or has not, by now. A function of its own, verified
- * once: called in a loop.
+ * What the thread asked for before and has, or has not, by now. 1 if that is not known yet. A
+ * function of its own, verified once: called in loops, which have no other branch than their end.
+ * (Before 6.6 or so the verifier takes all ways through all rounds of a loop apart where it calls
+ * another function: a million instructions were not enough.)
  */
 __noinline int settle(__u32 slot, __u64 return_slot)
 {
@@ -122,10 +124,12 @@ __noinline int settle(__u32 slot, __u64 return_slot)
 			take(own, held, probe, 0);
 		else if (!is_inside(held, return_slot))
 			remove_held(own, slot);
+		else
+			return 1;
 		return 0;
 	}
 	if (is_inside(held, return_slot))
-		return 0;
+		return 1;
 	if (probe->flags & CT_PROBE_BY_RETURN)
 		/* It has left without a return: by an exception, a cancellation, a longjmp. */
 		remove_held(own, slot);
@@ -134,45 +138,23 @@ __noinline int settle(__u32 slot, __u64 return_slot)
 	return 0;
 }
 
-/* Probes were taken off: what was acquired by them would stay for ever. */
-__noinline int drop_unfollowed(void)
+/*
+ * All of them, from the last: what is removed is replaced by one that has been looked at. What was
+ * acquired by probes that were taken off, which would stay for ever, goes with it.
+ */
+__noinline int settle_several(__u64 return_slot)
 {
 	struct ct_thread_holds *own = find_own_holds();
-	__u32 i;
+	__u32 i, depth, asking = 0;
 
 	if (!own)
 		return 0;
 	own->epoch = epoch;
+	depth = own->depth;
 	for (i = 0; i < CT_HELD_OBJECTS; i++) {
-		__u32 slot = own->depth - 1 - i;
-
-		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
+		if (i >= depth)
 			break;
-		/* Not what it asks for: whether it has that is not known yet. */
-		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
-			settle(slot, 0);
-	}
-	return 0;
-}
-
-/* From the last: what is removed is replaced by one that has been looked at. */
-__noinline int settle_several(__u64 return_slot)
-{
-	struct ct_thread_holds *own = find_own_holds();
-	__u32 i, asking = 0;
-
-	if (!own)
-		return 0;
-	for (i = 0; i < CT_HELD_OBJECTS; i++) {
-		__u32 slot = own->depth - 1 - i;
-
-		if (i >= own->depth || slot >= CT_HELD_OBJECTS)
-			break;
-		if (!(held_at(own, slot)->flags & CT_HELD_ASKING))
-			continue;
-		settle(slot, return_slot);
-		if (slot < own->depth && held_at(own, slot)->flags & CT_HELD_ASKING)
-			asking++;
+		asking += settle(depth - 1 - i, return_slot);
 	}
 	own->asking = asking;
 	return 0;
@@ -182,16 +164,13 @@ static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return
 {
 	__u32 last;
 
-	if (own->epoch != epoch)
-		drop_unfollowed();
-	if (!own->asking)
+	if (own->epoch == epoch && !own->asking)
 		return;
 	/* Nearly always: it asked for one, and here is the next thing that happens. */
 	last = own->depth - 1;
-	if (own->asking == 1 && last < CT_HELD_OBJECTS &&
+	if (own->epoch == epoch && own->asking == 1 && last < CT_HELD_OBJECTS &&
 	    held_at(own, last)->flags & CT_HELD_ASKING) {
-		settle(last, return_slot);
-		own->asking = last < own->depth && held_at(own, last)->flags & CT_HELD_ASKING;
+		own->asking = settle(last, return_slot);
 		return;
 	}
 	settle_several(return_slot);
@@ -286,13 +265,6 @@ static __always_inline __u64 guards_of(const struct ct_thread_holds *own)
 	return sum;
 }
 
-static __always_inline bool has_order(__u32 id)
-{
-	const struct ct_hold_probe *probe = bpf_map_lookup_elem(&probes, &id);
-
-	return probe && !(probe->flags & CT_PROBE_COUNTED);
-}
-
 /* All that the thread has comes before what it asks for in `wanted`. */
 __noinline int note_orders(__u32 wanted)
 {
@@ -303,9 +275,11 @@ __noinline int note_orders(__u32 wanted)
 	if (!own)
 		return 0;
 	guards = guards_of(own);
-	for (i = 0; i < CT_HELD_OBJECTS && i < wanted; i++)
-		if (!(own->held[i].flags & CT_HELD_ASKING) && has_order(own->held[i].probe))
-			note_order(i, wanted, guards);
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		if (i >= wanted)
+			break;
+		note_order(i, wanted, guards);
+	}
 	return 0;
 }
 
@@ -607,22 +581,33 @@ int ct_lock_ended(struct pt_regs *ctx)
 	return 0;
 }
 
+/* The thread ends with what it has in `slot`. Of its own for the same reason as settle(). */
+__noinline int count_exit(__u32 slot)
+{
+	struct ct_thread_holds *own = find_own_holds();
+	struct ct_hold_statistics *lock;
+
+	if (!own || held_at(own, slot)->flags & CT_HELD_ASKING)
+		return 0;
+	lock = make_statistics(own, held_at(own, slot));
+	if (lock)
+		__sync_fetch_and_add(&lock->exits, 1);
+	return 0;
+}
+
 static __always_inline void forget_thread(bool exits)
 {
 	struct ct_thread_holds *own = find_own_holds();
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u32 i;
+	__u32 i, depth;
 
 	if (!own)
 		return;
-	for (i = 0; exits && i < CT_HELD_OBJECTS && i < own->depth; i++) {
-		struct ct_hold_statistics *lock;
-
-		if (own->held[i].flags & CT_HELD_ASKING)
-			continue;
-		lock = make_statistics(own, &own->held[i]);
-		if (lock)
-			__sync_fetch_and_add(&lock->exits, 1);
+	depth = exits ? own->depth : 0;
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		if (i >= depth)
+			break;
+		count_exit(i);
 	}
 	bpf_map_delete_elem(&threads, &tid);
 }

@@ -86,7 +86,10 @@ struct HoldsPlan {
   // One link for all places of a function, which comes off in a few milliseconds; false: a perf
   // event for each. Tried: kernels before 6.10 (commit 46ba0e49b642) lose other threads' hits.
   bool uprobe_multi = true;
-  std::uint32_t max_threads = 16'384;
+  // All memory for these numbers at once: kernels whose programs cannot allocate safely (before
+  // 6.1) warn in their log where it is not so.
+  bool preallocate = false;
+  std::uint32_t max_threads = 16'384;  // 7 KiB each
   std::uint32_t max_locks = 131'072;
   std::uint32_t max_orders = 65'536;
   std::uint32_t ring_bytes = 8 << 20;     // a power of two

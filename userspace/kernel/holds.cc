@@ -443,6 +443,13 @@ Result<std::unique_ptr<HoldTracer>> LoadAs(const HoldsPlan& plan) {
   bpf_map__set_max_entries(skeleton->maps.orders, plan.max_orders);
   bpf_map__set_max_entries(skeleton->maps.ordered, 2 * plan.max_orders);
   bpf_map__set_max_entries(skeleton->maps.records, plan.ring_bytes);
+  if (plan.preallocate) {
+    for (bpf_map* map :
+         {skeleton->maps.addresses, skeleton->maps.threads, skeleton->maps.locks,
+          skeleton->maps.orders, skeleton->maps.ordered, skeleton->maps.units}) {
+      bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~static_cast<__u32>(BPF_F_NO_PREALLOC));
+    }
+  }
   if (plan.uprobe_multi) {
     for (bpf_program* program :
          {skeleton->progs.ct_acquire, skeleton->progs.ct_returned, skeleton->progs.ct_release,

@@ -6,7 +6,7 @@
 #include "user_registers.h"
 
 /* Set before loading. */
-const volatile ct_u8 has_cookie = true; /* 5.15: bpf_get_attach_cookie */
+const volatile ct_u8 has_cookie = false; /* 5.15: bpf_get_attach_cookie */
 const volatile __u64 long_hold = 1000000000;
 
 /* Changes when probes were taken off: what was acquired by them is to be dropped. */

@@ -13,6 +13,7 @@ KernelFeatures Everything() {
   features.btf = features.task_iterator = features.task_pt_regs = features.task_stack = true;
   features.task_walk = features.init_pid_namespace = features.x86_64 = true;
   features.task_storage = features.ring_buffer = features.map_allocator = true;
+  features.attach_cookie = features.uprobe_multi = true;
   return features;
 }
 
@@ -129,6 +130,21 @@ TEST(PlanWaits, KeepsThreadsInATableWithoutTaskStorage) {
   ASSERT_TRUE(plan);
   EXPECT_FALSE(plan->task_storage);
   EXPECT_FALSE(plan->preallocate);
+}
+
+TEST(PlanHolds, TakesLessMemoryAllAtOnceWhereMapsCannotGrow) {
+  const Result<HoldsPlan> plan = PlanHolds(Everything());
+  ASSERT_TRUE(plan);
+  EXPECT_FALSE(plan->preallocate);
+  EXPECT_TRUE(plan->uprobe_multi);
+  KernelFeatures features = Everything();
+  features.map_allocator = false;  // before 6.1
+  features.attach_cookie = false;  // before 5.15
+  const Result<HoldsPlan> old = PlanHolds(features);
+  ASSERT_TRUE(old);
+  EXPECT_TRUE(old->preallocate);
+  EXPECT_FALSE(old->uprobe_multi);
+  EXPECT_LT(old->max_threads, plan->max_threads);
 }
 
 TEST(PlanWaits, TakesAllMemoryAtOnceWhereMapsCannotGrow) {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "probes/code_map.h"
+#include "probes/function_map.h"
 
 namespace ct {
 namespace {
@@ -25,7 +25,7 @@ struct WaysBack {
   bool anywhere = false;
 };
 
-WaysBack FindWaysBack(const CodeMap& map, std::uint64_t function) {
+WaysBack FindWaysBack(const FunctionMap& map, std::uint64_t function) {
   WaysBack ways;
   for (std::size_t part = 0; part < map.parts().size(); ++part) {
     for (std::size_t index = 0; index < map.parts()[part].size(); ++index) {
@@ -71,7 +71,7 @@ struct EntryBlock {
   std::string end;
 };
 
-EntryBlock WalkEntryBlock(const CodeMap& map, const WaysBack& ways, RegisterSet wanted) {
+EntryBlock WalkEntryBlock(const FunctionMap& map, const WaysBack& ways, RegisterSet wanted) {
   const auto& code = map.parts()[0];
   const std::uint64_t function = code[0].address;
   EntryBlock block;
@@ -132,7 +132,7 @@ EntryPlacement Chosen(const Candidate& candidate, std::uint64_t function, const 
 
 std::vector<std::uint64_t> JumpsOut(std::span<const std::byte> code, std::uint64_t address,
                                     std::span<const CodeRange> others) {
-  const CodeMap map(code, address, others);
+  const FunctionMap map(code, address, others);
   std::set<std::uint64_t> targets;
   for (const auto& part : map.parts()) {
     for (const Instruction& instruction : part) {
@@ -155,7 +155,7 @@ Result<EntryPlacement> PlaceEntry(std::span<const std::byte> code, std::uint64_t
     }
     wanted |= reg;
   }
-  const CodeMap map(code, address, others);
+  const FunctionMap map(code, address, others);
   if (map.parts()[0].empty()) {
     return Fail(ErrorCode::kMalformed, "no instruction at the function's beginning");
   }

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "probes/code_map.h"
+#include "probes/function_map.h"
 #include "probes/placement.h"
 
 namespace ct {
@@ -20,7 +20,7 @@ bool Ends(const std::vector<Instruction>& part) {
 }
 
 // A way in which a call can leave by this instruction that is no return. Unset: there is none.
-std::optional<std::string> OtherWay(const CodeMap& map, std::size_t part, std::size_t index,
+std::optional<std::string> OtherWay(const FunctionMap& map, std::size_t part, std::size_t index,
                                     std::uint64_t function) {
   const Instruction& instruction = map.parts()[part][index];
   const std::string at = RelativeTo(function, instruction.address);
@@ -39,7 +39,7 @@ std::optional<std::string> OtherWay(const CodeMap& map, std::size_t part, std::s
 Result<std::vector<std::uint64_t>> FindReturns(std::span<const std::byte> code,
                                                std::uint64_t address,
                                                std::span<const CodeRange> others) {
-  const CodeMap map(code, address, others);
+  const FunctionMap map(code, address, others);
   if (map.gap()) return Fail(ErrorCode::kUnsupported, *map.gap());
   std::vector<std::uint64_t> returns;
   for (std::size_t part = 0; part < map.parts().size(); ++part) {

@@ -54,7 +54,7 @@ std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status) {
 }
 
 // "202 0x7f... 0x189 0x0 0x0 0x0 0xffffffff 0xSP 0xPC": the call's number and its arguments.
-std::optional<FutexCall> ParseFutexCall(const std::string& line) {
+std::optional<FutexSleep> ParseFutexSleep(const std::string& line) {
   std::istringstream words(line);
   long number = -1;
   std::array<std::uint64_t, 4> arguments{};
@@ -72,7 +72,7 @@ std::optional<FutexCall> ParseFutexCall(const std::string& line) {
   const auto operation = static_cast<int>(arguments[1]);
   const int command = operation & FUTEX_CMD_MASK;
   if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET) return std::nullopt;
-  FutexCall call;
+  FutexSleep call;
   call.word = arguments[0];
   call.timeout_at = arguments[3];
   // A plain wait is for a time, not until one.
@@ -106,7 +106,7 @@ ThreadSwitches ReadThreadSwitches(pid_t pid) {
     if (!thread) continue;
     std::ifstream syscall(task->path() / "syscall");
     std::string line;
-    if (std::getline(syscall, line)) thread->futex = ParseFutexCall(line);
+    if (std::getline(syscall, line)) thread->futex = ParseFutexSleep(line);
     threads.emplace(thread->ns_tid, *thread);
   }
   return threads;

@@ -19,7 +19,7 @@ struct ThreadSwitch {
   pid_t ns_tid = 0;  // in its innermost pid namespace
   std::uint64_t switches = 0;
   bool asleep = false;
-  std::optional<FutexCall> futex;
+  std::optional<FutexSleep> futex;
   bool operator==(const ThreadSwitch&) const = default;
 };
 using ThreadSwitches = std::unordered_map<pid_t, ThreadSwitch>;  // by ns_tid
@@ -29,7 +29,7 @@ std::optional<ThreadSwitch> ReadThreadStatus(pid_t pid, pid_t tid);
 std::optional<ThreadSwitch> ParseThreadStatus(pid_t tid, std::istream& status);
 
 // What /proc/PID/task/TID/syscall says of a thread that waits on a futex.
-std::optional<FutexCall> ParseFutexCall(const std::string& line);
+std::optional<FutexSleep> ParseFutexSleep(const std::string& line);
 
 // Of all threads of a process; of none if it has more than 1024, to read which would take longer
 // than what it is about.

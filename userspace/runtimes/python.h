@@ -19,13 +19,13 @@
 namespace ct {
 
 // The futex call in which a thread sleeps.
-struct FutexCall {
+struct FutexSleep {
   std::uint64_t word = 0;
   std::uint64_t timeout_at = 0;  // address of its timespec; 0: it has no timeout
   bool monotonic = false;        // which is a moment of CLOCK_MONOTONIC
-  bool operator==(const FutexCall&) const = default;
+  bool operator==(const FutexSleep&) const = default;
 };
-using FutexCalls = std::unordered_map<pid_t, FutexCall>;  // by native id
+using FutexCalls = std::unordered_map<pid_t, FutexSleep>;  // by native id
 
 struct PythonOptions {
   bool tasks = true;  // also asyncio's tasks, not only threads

@@ -184,7 +184,7 @@ void ThreadWaitReader::DescribeEvent(const Frames& frames, PythonAwait& wait) {
   }
 }
 
-void ThreadWaitReader::ReadDeadline(const FutexCall& call, PythonThread& thread) {
+void ThreadWaitReader::ReadDeadline(const FutexSleep& call, PythonThread& thread) {
   thread.timed = call.timeout_at != 0;
   if (!thread.timed || !call.monotonic) return;
   std::array<std::int64_t, 2> time{};  // struct timespec
@@ -200,7 +200,7 @@ void ThreadWaitReader::ReadLockAt(Address lock) {
   locks_[lock] = *state;
 }
 
-void ThreadWaitReader::Describe(const FutexCall& call, const std::vector<PythonGil>& gils,
+void ThreadWaitReader::Describe(const FutexSleep& call, const std::vector<PythonGil>& gils,
                                 ThreadView& view) {
   PythonAwait& wait = view.thread.waits_for;
   for (const PythonGil& gil : gils) {

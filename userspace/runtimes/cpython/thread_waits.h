@@ -35,8 +35,8 @@ class ThreadWaitReader {
   using Frames = std::vector<FrameView>;
 
   void ListThreads(InterpreterView& interpreter);
-  void Describe(const FutexCall& call, const std::vector<PythonGil>& gils, ThreadView& view);
-  void ReadDeadline(const FutexCall& call, PythonThread& thread);
+  void Describe(const FutexSleep& call, const std::vector<PythonGil>& gils, ThreadView& view);
+  void ReadDeadline(const FutexSleep& call, PythonThread& thread);
   void ReadLockAt(Address lock);
   bool IsJoin(Address word, const Frames& frames, PythonAwait& wait);
   // The lock that sleeps on this word, as far as the innermost frames refer to it.

@@ -1,4 +1,4 @@
-#include "probes/code_map.h"
+#include "probes/function_map.h"
 
 #include <algorithm>
 
@@ -17,8 +17,8 @@ std::string RelativeTo(std::uint64_t function, std::uint64_t address) {
                              : fmt::format("-{:#x}", function - address);
 }
 
-CodeMap::CodeMap(std::span<const std::byte> code, std::uint64_t address,
-                 std::span<const CodeRange> others) {
+FunctionMap::FunctionMap(std::span<const std::byte> code, std::uint64_t address,
+                         std::span<const CodeRange> others) {
   TakeApart({address, code}, address);
   for (const CodeRange& part : others.first(std::min(others.size(), kMaxOtherParts))) {
     const std::uint64_t end = part.address + part.code.size();
@@ -35,7 +35,7 @@ CodeMap::CodeMap(std::span<const std::byte> code, std::uint64_t address,
   FollowStack();
 }
 
-void CodeMap::TakeApart(const CodeRange& range, std::uint64_t function) {
+void FunctionMap::TakeApart(const CodeRange& range, std::uint64_t function) {
   const std::string name = RelativeTo(function, range.address);
   if (range.code.size() >= kMaxFunctionCode && !gap_) {
     gap_ = fmt::format("the code at {} is longer than the {} KiB that are looked at", name,
@@ -59,13 +59,13 @@ void CodeMap::TakeApart(const CodeRange& range, std::uint64_t function) {
   parts_.push_back(std::move(instructions));
 }
 
-bool CodeMap::Contains(std::uint64_t address) const {
+bool FunctionMap::Contains(std::uint64_t address) const {
   return std::any_of(ranges_.begin(), ranges_.end(), [&](const CodeRange& range) {
     return address >= range.address && address - range.address < range.code.size();
   });
 }
 
-std::optional<CodeMap::Place> CodeMap::Find(std::uint64_t address) const {
+std::optional<FunctionMap::Place> FunctionMap::Find(std::uint64_t address) const {
   for (std::size_t part = 0; part < parts_.size(); ++part) {
     const auto& instructions = parts_[part];
     const auto found = std::lower_bound(instructions.begin(), instructions.end(), address,
@@ -79,7 +79,7 @@ std::optional<CodeMap::Place> CodeMap::Find(std::uint64_t address) const {
   return std::nullopt;
 }
 
-CodeMap::Depth CodeMap::After(const Instruction& instruction, const Depth& before) {
+FunctionMap::Depth FunctionMap::After(const Instruction& instruction, const Depth& before) {
   Depth after = before;
   if (instruction.stack == StackMove::kUnknown) {
     after.stack.reset();
@@ -100,7 +100,7 @@ CodeMap::Depth CodeMap::After(const Instruction& instruction, const Depth& befor
 
 // Every instruction's state changes at most three times (reached, stack lost, frame lost), so the
 // work is bounded by three times the number of ways between instructions.
-void CodeMap::FollowStack() {
+void FunctionMap::FollowStack() {
   if (parts_[0].empty()) return;
   depths_[0][0] = {true, 0, std::nullopt};
   std::vector<Place> work = {{0, 0}};
@@ -132,7 +132,7 @@ void CodeMap::FollowStack() {
   }
 }
 
-bool CodeMap::IsTableJump(std::size_t part, std::size_t index) const {
+bool FunctionMap::IsTableJump(std::size_t part, std::size_t index) const {
   const Instruction& jump = parts_[part][index];
   if (jump.through_rip) return false;
   if (jump.no_track) return true;

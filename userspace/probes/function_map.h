@@ -14,11 +14,11 @@
 
 namespace ct {
 
-class CodeMap {
+class FunctionMap {
  public:
   // Others that overlap an earlier part are left out.
-  CodeMap(std::span<const std::byte> code, std::uint64_t address,
-          std::span<const CodeRange> others);
+  FunctionMap(std::span<const std::byte> code, std::uint64_t address,
+              std::span<const CodeRange> others);
 
   // The function first. In the order of their addresses within each.
   [[nodiscard]] const std::vector<std::vector<Instruction>>& parts() const { return parts_; }

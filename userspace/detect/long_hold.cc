@@ -110,9 +110,7 @@ class LongHoldDetector {
                                         FormatDuration(observation_.hold_activity.long_hold)));
     if (finding.evidence != Evidence::kCertain) {
       finding.proof.emplace_back(
-          "a semaphore may be a signal, too; but this one's units were given back by those who "
-          "took "
-          "them so far");
+          "a semaphore may be a signal, too: so far those who took this one gave it back");
     }
     if (finding.root != kNoIndex) {
       finding.proof.push_back(fmt::format("{} has it still and {}",

@@ -83,8 +83,9 @@ Result<LoopsPlan> PlanLoops(const KernelFeatures& features);
 // How acquires and releases are followed (tier 2).
 struct HoldsPlan {
   bool attach_cookie = true;  // false: which probe was hit is looked up by its address
-  // One link for all places of a function, which comes off in a few milliseconds; false: a perf
-  // event for each. Tried: kernels before 6.10 (commit 46ba0e49b642) lose other threads' hits.
+  // One link for all places of a function, and all links come off together; false: a perf event for
+  // each place, one after the other. Tried: kernels before 6.10 (commit 46ba0e49b642) lose other
+  // threads' hits.
   bool uprobe_multi = true;
   // All memory for these numbers at once: kernels whose programs cannot allocate safely (before
   // 6.1) warn in their log where it is not so.

@@ -74,9 +74,8 @@ TEST(HoldsBudget, TakesHotProbesOffAtOnce) {
   }
   const double usual = Median(before);
   ASSERT_GT(usual, 1000) << "a million operations a second";
-  // Milliseconds at less than half of what is usual. Nothing is recorded after the first, but
-  // taking some thirty probes off takes the kernel most of a second here: the goal of 100 ms is
-  // missed.
+  // Milliseconds at less than half of what is usual: 0 to 60 here, where all probes come off
+  // together; the goal is 100, and a machine that others use is given more.
   long slow = 0;
   long previous = begin;
   for (const Rate& rate : rates) {
@@ -84,7 +83,7 @@ TEST(HoldsBudget, TakesHotProbesOffAtOnce) {
     if (rate.per_ms < usual / 2) slow += rate.at - previous;
     previous = rate.at;
   }
-  EXPECT_LE(slow, 2000);
+  EXPECT_LE(slow, 400);
   EXPECT_GE(Median(late), 0.8 * usual);
 
   const Answer answer = AnswerOf(RunTracer({"show", "--json", directory.File("last.pb")}));

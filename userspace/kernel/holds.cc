@@ -82,7 +82,9 @@ class BpfHoldTracer final : public HoldTracer {
     TakeOff(std::move(links));
   }
   BpfHoldTracer(const BpfHoldTracer&) = delete;
+  BpfHoldTracer(BpfHoldTracer&&) = delete;
   BpfHoldTracer& operator=(const BpfHoldTracer&) = delete;
+  BpfHoldTracer& operator=(BpfHoldTracer&&) = delete;
 
   Status Attach() {
     for (bpf_program* program : {skeleton_->progs.ct_hold_exit, skeleton_->progs.ct_hold_exec}) {

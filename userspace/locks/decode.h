@@ -68,15 +68,14 @@ struct WaitReading {
 
   // The holder that the lock's memory names, in the waiter's pid namespace. 0 = none named.
   pid_t owner_ns_tid = 0;
-  OwnerFormat owner_format = OwnerFormat::kNone;
+  std::uint32_t readers = 0;  // that have it at the moment of word_matches; 0 while a writer has it
   std::uint64_t owner_address = 0;
-  bool holders_known = false;  // owner_ns_tid is the whole set of holders
-  // Where the lock counts the readers that have it (glibc: in the bits from 3 on); 0: it does not,
-  // or a writer has it. `readers` is of the same moment as word_matches.
+  // Where the lock counts its readers (glibc: in the bits from 3 on); 0: it does not.
   std::uint64_t readers_address = 0;
-  std::uint32_t readers = 0;
-  bool robust = false;      // the kernel hands it over if its owner dies
-  bool owner_died = false;  // robust: FUTEX_OWNER_DIED is set
+  OwnerFormat owner_format = OwnerFormat::kNone;
+  bool holders_known = false;  // owner_ns_tid is the whole set of holders
+  bool robust = false;         // the kernel hands it over if its owner dies
+  bool owner_died = false;     // robust: FUTEX_OWNER_DIED is set
   std::optional<std::uint32_t> capacity;
 
   bool timed = false;

@@ -423,7 +423,7 @@ class HoldRows {
         resource.in_use = units(count->in_use);
         resource.high_water = units(count->high_water);
       }
-      out_.hold_activity.resources.push_back(std::move(row));
+      out_.hold_activity.resources.push_back(row);
     }
   }
 

@@ -246,6 +246,7 @@ void HoldWatch::ReadObjects(const std::vector<HeldNow>& held, const std::vector<
   for (const HoldBook::LongOne& hold : book_.long_holds()) want(hold.lock.pid, hold.lock.address);
   // Those that are shown: by what was held longest.
   std::vector<const HoldCount*> most;
+  most.reserve(counts.size());
   for (const HoldCount& count : counts) most.push_back(&count);
   const std::size_t shown = std::min(most.size(), kMaxShownTotals);
   std::partial_sort(

@@ -77,24 +77,6 @@ static __always_inline bool is_new_sighting(struct ct_order_sightings *known, __
 	return false; /* so many threads that any may do it */
 }
 
-/* 1 if others may have it at the same time: a reader's. */
-static __always_inline __u64 is_shared(const struct ct_held *held)
-{
-	__u32 id = held->probe;
-	const struct ct_hold_probe *probe = bpf_map_lookup_elem(&probes, &id);
-
-	return probe && probe->flags & CT_PROBE_SHARED;
-}
-
-/* Of what is counted in units there is none. */
-static __always_inline bool has_order(const struct ct_held *held)
-{
-	__u32 id = held->probe;
-	const struct ct_hold_probe *probe = bpf_map_lookup_elem(&probes, &id);
-
-	return probe && !(probe->flags & CT_PROBE_COUNTED);
-}
-
 static __always_inline void mark_ordered(__u32 tgid, __u64 address)
 {
 	struct ct_address_key key = {.address = address, .tgid = tgid};
@@ -116,7 +98,8 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 	__u64 hash;
 	__u32 i;
 
-	if (!own || held_at(own, slot)->flags & CT_HELD_ASKING || !has_order(held_at(own, slot)))
+	/* What is counted in units is in no order. */
+	if (!own || held_at(own, slot)->flags & (CT_HELD_ASKING | CT_HELD_COUNTED))
 		return 0;
 	key.tgid = own->tgid;
 	key.held = held_at(own, slot)->address;
@@ -125,7 +108,8 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 		return 0;
 	hash = mix((__u32)bpf_get_current_pid_tgid()) + guards - mix(key.held);
 	/* A reader's order says less than a writer's: it must not stand for it. */
-	hash += mix(1 + 2 * is_shared(held_at(own, slot)) + 4 * is_shared(held_at(own, wanted)));
+	hash += mix(1 + (held_at(own, slot)->flags & CT_HELD_SHARED) +
+		    2 * (held_at(own, wanted)->flags & CT_HELD_SHARED));
 	hash |= 1; /* never 0 */
 	known = bpf_map_lookup_elem(&orders, &key);
 	if (!known) {

@@ -41,6 +41,16 @@ asm(R"(
   hold_function hold_destroy
   hold_function hold_get_unit
   hold_function hold_put_unit
+  .globl hold_call
+  .type hold_call, @function
+hold_call:
+  push %rbp
+  pop %rbp
+  sub $8, %rsp
+  call *%rsi
+  add $8, %rsp
+  ret
+  .size hold_call, . - hold_call
 )");
 
 extern "C" {
@@ -51,6 +61,7 @@ std::uint64_t hold_wait_condition(void* mutex, std::uint64_t result);
 std::uint64_t hold_destroy(void* lock, std::uint64_t result);
 std::uint64_t hold_get_unit(void* pool, std::uint64_t unit);
 std::uint64_t hold_put_unit(void* pool, std::uint64_t unit);
+void hold_call(void* lock, void (*inside)());  // an acquire that calls something
 }
 
 namespace ct::test {
@@ -131,6 +142,25 @@ class Holds : public ::testing::Test {
     probe.success = SuccessRule::kOwnerWord;
     probe.owner = {true, 0, true, 4, false};
     Arm(probe);
+  }
+  void ArmSemaphore() {
+    HoldProbe probe = ProbeOf(&hold_unlock, HoldRole::kRelease);
+    probe.kind = ResourceKind::kSemaphore;
+    Arm(probe);
+    probe = ProbeOf(&hold_destroy, HoldRole::kEnd);
+    probe.kind = ResourceKind::kSemaphore;
+    Arm(probe);
+    probe = ProbeOf(&hold_lock, HoldRole::kAcquire);
+    probe.kind = ResourceKind::kSemaphore;
+    probe.success = SuccessRule::kReturns;
+    Arm(probe);
+  }
+  void ExpectOneHoldIsCounted() {
+    OwnLock lock;
+    Lock(lock);
+    EXPECT_EQ(Own().size(), 1U);
+    Unlock(lock);
+    EXPECT_EQ(CountOf(&lock).holds.holds, 1U);
   }
   void ArmPool() {
     HoldProbe release = ProbeOf(&hold_put_unit, HoldRole::kRelease);
@@ -255,28 +285,62 @@ TEST_F(Holds, ALockIsHeldFromItsAcquireToItsRelease) {
 
 TEST_F(HoldsWithoutCookies, AreFollowedByAddress) {
   ArmLock();
-  OwnLock lock;
-  Lock(lock);
-  EXPECT_EQ(Own().size(), 1U);
-  Unlock(lock);
-  EXPECT_EQ(CountOf(&lock).holds.holds, 1U);
+  ExpectOneHoldIsCounted();
 }
 
 TEST_F(HoldsByPerfEvents, AreTheSame) {
   ArmLock();
   ArmPool();
-  OwnLock lock;
-  Lock(lock);
-  EXPECT_EQ(Own().size(), 1U);
-  Unlock(lock);
-  EXPECT_EQ(CountOf(&lock).holds.holds, 1U);
+  ExpectOneHoldIsCounted();
   int pool = 0;
   std::thread([&] { hold_get_unit(&pool, 5); }).join();
   SleepFor(std::chrono::milliseconds(20));
   EXPECT_EQ(CountOf(&pool).exits, 1U);
   tracer_->Disarm({acquire_, release_});
+  OwnLock lock;
   Lock(lock);
   EXPECT_TRUE(Own().empty());
+}
+
+// Three that it asks for at a time, one within the other; it gets none, and asks for none any more.
+TEST_F(Holds, AcquiresInsideOfOthersAreAllSettled) {
+  ArmLock();
+  HoldProbe outer = ProbeOf(&hold_call, HoldRole::kAcquire);
+  outer.success = SuccessRule::kOwnerWord;
+  outer.owner = {true, 0, true, 4, false};
+  Arm(outer);
+  static std::array<OwnLock, 4> locks;
+  hold_call(&locks[0], [] {
+    hold_call(&locks[1], [] {
+      hold_lock(&locks[2], 0);
+      hold_lock(&locks[3], 0);
+    });
+  });
+  OwnLock last;
+  Lock(last);
+  EXPECT_EQ(Own().size(), 1U);
+  Unlock(last);
+  EXPECT_TRUE(Own().empty());
+}
+
+// What was acquired of a semaphore says nothing about the next one at its address.
+TEST_F(Holds, ASemaphoreThatIsMadeAnewIsAnotherOne) {
+  ArmSemaphore();
+  int semaphore = 0;
+  for (int i = 0; i < 3; ++i) {
+    hold_lock(&semaphore, 0);
+    hold_unlock(&semaphore, 0);
+  }
+  EXPECT_EQ(CountOf(&semaphore).uses, 3U);
+  EXPECT_EQ(CountOf(&semaphore).made, 0);
+  const TimeNs before = MonotonicNow();
+  hold_destroy(&semaphore, 0);
+  EXPECT_EQ(CountOf(&semaphore).uses, 0U);
+  EXPECT_GE(CountOf(&semaphore).made, before);
+  EXPECT_EQ(CountOf(&semaphore).holds.holds, 3U);
+  hold_lock(&semaphore, 0);
+  hold_unlock(&semaphore, 0);
+  EXPECT_EQ(CountOf(&semaphore).uses, 1U);
 }
 
 // Whether it was acquired is known by the next thing that happens on the thread.

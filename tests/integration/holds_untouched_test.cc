@@ -48,6 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
         Twin{"signals", {"semaphores", "--signal"}, {}},
         Twin{"signals_ahead", {"semaphores", "--initial"}, {}},
         Twin{"semaphore_given_back", {"semaphores", "--given-back"}, {"--long-hold", "500ms"}},
+        Twin{"semaphores_of_one_address", {"semaphores", "--reborn"}, {"--long-hold", "300ms"}},
         Twin{"semaphore_passed_on", {"semaphores", "--passed-on"}, {}},
         Twin{"readers", {"readers", "--healthy"}, {}},
         Twin{"jumps", {"changing_hands", "--jumps"}, {}},

@@ -5,6 +5,9 @@
 //   --waits     "reader" has a semaphore of one unit and works; "writer" waits
 //   --passed-on taken by one thread, given back by another, a hundred times
 //   --given-back "taker" takes a unit, which "giver" gives back at once; both live on
+//   --reborn    a lock, then at its address a signal, whose one unit "waiter" keeps; then a lock
+//   again,
+//               while waiter lives on
 //   --hogged    a lock of one unit: "hog" takes it for --milliseconds=N after some short turns
 //   --healthy   the two locks in one order
 #include <semaphore.h>
@@ -111,6 +114,28 @@ void TakeTurns() {
   }
 }
 
+void MakeAnew() {
+  sem_destroy(&g_tape);
+  sem_init(&g_tape, 0, 1);
+}
+
+// As malloc does it with the semaphores that CPython's locks are.
+void Reborn() {
+  std::thread(TakeTurns).join();
+  MakeAnew();
+  std::thread([] {
+    NameThread("waiter");
+    sem_wait(&g_tape);
+    pthread_barrier_wait(&both_have_one);
+    Park();
+  }).detach();
+  pthread_barrier_wait(&both_have_one);
+  usleep(800'000);
+  sem_post(&g_tape);
+  MakeAnew();
+  std::thread(TakeTurns).join();
+}
+
 void Hog(long milliseconds) {
   NameThread("hog");
   TakeTurns();
@@ -140,6 +165,8 @@ int main(int argc, char** argv) {
     PassOn();
   } else if (HasOption(argc, argv, "--given-back")) {
     GiveBack();
+  } else if (HasOption(argc, argv, "--reborn")) {
+    Reborn();
   } else if (HasOption(argc, argv, "--hogged")) {
     std::thread(Hog, NumberOption(argc, argv, "--milliseconds", 1500)).detach();
   } else if (HasOption(argc, argv, "--healthy")) {

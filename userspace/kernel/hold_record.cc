@@ -122,6 +122,8 @@ HoldCount ParseHoldCount(const ct_hold_key& key, const ct_hold_statistics& stati
   count.high_water = static_cast<std::int64_t>(statistics.high_water);
   count.foreign_releases = statistics.foreign;
   count.exits = statistics.exits;
+  count.made = static_cast<TimeNs>(statistics.made);
+  count.uses = statistics.uses;
   return count;
 }
 

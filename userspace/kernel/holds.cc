@@ -76,9 +76,7 @@ class BpfHoldTracer final : public HoldTracer {
 
   ~BpfHoldTracer() override {
     std::vector<Link> links;
-    for (Armed& armed : probes_) {
-      std::move(armed.links.begin(), armed.links.end(), std::back_inserter(links));
-    }
+    for (Armed& armed : probes_) MoveLinks(armed, links);
     TakeOff(std::move(links));
   }
   BpfHoldTracer(const BpfHoldTracer&) = delete;
@@ -168,9 +166,7 @@ class BpfHoldTracer final : public HoldTracer {
     }
     std::vector<Link> links;
     for (const ProbeId id : order) {
-      if (id >= probes_.size()) continue;
-      std::move(probes_[id].links.begin(), probes_[id].links.end(), std::back_inserter(links));
-      probes_[id].links.clear();
+      if (id < probes_.size()) MoveLinks(probes_[id], links);
     }
     TakeOff(std::move(links));
   }
@@ -346,47 +342,49 @@ class BpfHoldTracer final : public HoldTracer {
   Status AttachAll(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
                    const std::vector<std::uint64_t>& offsets, Armed& armed) {
     if (offsets.empty()) return {};
-    if (multi_) return AttachMulti(pid, id, file, program, offsets, armed);
+    CollectLibbpfLog();
+    const std::string path = fmt::format("/proc/self/fd/{}", file.get());
+    const auto keep = [&](bpf_link* attached) -> Status {
+      Link link(attached);
+      if (!link) return LoadError("attaching a uprobe", -errno);
+      armed.links.push_back(std::move(link));
+      return {};
+    };
+    if (multi_) {
+      const std::vector<unsigned long> places(offsets.begin(), offsets.end());
+      const std::vector<__u64> cookies(offsets.size(), id);
+      LIBBPF_OPTS(bpf_uprobe_multi_opts, options);
+      options.offsets = places.data();
+      options.cookies = cookies.data();
+      options.cnt = offsets.size();
+      return keep(bpf_program__attach_uprobe_multi(program, pid, path.c_str(), nullptr, &options));
+    }
     for (const std::uint64_t offset : offsets) {
-      if (Status status = AttachAt(pid, id, file, program, offset, armed); !status) return status;
+      if (Status status = DescribePlace(pid, id, offset, armed); !status) return status;
+      LIBBPF_OPTS(bpf_uprobe_opts, options);
+      if (cookies_) options.bpf_cookie = id;
+      Status status =
+          keep(bpf_program__attach_uprobe_opts(program, pid, path.c_str(), offset, &options));
+      if (!status) return status;
     }
     return {};
   }
 
-  static Status AttachMulti(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
-                            const std::vector<std::uint64_t>& offsets, Armed& armed) {
-    const std::vector<unsigned long> places(offsets.begin(), offsets.end());
-    const std::vector<__u64> cookies(offsets.size(), id);
-    LIBBPF_OPTS(bpf_uprobe_multi_opts, options);
-    options.offsets = places.data();
-    options.cookies = cookies.data();
-    options.cnt = offsets.size();
-    CollectLibbpfLog();
-    const std::string path = fmt::format("/proc/self/fd/{}", file.get());
-    Link link(bpf_program__attach_uprobe_multi(program, pid, path.c_str(), nullptr, &options));
-    if (!link) return LoadError("attaching uprobes", -errno);
-    armed.links.push_back(std::move(link));
+  // Without cookies a hit is known by its address.
+  Status DescribePlace(pid_t pid, ProbeId id, std::uint64_t offset, const Armed& armed) {
+    if (cookies_) return {};
+    const ct_address_key key{
+        armed.probe.site.entry_address - armed.probe.site.entry_offset + offset,
+        static_cast<std::uint32_t>(pid), 0};
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.addresses), &key, &id, BPF_ANY) != 0) {
+      return FailErrno("describing where a probe is", errno);
+    }
     return {};
   }
 
-  Status AttachAt(pid_t pid, ProbeId id, const UniqueFd& file, bpf_program* program,
-                  std::uint64_t offset, Armed& armed) {
-    if (!cookies_) {
-      const ct_address_key key{
-          armed.probe.site.entry_address - armed.probe.site.entry_offset + offset,
-          static_cast<std::uint32_t>(pid), 0};
-      if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.addresses), &key, &id, BPF_ANY) != 0) {
-        return FailErrno("describing where a probe is", errno);
-      }
-    }
-    LIBBPF_OPTS(bpf_uprobe_opts, options);
-    if (cookies_) options.bpf_cookie = id;
-    CollectLibbpfLog();
-    const std::string path = fmt::format("/proc/self/fd/{}", file.get());
-    Link link(bpf_program__attach_uprobe_opts(program, pid, path.c_str(), offset, &options));
-    if (!link) return LoadError("attaching a uprobe", -errno);
-    armed.links.push_back(std::move(link));
-    return {};
+  static void MoveLinks(Armed& armed, std::vector<Link>& links) {
+    std::move(armed.links.begin(), armed.links.end(), std::back_inserter(links));
+    armed.links.clear();
   }
 
   void TurnOff(ProbeId id) {
@@ -446,9 +444,8 @@ Result<std::unique_ptr<HoldTracer>> LoadAs(const HoldsPlan& plan) {
   bpf_map__set_max_entries(skeleton->maps.ordered, 2 * plan.max_orders);
   bpf_map__set_max_entries(skeleton->maps.records, plan.ring_bytes);
   if (plan.preallocate) {
-    for (bpf_map* map :
-         {skeleton->maps.addresses, skeleton->maps.threads, skeleton->maps.locks,
-          skeleton->maps.orders, skeleton->maps.ordered, skeleton->maps.units}) {
+    for (bpf_map* map : {skeleton->maps.addresses, skeleton->maps.threads, skeleton->maps.locks,
+                         skeleton->maps.orders, skeleton->maps.ordered, skeleton->maps.units}) {
       bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~static_cast<__u32>(BPF_F_NO_PREALLOC));
     }
   }

@@ -76,6 +76,10 @@ struct HoldCount {
   std::int64_t high_water = 0;
   std::uint64_t foreign_releases = 0;  // by a thread that did not have it
   std::uint64_t exits = 0;             // units of threads that ended with them
+  // Of semaphores: when one was made or destroyed at this address last (0: never seen), and how
+  // many holds have ended since. What was acquired before is of another one.
+  TimeNs made = 0;
+  std::uint32_t uses = 0;
 };
 
 enum class HoldEventKind : std::uint8_t {

@@ -342,8 +342,7 @@ class HoldRows {
   // twice. A lock is what those who take it have given back themselves before.
   bool IsUsedAsLock(const HoldKey& key) const {
     const auto count = counts_.find(key);
-    return count != counts_.end() && count->second->holds.holds > kFewUses &&
-           !IsSignal(*count->second);
+    return count != counts_.end() && count->second->uses > kFewUses && !IsSignal(*count->second);
   }
   bool WaitsFor(ActorIndex actor, ResourceIndex resource) const {
     return std::any_of(out_.waits.begin(), out_.waits.end(), [&](const Wait& wait) {

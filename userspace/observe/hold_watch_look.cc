@@ -65,6 +65,7 @@ SeenHolders HoldWatch::Holders() {
   for (const ThreadHolds& thread : *threads) {
     if (!processes_.contains(thread.pid)) continue;
     for (const HeldObject& object : thread.held) {
+      // Also what it asks for: nothing may have happened on it since it got that.
       holders.of.emplace(std::pair(thread.space, object.address), thread.tid);
       const bool has_long = !object.asking && now - object.since >= options_.long_hold;
       if (has_long && holders.for_long.size() < kMaxLongHolders) {
@@ -128,8 +129,8 @@ Status HoldWatch::AddTo(Observation& observation) {
 // Whom the lock names; a lock that names nobody is had by who was seen to acquire it.
 void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>& counts,
                         TimeNs now) {
-  std::map<HoldKey, TimeNs> released;
-  for (const HoldCount& count : counts) released.emplace(count.key, count.last_release);
+  std::map<HoldKey, const HoldCount*> counted;
+  for (const HoldCount& count : counts) counted.emplace(count.key, &count);
   std::map<std::pair<pid_t, std::uint64_t>, pid_t> owners;
   std::map<pid_t, ProcessToRead> requests;
   for (const HeldNow& row : held) {
@@ -159,15 +160,17 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
           {row.pid, row.object.address + static_cast<std::uint64_t>(probe.owner.owner_at)});
       if (owner == owners.end() || owner->second != row.ns_tid) return true;
     }
+    const auto count = counted.find({row.space, row.object.address, row.pid, row.object.family});
+    // Of a semaphore that was there before.
+    if (count != counted.end() && row.object.asked < count->second->made) return true;
     const HeldId id{row.tid, row.object.address, row.object.asked};
     current.insert(id);
     if (!row.object.asking) return false;
     // As the kernel side would conclude with the next thing that happens on the thread.
-    const auto release = released.find({row.space, row.object.address, row.pid, row.object.family});
-    const bool let_in =
-        !row.object.again && release != released.end() && release->second > row.object.asked;
+    const bool let_in = !row.object.again && count != counted.end() &&
+                        count->second->last_release > row.object.asked;
     if (let_in) {
-      row.since = release->second;
+      row.since = count->second->last_release;
     } else if (!row.object.contended && !row.object.again) {
       row.since = row.object.asked;
     } else {

@@ -413,6 +413,16 @@ TEST_F(GlibcRwLock, HeldByReadersNamesNobody) {
   EXPECT_EQ(reading->evidence, Evidence::kCertain);
   EXPECT_EQ(reading->evidence_note,
             "held by 4 readers that the lock does not name, frames in pthread_rwlock_wrlock");
+  EXPECT_EQ(reading->readers, 4U);
+  // One leaves; then a writer has it, and what the word counts are those who wait.
+  WaitReading again = *reading;
+  WriteLock((3 << 3) | 2, 2, 1, 0);
+  EXPECT_TRUE(RefreshOwner(again, scene.memory, scene.threads));
+  EXPECT_EQ(again.readers, 3U);
+  WriteLock((3 << 3) | 3, 2, 1, kOwner);
+  EXPECT_TRUE(RefreshOwner(again, scene.memory, scene.threads));
+  EXPECT_EQ(again.readers, 0U);
+  WriteLock((4 << 3) | 2, 2, 1, 0);
   scene.frames.clear();
   EXPECT_EQ(scene.Decode()->kind, ResourceKind::kFutex);
 }

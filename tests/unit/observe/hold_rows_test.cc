@@ -54,6 +54,12 @@ class HoldRowsTest : public ::testing::Test {
     asked_.push_back(Of(tid, kPool, 0, since));
     asked_.back().object.asking = true;
   }
+  // Longer ago than kQuietPool.
+  void HasOneAndAsksForAnother() {
+    SleepsOnCondition(AddThread(101));
+    Has(101, kPool, 0, kNow - 15 * kSecond);
+    Asks(101, kNow - 12 * kSecond);
+  }
   HoldCount& Count(std::uint64_t address, ProbeId probe) {
     HoldCount& count = counts_.emplace_back();
     count.key = {kSpace, address, 100, probe};
@@ -189,9 +195,7 @@ TEST_F(HoldRowsTest, APoolIsNotTheMutexThatItBeginsWith) {
 }
 
 TEST_F(HoldRowsTest, WithoutACapacityAsManyAsThereEverWereAreAll) {
-  SleepsOnCondition(AddThread(101));
-  Has(101, kPool, 0, kNow - 15 * kSecond);
-  Asks(101, kNow - 12 * kSecond);
+  HasOneAndAsksForAnother();
   HoldCount& count = Count(kPool, 0);
   count.in_use = count.high_water = 1;
   Build();
@@ -205,9 +209,7 @@ TEST_F(HoldRowsTest, WithoutACapacityAsManyAsThereEverWereAreAll) {
 
 // Who took one before the pool was followed may yet give it back.
 TEST_F(HoldRowsTest, WithoutACapacityThoseOfAPoolThatMovesAreNotAll) {
-  SleepsOnCondition(AddThread(101));
-  Has(101, kPool, 0, kNow - 15 * kSecond);
-  Asks(101, kNow - 12 * kSecond);
+  HasOneAndAsksForAnother();
   HoldCount& count = Count(kPool, 0);
   count.in_use = count.high_water = 1;
   count.last_release = kNow - 9 * kSecond;
@@ -216,9 +218,7 @@ TEST_F(HoldRowsTest, WithoutACapacityThoseOfAPoolThatMovesAreNotAll) {
 }
 
 TEST_F(HoldRowsTest, FewerThanThereWereAreNotAllHolders) {
-  SleepsOnCondition(AddThread(101));
-  Has(101, kPool, 0, kNow - 15 * kSecond);
-  Asks(101, kNow - 12 * kSecond);
+  HasOneAndAsksForAnother();
   HoldCount& count = Count(kPool, 0);
   count.in_use = 1;
   count.high_water = 3;
@@ -304,6 +304,55 @@ TEST_F(HoldRowsTest, LongOnesAreRowsWhetherOrNotTheyHaveEnded) {
   EXPECT_TRUE(rows[1].ended);
   EXPECT_EQ(rows[1].duration, 4 * kSecond);
   EXPECT_EQ(rows[0].resource, rows[1].resource);
+}
+
+// Readers as many as the lock counts are all of them, and the writer needs every one to leave.
+TEST_F(HoldRowsTest, ReadersAreAllWhereTheLockCountsAsMany) {
+  mutex_.kind = ResourceKind::kRwLock;
+  mutex_.mode = AccessMode::kShared;
+  const ResourceIndex lock = WaitsForLock(AddThread(101));
+  Resource& resource = out_.resources[static_cast<std::size_t>(lock)];
+  resource.kind = ResourceKind::kRwLock;
+  resource.readers = 3;
+  for (const pid_t tid : {102, 103}) {
+    AddThread(tid);
+    Has(tid, kLock, 1, kNow - kSecond);
+  }
+  Build();
+  const auto built = [&]() -> Resource& { return out_.resources[static_cast<std::size_t>(lock)]; };
+  EXPECT_FALSE(built().holders_known) << "one was there before anybody looked";
+  EXPECT_EQ(built().rule, ReleaseRule::kAnyHolder);
+  out_.holds.clear();
+  held_[1].object.count = 2;  // twice the same one's
+  Build();
+  EXPECT_TRUE(built().holders_known);
+  EXPECT_EQ(built().rule, ReleaseRule::kAllHolders);
+}
+
+TEST_F(HoldRowsTest, ASemaphoreIsHeldForLongWhereItIsUsedAsALock) {
+  pool_.kind = ResourceKind::kSemaphore;
+  AddThread(101);
+  Has(101, kLock, 0, kNow - 5 * kSecond);
+  HoldCount& count = Count(kLock, 0);
+  count.holds.holds = 100;  // most of them of an earlier one at this address
+  count.uses = 4;
+  Build();
+  EXPECT_TRUE(out_.hold_activity.long_holds.empty());
+  count.uses = 5;
+  Build();
+  ASSERT_EQ(out_.hold_activity.long_holds.size(), 1U);
+  EXPECT_EQ(out_.hold_activity.long_holds[0].evidence, Evidence::kProbable);
+}
+
+TEST_F(HoldRowsTest, WhoWaitsForAnotherUnitOfASemaphoreIsNoticedByTheWait) {
+  pool_.kind = ResourceKind::kSemaphore;
+  const ActorIndex thread = AddThread(101);
+  const ResourceIndex lock = WaitsForLock(thread);
+  out_.resources[static_cast<std::size_t>(lock)].kind = ResourceKind::kSemaphore;
+  Has(101, kLock, 0, kNow - 5 * kSecond);
+  Count(kLock, 0).uses = 100;
+  Build();
+  EXPECT_TRUE(out_.hold_activity.long_holds.empty());
 }
 
 TEST_F(HoldRowsTest, OrdersComeWithTheirGuards) {

@@ -124,6 +124,30 @@ TEST_F(Threads, ThatEndMeanwhileAreNoLoss) {
   EXPECT_THAT(fake_.heap.skips().Take(), IsEmpty());
 }
 
+// The frame below was left, and another is there, when the walk arrives; the next walk sees that.
+TEST_F(Threads, WhoseStackChangesAreReadAgain) {
+  fake_.WriteFrame(inner_, fake_.Code("inner", 1, 2), Address{0x5e5e5e58}, -1);
+  int walks = 0;
+  const auto interpreters = Read([&] {
+    ++walks;
+    fake_.WriteFrame(inner_, fake_.Code("inner", 1, 2), outer_, -1);
+  });
+  EXPECT_EQ(walks, 1);
+  ASSERT_THAT(interpreters.at(0).threads, SizeIs(2));
+  EXPECT_THAT(interpreters[0].threads[0].frames, SizeIs(2));
+  EXPECT_FALSE(interpreters[0].threads[0].thread.truncated);
+  EXPECT_THAT(fake_.heap.skips().Take(), IsEmpty());
+}
+
+TEST_F(Threads, WhoseStackStaysTornAreOneSkip) {
+  fake_.WriteFrame(inner_, fake_.Code("inner", 1, 2), Address{0x5e5e5e58}, -1);
+  const auto interpreters = Read();
+  ASSERT_THAT(interpreters.at(0).threads, SizeIs(2));
+  EXPECT_TRUE(interpreters[0].threads[0].thread.truncated);
+  EXPECT_THAT(fake_.heap.skips().Take(),
+              ElementsAre(PythonSkip{"frame of a thread not readable", 1}));
+}
+
 // One that begins is put in front of the others.
 TEST_F(Threads, ThatBeginMeanwhileAreRead) {
   const Address young = Thread(102);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "base/capabilities.h"
 #include "base/unique_fd.h"
 
 namespace ct {
@@ -24,21 +24,13 @@ namespace {
 // include/linux/proc_ns.h: PROC_PID_INIT_INO
 constexpr ino_t kInitPidNamespace = 0xEFFFFFFC;
 
-bool Has(cap_t capabilities, cap_value_t capability) {
-  cap_flag_value_t value = CAP_CLEAR;
-  return cap_get_flag(capabilities, capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
-}
-
 // The same names on kernels and libcaps that are older than the capability: CAP_SYS_ADMIN stood
 // for them before 5.8 (CAP_BPF, CAP_PERFMON) and 5.9 (CAP_CHECKPOINT_RESTORE), and still does.
 std::vector<std::string> MissingCapabilities() {
-  const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> own(cap_get_proc(),
-                                                                               &cap_free);
-  if (!own) return {"capabilities (cannot be read)"};
   std::vector<std::string> missing;
-  const bool admin = Has(own.get(), CAP_SYS_ADMIN);
+  const bool admin = HasCapability(CAP_SYS_ADMIN);
   const auto need = [&](cap_value_t capability, const char* name, bool admin_is_enough) {
-    if (!Has(own.get(), capability) && !(admin && admin_is_enough)) missing.emplace_back(name);
+    if (!HasCapability(capability) && !(admin && admin_is_enough)) missing.emplace_back(name);
   };
   need(CAP_BPF, "CAP_BPF", true);
   need(CAP_PERFMON, "CAP_PERFMON", true);
@@ -121,10 +113,7 @@ Result<KernelFeatures> ProbeFeatures(const std::vector<std::string>& without) {
 
 Result<SweepPlan> PlanSweep(const KernelFeatures& features, bool steady) {
   if (!features.missing_capabilities.empty()) {
-    return Fail(ErrorCode::kPermission,
-                fmt::format("run this as root: {} {} missing",
-                            fmt::join(features.missing_capabilities, ", "),
-                            features.missing_capabilities.size() == 1 ? "is" : "are"));
+    return FailWithoutCapabilities(features.missing_capabilities);
   }
   if (!features.x86_64) {
     return Fail(ErrorCode::kUnsupported, "only x86-64 can be traced so far");

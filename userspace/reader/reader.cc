@@ -9,10 +9,10 @@
 #include <cerrno>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/capabilities.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "reader/protocol.h"
@@ -260,9 +260,7 @@ class ProcessReader final : public Reader {
 
 Result<std::unique_ptr<Reader>> Reader::Start(const ReaderOptions& options) {
   if (const auto missing = MissingReadingCapabilities(); !missing.empty()) {
-    return Fail(ErrorCode::kPermission,
-                fmt::format("run this as root: {} {} missing", fmt::join(missing, ", "),
-                            missing.size() == 1 ? "is" : "are"));
+    return FailWithoutCapabilities(missing);
   }
   Result<ReaderChild> child = Spawn();
   if (!child) return Fail(child.error());

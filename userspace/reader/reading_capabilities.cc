@@ -6,10 +6,10 @@
 
 #include <sys/capability.h>
 
+#include "base/capabilities.h"
+
 namespace ct {
 namespace {
-
-using Capabilities = std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)>;
 
 struct Needed {
   cap_value_t capability;
@@ -34,18 +34,15 @@ std::vector<Needed> WhatReadingNeeds() {
 std::vector<std::string> MissingReadingCapabilities() {
   std::vector<std::string> missing;
   if (geteuid() != 0) return missing;
-  const Capabilities own(cap_get_proc(), &cap_free);
   for (const auto& [capability, name] : WhatReadingNeeds()) {
-    cap_flag_value_t value = CAP_CLEAR;
-    const bool has =
-        own && cap_get_flag(own.get(), capability, CAP_PERMITTED, &value) == 0 && value == CAP_SET;
-    if (!has) missing.emplace_back(name);
+    if (!HasCapability(capability)) missing.emplace_back(name);
   }
   return missing;
 }
 
 bool KeepOnlyReadingCapabilities() {
-  const Capabilities keep(cap_init(), &cap_free);
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> keep(cap_init(),
+                                                                                &cap_free);
   std::vector<cap_value_t> wanted;
   for (const Needed& needed : WhatReadingNeeds()) wanted.push_back(needed.capability);
   const int count = static_cast<int>(wanted.size());

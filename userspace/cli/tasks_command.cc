@@ -101,6 +101,7 @@ class Watch {
 
   int Run() {
     const Interrupts interrupts;
+    DurationNs wait = 0;
     do {
       const TimeNs now = MonotonicNow();
       const bool search = looks_ == 0 || now - searched_ >= kSearchInterval;
@@ -111,7 +112,10 @@ class Watch {
       if (!no_origins_.empty()) answer->observation.degradations.push_back(no_origins_);
       if (Status status = Print(*answer); !status) return PrintError(status.error());
       ++looks_;
-    } while (!interrupts.Wait(options_.every));
+      // From look to look, unless that leaves less than half of the time to others.
+      const DurationNs took = MonotonicNow() - now;
+      wait = std::max(options_.every - took, took);
+    } while (!interrupts.Wait(wait));
     return worst_;
   }
 

@@ -14,7 +14,7 @@ TEST(PageCache, ReadsEachPieceOnce) {
   for (std::uint64_t i = 0; i < 64 << 10; i += 8) {
     ASSERT_EQ(cache.ReadValue<std::uint64_t>(0x10000 + i), i);
   }
-  EXPECT_EQ(memory.reads, 1u);
+  EXPECT_EQ(memory.reads, 4u);
 }
 
 TEST(PageCache, ReadsWhatIsAroundAHole) {
@@ -38,17 +38,33 @@ TEST(PageCache, ReadsAcrossPieces) {
   EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x1fffc), 0x1122334455667788u);
 }
 
-TEST(PageCache, ForgetsAndStopsAtItsLimits) {
+TEST(PageCache, WhatWasReadFirstMakesRoomAndMoreThanTheLimitIsNotRead) {
   SparseMemory memory;
-  for (std::uint64_t i = 0; i < 8; ++i) memory.Write(i << 16, i);
-  PageCache cache(memory, {.kept = 128 << 10, .total = 512 << 10});
-  for (std::uint64_t i = 0; i < 8; ++i) {
-    EXPECT_EQ(cache.ReadValue<std::uint64_t>(i << 16), i);
+  for (std::uint64_t i = 0; i < 8; ++i) memory.Write(i << 14, i);
+  PageCache cache(memory, {.kept = 32 << 10, .total = 128 << 10});
+  for (std::uint64_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(cache.ReadValue<std::uint64_t>(i << 14), i);
   }
+  memory.Write<std::uint64_t>(5 << 14, 50);
+  memory.Write<std::uint64_t>(4 << 14, 40);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(5 << 14), 5u) << "remembered";
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(4 << 14), 40u) << "read again";
   EXPECT_FALSE(cache.exhausted());
-  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0), std::nullopt);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(6 << 14), 6u);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(5 << 14), std::nullopt);
   EXPECT_TRUE(cache.exhausted());
-  EXPECT_EQ(cache.bytes_read(), 512u << 10);
+  EXPECT_EQ(cache.bytes_read(), 128u << 10);
+}
+
+TEST(PageCache, WhatIsForgottenIsReadAgain) {
+  SparseMemory memory;
+  memory.Write<std::uint64_t>(0x10000, 1);
+  PageCache cache(memory);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x10000), 1u);
+  memory.Write<std::uint64_t>(0x10000, 2);
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x10000), 1u);
+  cache.Forget();
+  EXPECT_EQ(cache.ReadValue<std::uint64_t>(0x10000), 2u);
 }
 
 TEST(PageCache, GivesOutNothingMoreWhenItsTimeIsUp) {

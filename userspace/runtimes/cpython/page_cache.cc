@@ -4,43 +4,54 @@
 
 namespace ct::cpython {
 
-std::unique_ptr<PageCache::Chunk> PageCache::Load(std::uint64_t begin) {
+PageCache::Chunk& PageCache::TakeChunk() {
+  if (next_ == chunks_.size() && (chunks_.size() + 1) * kChunk <= limits_.kept) {
+    // Not make_unique: that would zero all of its bytes.
+    chunks_.emplace_back(new Chunk);
+  }
+  if (next_ == chunks_.size()) next_ = 0;
+  Chunk& chunk = *chunks_[next_++];
+  by_begin_.erase(chunk.begin);
+  return chunk;
+}
+
+void PageCache::Load(std::uint64_t begin, Chunk& chunk) {
   late_ = late_ || MonotonicNow() > deadline_;  // each may take long
-  std::unique_ptr<Chunk> chunk(new Chunk);      // not make_unique: that would zero all of its bytes
-  chunk->begin = begin;
-  const std::span<std::byte> bytes(chunk->bytes);
+  chunk.begin = begin;
+  chunk.readable.reset();
+  const std::span<std::byte> bytes(chunk.bytes);
   std::uint64_t at = 0;
   while (at < kChunk) {
     const std::uint64_t got = memory_.Read(begin + at, bytes.subspan(at)) / kPage * kPage;
     for (std::uint64_t page = at / kPage; page < (at + got) / kPage; ++page) {
-      chunk->readable.set(page);
+      chunk.readable.set(page);
     }
     at += got + (at + got < kChunk ? kPage : 0);  // over the page that could not be read
   }
   total_ += kChunk;
-  return chunk;
 }
 
 void PageCache::Forget() {
-  chunks_.clear();
-  recent_.fill(nullptr);
+  for (const auto& chunk : chunks_) chunk->begin = kNowhere;
+  by_begin_.clear();
 }
 
 PageCache::Chunk* PageCache::Find(std::uint64_t begin) {
   Chunk*& recent = recent_[begin / kChunk % recent_.size()];
   if (recent != nullptr && recent->begin == begin) return recent;
-  auto found = chunks_.find(begin);
-  if (found == chunks_.end()) {
-    if (total_ >= limits_.total) {
-      exhausted_ = true;
-      return nullptr;
-    }
-    if ((chunks_.size() + 1) * kChunk > limits_.kept) {
-      Forget();
-    }
-    found = chunks_.emplace(begin, Load(begin)).first;
+  const auto found = by_begin_.find(begin);
+  if (found != by_begin_.end()) {
+    recent = found->second;
+    return recent;
   }
-  recent = found->second.get();
+  if (total_ >= limits_.total) {
+    exhausted_ = true;
+    return nullptr;
+  }
+  Chunk& chunk = TakeChunk();
+  Load(begin, chunk);
+  by_begin_.emplace(begin, &chunk);
+  recent = &chunk;
   return recent;
 }
 

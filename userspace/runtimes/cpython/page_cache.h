@@ -13,13 +13,13 @@
 
 namespace ct::cpython {
 
-// Reads through to `memory` 64 KiB at a time and remembers them: an object is as it was when its
-// piece was first read. Unlike MemoryCache, for reads that are all over the heap. Lives for one
-// look at a process.
+// Reads through to `memory` 16 KiB at a time and remembers them: an object is as it was when its
+// piece was read. Unlike MemoryCache, for reads that are all over the heap. Lives for one look at a
+// process.
 class PageCache final : public Memory {
  public:
   struct Limits {
-    std::uint64_t kept = 96 << 20;     // past it everything is forgotten and read again
+    std::uint64_t kept = 64 << 20;     // past it the piece that was read first makes room
     std::uint64_t total = 2ULL << 30;  // past it nothing more is read
     DurationNs time = kSecond;         // nor later than this
   };
@@ -38,20 +38,28 @@ class PageCache final : public Memory {
 
  private:
   static constexpr std::uint64_t kPage = 4096;
-  static constexpr std::uint64_t kChunk = 64 << 10;
+  // The kernel copies page by page, some 0.9 us each: more at a time is hardly cheaper, and what
+  // lies beside an object of a small heap is seldom asked for.
+  static constexpr std::uint64_t kChunk = 16 << 10;
   static constexpr std::uint32_t kClockEvery = 64;  // reads, some 10 ns each
+  static constexpr std::uint64_t kNowhere = ~0ULL;  // where no piece begins
   struct Chunk {
-    std::uint64_t begin = 0;
+    std::uint64_t begin = kNowhere;
     std::bitset<kChunk / kPage> readable;
     std::array<std::byte, kChunk> bytes;
   };
   Chunk* Find(std::uint64_t begin);
-  std::unique_ptr<Chunk> Load(std::uint64_t begin);
+  // One whose bytes may be overwritten.
+  Chunk& TakeChunk();
+  void Load(std::uint64_t begin, Chunk& chunk);
 
   Memory& memory_;
   Limits limits_;
-  std::unordered_map<std::uint64_t, std::unique_ptr<Chunk>> chunks_;
-  std::array<Chunk*, 256> recent_{};  // by the low bits of the chunk's number
+  std::vector<std::unique_ptr<Chunk>>
+      chunks_;            // in the order in which they are used, round and round
+  std::size_t next_ = 0;  // of those
+  std::unordered_map<std::uint64_t, Chunk*> by_begin_;
+  std::array<Chunk*, 4096> recent_{};  // by the low bits of the piece's number
   std::uint64_t total_ = 0;
   bool exhausted_ = false;
   TimeNs deadline_;

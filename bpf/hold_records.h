@@ -6,17 +6,19 @@
 #include "hold_state.h"
 #include "stack_copy.h"
 
-#define HOLD_RECORD_BYTES                                                                          \
-	(sizeof(struct ct_hold_record) + (1 + CT_HOLD_STACK_PAGES) * PAGE_SIZE)
+/* With the page that the stack begins in. */
+#define DEEP_PAGES    (1 + CT_HOLD_STACK_PAGES)
+#define SHALLOW_PAGES 2
 
+/* With room for so many pages of stack behind it: a constant. */
 static __always_inline struct ct_hold_record *begin_record(const struct ct_thread_holds *own,
-							   __u16 kind)
+							   __u16 kind, __u32 pages)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct ct_hold_record *record;
 
 	COUNT(produced);
-	record = bpf_ringbuf_reserve(&records, HOLD_RECORD_BYTES, 0);
+	record = bpf_ringbuf_reserve(&records, sizeof(*record) + pages * PAGE_SIZE, 0);
 	if (!record) {
 		COUNT(lost_ring);
 		return 0;
@@ -35,21 +37,28 @@ static __always_inline struct ct_hold_record *begin_record(const struct ct_threa
 	return record;
 }
 
-static __always_inline void fill_held(struct ct_hold_record *record,
-				      struct ct_thread_holds *own, __u32 slot)
+/* Most threads' stacks end within two pages: then there is room for more records. */
+static __always_inline bool has_deep_stack(const struct ct_thread_holds *own)
+{
+	__u64 beyond = (own->now.sp & ~(__u64)(PAGE_SIZE - 1)) + SHALLOW_PAGES * PAGE_SIZE;
+	__u8 byte;
+
+	return !bpf_probe_read_user(&byte, sizeof(byte), (const void *)beyond);
+}
+
+static __always_inline void fill_held(struct ct_hold_record *record, struct ct_thread_holds *own,
+				      __u32 slot)
 {
 	record->held = *held_at(own, slot);
 	if (record->held.flags & CT_HELD_PLACE)
 		record->place = *place_at(own, slot);
 }
 
-static __always_inline void send_record(struct ct_hold_record *record)
+static __always_inline void send_record(struct ct_hold_record *record, __u32 pages)
 {
 	__u64 from = record->now.sp;
 
-	record->stack_bytes =
-	    copy_stack_pages(record + 1, from, 1 + CT_HOLD_STACK_PAGES,
-			     (1 + CT_HOLD_STACK_PAGES) * PAGE_SIZE);
+	record->stack_bytes = copy_stack_pages(record + 1, from, pages, pages * PAGE_SIZE);
 	record->stack_offset = from & (PAGE_SIZE - 1);
 	bpf_ringbuf_submit(record, 0);
 }
@@ -85,6 +94,30 @@ static __always_inline void mark_ordered(__u32 tgid, __u64 address)
 	bpf_map_update_elem(&ordered, &key, &yes, BPF_ANY);
 }
 
+static __always_inline bool tell_order(struct ct_thread_holds *own, __u32 slot, __u32 wanted,
+				       __u32 pages)
+{
+	struct ct_hold_record *record = begin_record(own, CT_RECORD_ORDER, pages);
+	__u32 i;
+
+	if (!record)
+		return false;
+	fill_held(record, own, slot);
+	record->wanted = held_at(own, wanted)->address;
+	record->wanted_probe = held_at(own, wanted)->probe;
+	for (i = 0; i < CT_HELD_OBJECTS; i++) {
+		const struct ct_held *other = &own->held[i];
+
+		if (i >= own->depth)
+			break;
+		/* At their own places, with holes: the tracer leaves those out. */
+		if (i != slot && i != wanted && !(other->flags & CT_HELD_ASKING))
+			record->guard_addresses[i] = other->address;
+	}
+	send_record(record, pages);
+	return true;
+}
+
 /*
  * What the thread has in `slot` comes before what it asks for in `wanted`. A function of its own,
  * verified once: called in a loop. `guards` is the sum of mix() over all that it has.
@@ -94,7 +127,6 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 	struct ct_thread_holds *own = find_own_holds();
 	struct ct_order_key key = {};
 	struct ct_order_sightings *known;
-	struct ct_hold_record *record;
 	__u64 hash;
 	__u32 i;
 
@@ -125,43 +157,37 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 	/* Each time: the end of the locks before them at these addresses has taken the marks. */
 	mark_ordered(key.tgid, key.held);
 	mark_ordered(key.tgid, key.wanted);
-	record = begin_record(own, CT_RECORD_ORDER);
-	if (!record) {
-		/* Not told: it counts as new when it comes again. */
-		for (i = 0; i < CT_ORDER_SIGHTINGS; i++)
-			if (known->hashes[i] == hash)
-				known->hashes[i] = 0;
+	if (has_deep_stack(own) ? tell_order(own, slot, wanted, DEEP_PAGES)
+				: tell_order(own, slot, wanted, SHALLOW_PAGES))
 		return 0;
-	}
-	fill_held(record, own, slot);
-	record->wanted = key.wanted;
-	record->wanted_probe = held_at(own, wanted)->probe;
-	for (i = 0; i < CT_HELD_OBJECTS; i++) {
-		const struct ct_held *other = &own->held[i];
-
-		if (i >= own->depth)
-			break;
-		/* At their own places, with holes: the tracer leaves those out. */
-		if (i != slot && i != wanted && !(other->flags & CT_HELD_ASKING))
-			record->guard_addresses[i] = other->address;
-	}
-	send_record(record);
+	/* Not told: it counts as new when it comes again. */
+	for (i = 0; i < CT_ORDER_SIGHTINGS; i++)
+		if (known->hashes[i] == hash)
+			known->hashes[i] = 0;
 	return 0;
+}
+
+static __always_inline void tell_end(struct ct_thread_holds *own, __u32 slot, __u32 pages)
+{
+	struct ct_hold_record *record = begin_record(own, CT_RECORD_LONG_HOLD, pages);
+
+	if (!record)
+		return;
+	fill_held(record, own, slot);
+	send_record(record, pages);
 }
 
 /* What the thread has in `slot`, which it lets go of now. */
 __noinline int tell_long_hold(__u32 slot)
 {
 	struct ct_thread_holds *own = find_own_holds();
-	struct ct_hold_record *record;
 
 	if (!own)
 		return 0;
-	record = begin_record(own, CT_RECORD_LONG_HOLD);
-	if (!record)
-		return 0;
-	fill_held(record, own, slot);
-	send_record(record);
+	if (has_deep_stack(own))
+		tell_end(own, slot, DEEP_PAGES);
+	else
+		tell_end(own, slot, SHALLOW_PAGES);
 	return 0;
 }
 

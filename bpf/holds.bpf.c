@@ -182,7 +182,7 @@ int ct_lock_ended(struct pt_regs *ctx)
 	if (!own)
 		return 0;
 	note_caller(own, ctx);
-	record = begin_record(own, CT_RECORD_LOCK_ENDED);
+	record = begin_record(own, CT_RECORD_LOCK_ENDED, 0);
 	if (!record)
 		return 0; /* still marked: told when it ends the next time */
 	bpf_map_delete_elem(&ordered, &key);

@@ -13,7 +13,7 @@ enum ct_hold_limits {
 	CT_PLACE_BYTES = 256,
 	CT_ORDER_SIGHTINGS = 8,	   /* of one order: different threads, guards, modes */
 	CT_HOLD_PROBES = 4096,	   /* armed since the start, of all processes */
-	CT_HOLD_STACK_PAGES = 4,   /* of a record's stack copy, after the page it begins in */
+	CT_HOLD_STACK_PAGES = 3,   /* of a record's stack copy, after the page it begins in */
 	CT_HOLD_UNITS = 65536,	   /* of pools, that are in use */
 };
 

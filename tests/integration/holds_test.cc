@@ -496,7 +496,8 @@ TEST_F(Holds, TheEndOfALockInAnOrderIsTold) {
   hold_destroy(&b, 0);
   EXPECT_EQ(Told({{&a, "a"}, {&b, "b"}, {&alone, "alone"}}),
             (std::vector<std::string>{"order a b", "ended b"}));
-  tracer_->ForgetOrders({0, reinterpret_cast<std::uint64_t>(&b), getpid(), 0});
+  const HoldKey lock{0, reinterpret_cast<std::uint64_t>(&b), getpid(), 0};
+  tracer_->ForgetOrders({&lock, 1});
   Lock(a);
   Lock(b);
   Unlock(b);

@@ -1,6 +1,8 @@
 // For what following holds takes of memory: --locks=N mutexes (default 100000), each taken once by
 // "taker", which keeps --kept=N of them; and --orders=N pairs of them taken one inside the other by
-// "orderer". Begins at SIGUSR1, says DONE and stays.
+// "orderer", --passes=N times (default 1), with a pause after each. Begins at SIGUSR1, says DONE and
+// stays.
+#include <chrono>
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -19,11 +21,14 @@ void Take(std::size_t kept) {
   }
 }
 
-void Order(std::size_t kept, std::size_t orders) {
+void Order(std::size_t kept, std::size_t orders, std::size_t passes) {
   NameThread("orderer");
-  for (std::size_t i = kept; i < kept + orders && i + 1 < g_locks.size(); ++i) {
-    const std::lock_guard<std::mutex> first(g_locks[i]);
-    const std::lock_guard<std::mutex> second(g_locks[i + 1]);
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    for (std::size_t i = kept; i < kept + orders && i + 1 < g_locks.size(); ++i) {
+      const std::lock_guard<std::mutex> first(g_locks[i]);
+      const std::lock_guard<std::mutex> second(g_locks[i + 1]);
+    }
+    if (pass + 1 < passes) std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
 }
 
@@ -35,9 +40,10 @@ int main(int argc, char** argv) {
   g_locks.resize(static_cast<std::size_t>(NumberOption(argc, argv, "--locks", 100'000)));
   const auto kept = static_cast<std::size_t>(NumberOption(argc, argv, "--kept", 0));
   const auto orders = static_cast<std::size_t>(NumberOption(argc, argv, "--orders", 10'000));
+  const auto passes = static_cast<std::size_t>(NumberOption(argc, argv, "--passes", 1));
   Ready();
   AwaitBegin();
-  std::thread([=] { Order(kept, orders); }).join();
+  std::thread([=] { Order(kept, orders, passes); }).join();
   std::thread([=] {
     Take(kept);
     Done();

@@ -192,8 +192,6 @@ Result<HoldsPlan> PlanHolds(const KernelFeatures& features) {
   plan.uprobe_multi = features.uprobe_multi && features.attach_cookie;
   plan.preallocate = !features.map_allocator;
   if (plan.preallocate) plan.max_threads = 4096;  // 30 MB
-  // Who takes 30 locks inside each other for the first time sends 435 orders at once, with stacks.
-  plan.ring_bytes = 16 << 20;
   return plan;
 }
 

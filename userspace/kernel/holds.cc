@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <set>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -218,8 +219,11 @@ class BpfHoldTracer final : public HoldTracer {
     const int milliseconds = static_cast<int>(timeout / kMillisecond);
     const int polled = timeout > 0 ? ring_buffer__poll(ring_.get(), milliseconds) : 0;
     if (polled < 0 && polled != -EINTR) return FailErrno("waiting for records of holds", -polled);
+    at_once_ = 0;
     const int consumed = ring_buffer__consume(ring_.get());
-    if (consumed < 0) return FailErrno("reading the records of holds", -consumed);
+    if (consumed < 0 && consumed != -kEnough) {
+      return FailErrno("reading the records of holds", -consumed);
+    }
     return {};
   }
 
@@ -227,10 +231,13 @@ class BpfHoldTracer final : public HoldTracer {
     return order_.TakeUntil(MonotonicNow() - kOrderHorizon);
   }
 
-  void ForgetOrders(const HoldKey& lock) override {
+  void ForgetOrders(std::span<const HoldKey> locks) override {
+    std::set<std::pair<std::uint32_t, std::uint64_t>> ended;
+    for (const HoldKey& lock : locks) {
+      ended.emplace(static_cast<std::uint32_t>(lock.pid), lock.address);
+    }
     Erase<ct_order_key, ct_order_sightings>(skeleton_->maps.orders, [&](const ct_order_key& key) {
-      return key.tgid == static_cast<std::uint32_t>(lock.pid) &&
-             (key.held == lock.address || key.wanted == lock.address);
+      return ended.contains({key.tgid, key.held}) || ended.contains({key.tgid, key.wanted});
     });
   }
 
@@ -250,8 +257,8 @@ class BpfHoldTracer final : public HoldTracer {
     return threads;
   }
 
-  Result<std::vector<HoldCount>> Counts() override {
-    std::vector<HoldCount> counts;
+  Result<std::deque<HoldCount>> Counts() override {
+    std::deque<HoldCount> counts;
     const auto add = [&](const ct_hold_key& key, const ct_hold_statistics& statistics) {
       if (IsOff(statistics.probe)) return;
       counts.push_back(ParseHoldCount(key, statistics));
@@ -298,6 +305,8 @@ class BpfHoldTracer final : public HoldTracer {
 
  private:
   static constexpr std::uint32_t kThreadBatch = 256;
+  static constexpr std::size_t kMaxAtOnce = 512;
+  static constexpr int kEnough = ECANCELED;
 
   struct Armed {
     pid_t pid = 0;
@@ -315,7 +324,9 @@ class BpfHoldTracer final : public HoldTracer {
     } else {
       ++tracer.malformed_;
     }
-    return 0;
+    // Who produces as fast as this reads would never let it end. (Those that were handed out are
+    // done with, also the last one.)
+    return ++tracer.at_once_ < kMaxAtOnce ? 0 : -kEnough;
   }
 
   [[nodiscard]] bpf_program* ProgramOf(HoldRole role) const {
@@ -428,6 +439,7 @@ class BpfHoldTracer final : public HoldTracer {
   std::unordered_map<std::string, std::uint32_t> families_;
   TimeOrder<HoldEvent, &HoldEvent::at> order_;
   std::uint64_t received_ = 0;
+  std::size_t at_once_ = 0;  // records of this call of Receive
   std::uint64_t malformed_ = 0;
   HoldCosts costs_;
 };

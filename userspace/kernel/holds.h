@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -154,15 +156,17 @@ class HoldTracer {
   // Everything of a process: it has ended, or is no longer asked about.
   virtual void Forget(pid_t pid) = 0;
 
-  // Blocks until something came or `timeout` has passed, and takes what is there.
+  // Blocks until something came or `timeout` has passed, and takes what is there: of much, a part.
   virtual Status Receive(DurationNs timeout) = 0;
   // What was received since, in the order of time.
   virtual std::vector<HoldEvent> Take() = 0;
-  // Forgets the orders that a lock at this address is part of: those of its successor come anew.
-  virtual void ForgetOrders(const HoldKey& lock) = 0;
+  // Forgets the orders that locks at these addresses are part of: those of their successors come
+  // anew. It looks through all orders.
+  virtual void ForgetOrders(std::span<const HoldKey> locks) = 0;
 
   virtual Result<std::vector<ThreadHolds>> Threads() = 0;
-  virtual Result<std::vector<HoldCount>> Counts() = 0;
+  // Of each lock one; a deque, for they may be many, and room that grows by doubling is dear.
+  virtual Result<std::deque<HoldCount>> Counts() = 0;
   virtual Result<HoldCounters> Counters() = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "observe/hold_book.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
@@ -56,10 +57,12 @@ void HoldBook::NoteLongHold(const HoldEvent& event, std::optional<StackBook::Id>
   long_holds_.push_back(std::move(hold));
 }
 
-void HoldBook::ForgetLock(pid_t pid, std::uint64_t address) {
+void HoldBook::ForgetLocks(std::span<const HoldKey> locks) {
+  std::set<std::pair<pid_t, std::uint64_t>> ended;
+  for (const HoldKey& lock : locks) ended.emplace(lock.pid, lock.address);
   std::erase_if(orders_, [&](const auto& entry) {
     const OrderKey& key = entry.first;
-    return key.pid == pid && (key.held == address || key.wanted == address);
+    return ended.contains({key.pid, key.held}) || ended.contains({key.pid, key.wanted});
   });
 }
 

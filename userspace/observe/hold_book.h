@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,9 @@ class HoldBook {
                  std::optional<StackBook::Id> wanted_at);
   void NoteLongHold(const HoldEvent& event, std::optional<StackBook::Id> acquired_at,
                     std::optional<StackBook::Id> released_at);
-  // Another lock is at this address from now on: what was known of the one before is no order of
-  // its.
-  void ForgetLock(pid_t pid, std::uint64_t address);
+  // Other locks are at these addresses from now on: what was known of those before is no order of
+  // theirs.
+  void ForgetLocks(std::span<const HoldKey> locks);
   void ForgetProcess(pid_t pid);
 
   [[nodiscard]] const std::map<OrderKey, Order>& orders() const { return orders_; }

@@ -47,7 +47,6 @@ class HoldRows {
     for (std::size_t i = 0; i < out_.resources.size(); ++i) {
       resources_.emplace(out_.resources[i].id, static_cast<ResourceIndex>(i));
     }
-    for (const HoldCount& count : input_.counts) counts_.emplace(count.key, &count);
   }
 
   void Build() {
@@ -114,9 +113,7 @@ class HoldRows {
     return found == actors_.end() ? std::nullopt : std::optional(found->second);
   }
   const HoldCount* CountOf(const HeldNow& held) const {
-    const auto found =
-        counts_.find({held.space, held.object.address, held.pid, held.object.family});
-    return found == counts_.end() ? nullptr : found->second;
+    return input_.counts.Find({held.space, held.object.address, held.pid, held.object.family});
   }
 
   // --- waits and holds ------------------------------------------------------------------------
@@ -269,7 +266,7 @@ class HoldRows {
 
   // How many units there are, who has them, and whether that is all.
   void SettleCounted() {
-    for (const HoldCount& count : input_.counts) {
+    for (const HoldCount& count : input_.counts.all()) {
       const HoldProbe& probe = input_.probe(count.probe);
       if (!IsCounted(probe.kind)) continue;
       const auto found =
@@ -341,8 +338,8 @@ class HoldRows {
   // semaphores, gives each thread one for its life, and lets who waits for a notification take one
   // twice. A lock is what those who take it have given back themselves before.
   bool IsUsedAsLock(const HoldKey& key) const {
-    const auto count = counts_.find(key);
-    return count != counts_.end() && count->second->uses > kFewUses && !IsSignal(*count->second);
+    const HoldCount* count = input_.counts.Find(key);
+    return count != nullptr && count->uses > kFewUses && !IsSignal(*count);
   }
   bool WaitsFor(ActorIndex actor, ResourceIndex resource) const {
     return std::any_of(out_.waits.begin(), out_.waits.end(), [&](const Wait& wait) {
@@ -398,15 +395,7 @@ class HoldRows {
   }
 
   void AddTotals() {
-    std::vector<const HoldCount*> most;
-    for (const HoldCount& count : input_.counts) {
-      if (count.holds.holds + count.foreign_releases > 0) most.push_back(&count);
-    }
-    std::stable_sort(most.begin(), most.end(), [](const HoldCount* a, const HoldCount* b) {
-      return a->holds.total > b->holds.total;
-    });
-    if (most.size() > kMaxShownTotals) most.resize(kMaxShownTotals);
-    for (const HoldCount* count : most) {
+    for (const HoldCount* count : input_.counts.LongestHeld()) {
       const auto process = ProcessOf(count->key.pid);
       if (!process) continue;
       ResourceHolds row;
@@ -433,11 +422,39 @@ class HoldRows {
   std::map<pid_t, ProcessIndex> processes_;
   std::map<pid_t, ActorIndex> actors_;
   std::map<ResourceId, ResourceIndex> resources_;
-  std::map<HoldKey, const HoldCount*> counts_;
   std::set<ResourceIndex> waited_;
 };
 
 }  // namespace
+
+HoldCounts::HoldCounts(std::deque<HoldCount> counts) : counts_(std::move(counts)) {
+  std::sort(counts_.begin(), counts_.end(),
+            [](const HoldCount& a, const HoldCount& b) { return a.key < b.key; });
+}
+
+const HoldCount* HoldCounts::Find(const HoldKey& key) const {
+  const auto found =
+      std::lower_bound(counts_.begin(), counts_.end(), key,
+                       [](const HoldCount& count, const HoldKey& of) { return count.key < of; });
+  return found != counts_.end() && found->key == key ? &*found : nullptr;
+}
+
+std::vector<const HoldCount*> HoldCounts::LongestHeld() const {
+  std::vector<const HoldCount*> longest;
+  for (const HoldCount& count : counts_) {
+    if (count.holds.holds + count.foreign_releases > 0) longest.push_back(&count);
+  }
+  const auto shown =
+      static_cast<std::ptrdiff_t>(std::min<std::size_t>(longest.size(), kMaxShownTotals));
+  // Equals by their keys, so that the next look shows the same.
+  std::partial_sort(longest.begin(), longest.begin() + shown, longest.end(),
+                    [](const HoldCount* a, const HoldCount* b) {
+                      return a->holds.total != b->holds.total ? a->holds.total > b->holds.total
+                                                              : a->key < b->key;
+                    });
+  longest.resize(static_cast<std::size_t>(shown));
+  return longest;
+}
 
 bool IsSignal(const HoldCount& count) {
   return count.foreign_releases > kFewUses &&

@@ -1,6 +1,7 @@
 // From what was seen of holds to rows of an Observation. Pure.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -35,13 +36,29 @@ struct HeldNow {
   std::optional<StackBook::Id> acquired_at;  // or asked at
 };
 
+// What was counted of many locks. As much as there is of it, it is kept once, and in no tree.
+class HoldCounts {
+ public:
+  explicit HoldCounts(std::deque<HoldCount> counts);
+  // nullptr: nothing was counted of it.
+  [[nodiscard]] const HoldCount* Find(const HoldKey& key) const;
+  // In the order of their keys.
+  [[nodiscard]] const std::deque<HoldCount>& all() const { return counts_; }
+  // Those that have been held, or were given back by others: the longest first, kMaxShownTotals at
+  // most.
+  [[nodiscard]] std::vector<const HoldCount*> LongestHeld() const;
+
+ private:
+  std::deque<HoldCount> counts_;
+};
+
 struct HoldsInput {
   TimeNs since = 0;  // from here on acquires were followed
   TimeNs now = 0;
   DurationNs long_hold = 0;
   std::span<const HeldNow> held;   // confirmed: whoever is in it has it
   std::span<const HeldNow> asked;  // calls of acquires that have not come back
-  std::span<const HoldCount> counts;
+  const HoldCounts& counts;
   const HoldBook& book;
   const StackBook& stacks;
   const std::map<std::pair<pid_t, std::uint64_t>, ObjectPlace>& objects;

@@ -19,8 +19,12 @@ namespace ct {
 namespace {
 
 constexpr std::size_t kMaxStacks = 1 << 16;
-constexpr std::size_t kMaxPending = 4096;
+// Up to 17 KiB each. What more there is stays in the ring buffer; what that has no room for is as
+// if it had not been seen, and comes again.
+constexpr std::size_t kMaxPending = 512;
 constexpr DurationNs kReadingBudget = 40 * kMillisecond;  // of one step
+// To the reader in one go.
+constexpr std::size_t kMaxAtOnce = 16;
 // A library that is loaded later has its probes soon after.
 constexpr DurationNs kAskAgain = kSecond;
 constexpr DurationNs kSuspectInterval = 100 * kMillisecond;
@@ -238,14 +242,10 @@ void HoldWatch::GiveUp(pid_t pid, Process& process, const OverBudget& over) {
 // --- what is seen -----------------------------------------------------------------------------
 
 Status HoldWatch::Step() {
-  if (Status status = tracer_.Receive(0); !status) return status;
-  for (HoldEvent& event : tracer_.Take()) {
-    if (pending_.size() >= kMaxPending) {
-      ++overrun_;
-    } else {
-      pending_.push_back(std::move(event));
-    }
+  if (pending_.size() < kMaxPending) {
+    if (Status status = tracer_.Receive(0); !status) return status;
   }
+  for (HoldEvent& event : tracer_.Take()) pending_.push_back(std::move(event));
   for (auto& [pid, process] : processes_) CheckBudget(pid, process);
   ReadPending();
   if (MonotonicNow() < next_suspects_) return {};
@@ -255,61 +255,91 @@ Status HoldWatch::Step() {
 
 void HoldWatch::ReadPending() {
   const TimeNs enough = MonotonicNow() + kReadingBudget;
+  const auto has_ended = [](const HoldEvent& event) { return event.kind == HoldEventKind::kEnded; };
+  std::vector<HoldEvent> events;
   while (!pending_.empty() && MonotonicNow() < enough) {
-    const HoldEvent event = std::move(pending_.front());
-    pending_.pop_front();
-    Note(event);
+    // Those that follow each other: ends, or what one process did.
+    events.clear();
+    while (!pending_.empty() && events.size() < kMaxAtOnce) {
+      const HoldEvent& next = pending_.front();
+      if (!events.empty() && (has_ended(next) != has_ended(events.front()) ||
+                              next.leader.tid != events.front().leader.tid)) {
+        break;
+      }
+      events.push_back(std::move(pending_.front()));
+      pending_.pop_front();
+    }
+    if (has_ended(events.front())) {
+      NoteEnded(events);
+    } else {
+      Note(events);
+    }
   }
+  // Once for all: it looks through all orders. What was done with the locks that are there now is
+  // told once more.
+  if (!ended_.empty()) tracer_.ForgetOrders(ended_);
+  ended_.clear();
 }
 
-void HoldWatch::Note(const HoldEvent& event) {
-  const pid_t pid = event.leader.tid;
-  if (event.kind == HoldEventKind::kEnded) {
-    book_.ForgetLock(pid, event.wanted);
-    tracer_.ForgetOrders({event.space, event.wanted, pid, 0});
-    objects_.erase({pid, event.wanted});
-    return;
+void HoldWatch::NoteEnded(std::span<const HoldEvent> events) {
+  std::vector<HoldKey> locks;
+  for (const HoldEvent& event : events) {
+    locks.push_back({event.space, event.wanted, event.leader.tid, 0});
+    objects_.erase({event.leader.tid, event.wanted});
   }
-  const auto [held_at, now_at] = StacksOf(event);
-  if (event.kind == HoldEventKind::kOrder) {
-    book_.NoteOrder(event, held_at, now_at);
-  } else {
-    book_.NoteLongHold(event, held_at, now_at);
+  book_.ForgetLocks(locks);
+  ended_.insert(ended_.end(), locks.begin(), locks.end());
+}
+
+void HoldWatch::Note(std::span<const HoldEvent> events) {
+  const std::vector<Places> places = PlacesOf(events);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto& [held_at, now_at] = places[i];
+    if (events[i].kind == HoldEventKind::kOrder) {
+      book_.NoteOrder(events[i], held_at, now_at);
+    } else {
+      book_.NoteLongHold(events[i], held_at, now_at);
+    }
   }
   news_ = true;
 }
 
 // Where it took what it has: its registers of then, over the stack as it is now; what has returned
 // since lies in the few bytes that were kept.
-std::pair<std::optional<StackBook::Id>, std::optional<StackBook::Id>> HoldWatch::StacksOf(
-    const HoldEvent& event) {
+std::vector<HoldWatch::Places> HoldWatch::PlacesOf(std::span<const HoldEvent> events) {
   ProcessToRead request;
-  request.pid = event.leader.tid;
+  request.pid = events.front().leader.tid;
   request.source_lines = true;
-  ThreadToRead now;
-  now.tid = event.id.tid;
-  now.ns_tid = event.ns_tid;
-  now.registers = event.now.registers;
-  now.want_stack = true;
-  now.copies = {{event.now.registers.sp(), BytesOf(event.now.stack)}};
-  request.threads.push_back(now);
-  if (event.held.place) {
-    ThreadToRead then = now;
+  for (const HoldEvent& event : events) {
+    ThreadToRead now;
+    now.tid = event.id.tid;
+    now.ns_tid = event.ns_tid;
+    now.registers = event.now.registers;
+    now.want_stack = true;
+    now.copies = {{event.now.registers.sp(), BytesOf(event.now.stack)}};
+    request.threads.push_back(std::move(now));
+    if (!event.held.place) continue;
+    ThreadToRead then = request.threads.back();
     then.registers = event.held.place->registers;
     then.copies.insert(then.copies.begin(),
                        {then.registers.sp(), BytesOf(event.held.place->stack)});
     request.threads.push_back(std::move(then));
   }
   ProcessRead answer = reader_.Read(request);
-  std::optional<StackBook::Id> held_at;
-  std::optional<StackBook::Id> now_at;
-  if (!answer.threads.empty()) {
-    now_at = stacks_.Add(std::move(answer.threads[0].stack), answer.modules);
+  // In the order of the request, unless the process has ended: then there are none.
+  std::vector<Places> places(events.size());
+  std::size_t next = 0;
+  const auto take = [&](std::optional<StackBook::Id>& to) {
+    if (next < answer.threads.size()) {
+      to = stacks_.Add(std::move(answer.threads[next].stack), answer.modules);
+    }
+    ++next;
+  };
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    take(places[i].second);
+    if (events[i].held.place) take(places[i].first);
   }
-  if (answer.threads.size() > 1) {
-    held_at = stacks_.Add(std::move(answer.threads[1].stack), answer.modules);
-  }
-  return {held_at, now_at};
+  return places;
 }
 
 Status HoldWatch::LookForSuspects() {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -96,14 +97,16 @@ class HoldWatch {
   void ForgetEnded(const std::unordered_set<pid_t>& pids);
 
   void ReadPending();
-  void Note(const HoldEvent& event);
-  std::pair<std::optional<StackBook::Id>, std::optional<StackBook::Id>> StacksOf(
-      const HoldEvent& event);
-  void Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>& counts, TimeNs now);
+  void Note(std::span<const HoldEvent> events);
+  void NoteEnded(std::span<const HoldEvent> events);
+  // Where it took what it has, and where it asks for more or lets go.
+  using Places = std::pair<std::optional<StackBook::Id>, std::optional<StackBook::Id>>;
+  std::vector<Places> PlacesOf(std::span<const HoldEvent> events);
+  void Confirm(std::vector<HeldNow>& held, const HoldCounts& counts, TimeNs now);
   void ForgetPlaces(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked);
   void ReadPlaces(std::vector<HeldNow>& held);
   void ReadObjects(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked,
-                   const std::vector<HoldCount>& counts);
+                   const HoldCounts& counts);
   Status AddLosses(Observation& observation);
   // Who asks a pool, or has something, for long: a change of those is news.
   Status LookForSuspects();
@@ -116,7 +119,7 @@ class HoldWatch {
   TimeNs begin_;
   std::unordered_map<pid_t, Process> processes_;
   std::deque<HoldEvent> pending_;
-  std::uint64_t overrun_ = 0;  // events that found the queue full
+  std::vector<HoldKey> ended_;  // locks of which the tracer does not know it yet
   StackBook stacks_;
   HoldBook book_;
   // And whether it has been so for as long as kQuietPool.

@@ -78,9 +78,10 @@ SeenHolders HoldWatch::Holders() {
 
 Status HoldWatch::AddTo(Observation& observation) {
   const auto threads = tracer_.Threads();
-  const auto counts = tracer_.Counts();
+  auto counted = tracer_.Counts();
   if (!threads) return Fail(threads.error());
-  if (!counts) return Fail(counts.error());
+  if (!counted) return Fail(counted.error());
+  const HoldCounts counts(std::move(*counted));
   const TimeNs now = MonotonicNow();
   const WaitedFor waited(observation, history_);
   std::vector<HeldNow> asked;
@@ -107,17 +108,17 @@ Status HoldWatch::AddTo(Observation& observation) {
       }
     }
   }
-  Confirm(held, *counts, now);
+  Confirm(held, counts, now);
   ForgetPlaces(held, asked);
   ReadPlaces(held);
   ReadPlaces(asked);
-  ReadObjects(held, asked, *counts);
+  ReadObjects(held, asked, counts);
   HoldsInput input{.since = begin_,
                    .now = now,
                    .long_hold = options_.long_hold,
                    .held = held,
                    .asked = asked,
-                   .counts = *counts,
+                   .counts = counts,
                    .book = book_,
                    .stacks = stacks_,
                    .objects = objects_,
@@ -127,10 +128,7 @@ Status HoldWatch::AddTo(Observation& observation) {
 }
 
 // Whom the lock names; a lock that names nobody is had by who was seen to acquire it.
-void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>& counts,
-                        TimeNs now) {
-  std::map<HoldKey, const HoldCount*> counted;
-  for (const HoldCount& count : counts) counted.emplace(count.key, &count);
+void HoldWatch::Confirm(std::vector<HeldNow>& held, const HoldCounts& counts, TimeNs now) {
   std::map<std::pair<pid_t, std::uint64_t>, pid_t> owners;
   std::map<pid_t, ProcessToRead> requests;
   for (const HeldNow& row : held) {
@@ -160,17 +158,16 @@ void HoldWatch::Confirm(std::vector<HeldNow>& held, const std::vector<HoldCount>
           {row.pid, row.object.address + static_cast<std::uint64_t>(probe.owner.owner_at)});
       if (owner == owners.end() || owner->second != row.ns_tid) return true;
     }
-    const auto count = counted.find({row.space, row.object.address, row.pid, row.object.family});
+    const HoldCount* count =
+        counts.Find({row.space, row.object.address, row.pid, row.object.family});
     // Of a semaphore that was there before.
-    if (count != counted.end() && row.object.asked < count->second->made) return true;
+    if (count != nullptr && row.object.asked < count->made) return true;
     const HeldId id{row.tid, row.object.address, row.object.asked};
     current.insert(id);
     if (!row.object.asking) return false;
     // As the kernel side would conclude with the next thing that happens on the thread.
-    const bool let_in = !row.object.again && count != counted.end() &&
-                        count->second->last_release > row.object.asked;
-    if (let_in) {
-      row.since = count->second->last_release;
+    if (!row.object.again && count != nullptr && count->last_release > row.object.asked) {
+      row.since = count->last_release;
     } else if (!row.object.contended && !row.object.again) {
       row.since = row.object.asked;
     } else {
@@ -233,7 +230,7 @@ void HoldWatch::ReadPlaces(std::vector<HeldNow>& held) {
 
 // What the objects are called and where they are: asked once.
 void HoldWatch::ReadObjects(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked,
-                            const std::vector<HoldCount>& counts) {
+                            const HoldCounts& counts) {
   std::map<pid_t, std::set<std::uint64_t>> wanted;
   const auto want = [&](pid_t pid, std::uint64_t address) {
     if (!objects_.contains({pid, address}) && objects_.size() < kMaxRemembered) {
@@ -247,16 +244,7 @@ void HoldWatch::ReadObjects(const std::vector<HeldNow>& held, const std::vector<
     want(key.pid, key.wanted);
   }
   for (const HoldBook::LongOne& hold : book_.long_holds()) want(hold.lock.pid, hold.lock.address);
-  // Those that are shown: by what was held longest.
-  std::vector<const HoldCount*> most;
-  most.reserve(counts.size());
-  for (const HoldCount& count : counts) most.push_back(&count);
-  const std::size_t shown = std::min(most.size(), kMaxShownTotals);
-  std::partial_sort(
-      most.begin(), most.begin() + static_cast<std::ptrdiff_t>(shown), most.end(),
-      [](const HoldCount* a, const HoldCount* b) { return a->holds.total > b->holds.total; });
-  most.resize(shown);
-  for (const HoldCount* count : most) want(count->key.pid, count->key.address);
+  for (const HoldCount* count : counts.LongestHeld()) want(count->key.pid, count->key.address);
   for (const auto& [pid, addresses] : wanted) {
     std::vector<std::uint64_t> all(addresses.begin(), addresses.end());
     for (std::size_t begin = 0; begin < all.size(); begin += kMaxFunctions) {
@@ -292,7 +280,6 @@ Status HoldWatch::AddLosses(Observation& observation) {
   lose(counters->lost_unit, "units of pools not remembered: too many");
   lose(counters->missed, "acquires or releases that the kernel left a program out for");
   lose(counters->malformed, "records of holds not understood");
-  lose(overrun_, "orders and long holds not read: they came too fast");
   if (counters->lost_ring > 0) {
     // An order comes again when it is taken again.
     observation.losses.push_back(

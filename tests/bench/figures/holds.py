@@ -29,6 +29,7 @@ PEER_GOAL = 1 / 20
 BUDGET = 0.02  # the default of --max-overhead
 MEMORY_LOCKS = 100_000
 MEMORY_ORDERS = 10_000
+MEMORY_PASSES = 30  # what came too fast is told when it comes again
 MEMORY_GOAL_MB = 100
 SERVER_SLICE_MS = 1_000
 POOL = "server_bench:app::ConnectionPool::acquire,app::ConnectionPool::release;capacity=3"
@@ -162,7 +163,8 @@ def map_bytes(pid: int) -> int:
 def memory(binaries: Binaries, folder: Path) -> None:
     program = binaries.programs.parent / "targets/held_locks"
     target = subprocess.Popen(
-        [program, f"--locks={MEMORY_LOCKS}", f"--orders={MEMORY_ORDERS}"],
+        [program, f"--locks={MEMORY_LOCKS}", f"--orders={MEMORY_ORDERS}",
+         f"--passes={MEMORY_PASSES}"],
         stdout=subprocess.PIPE, text=True)
     target.stdout.readline()
     file = folder / "holds.pb"

@@ -45,10 +45,12 @@ TEST(HoldBook, ALockThatEndsTakesItsOrdersWithIt) {
   book.NoteOrder(Order(101, 1, 2), {}, {});
   book.NoteOrder(Order(101, 2, 3), {}, {});
   book.NoteOrder(Order(101, 3, 1), {}, {});
-  book.ForgetLock(100, 2);
+  const HoldKey ended{0, 2, 100, 0};
+  book.ForgetLocks({&ended, 1});
   ASSERT_EQ(book.orders().size(), 1U);
   EXPECT_EQ(book.orders().begin()->first.held, 3U);
-  book.ForgetLock(999, 3);
+  const HoldKey elsewhere{0, 3, 999, 0};
+  book.ForgetLocks({&elsewhere, 1});
   EXPECT_EQ(book.orders().size(), 1U) << "of another process";
   book.ForgetProcess(100);
   EXPECT_TRUE(book.orders().empty());

@@ -96,12 +96,13 @@ class HoldRowsTest : public ::testing::Test {
     return wait.resource;
   }
   void Build() {
+    const HoldCounts counts(counts_);
     AddHolds({.since = kSecond,
               .now = kNow,
               .long_hold = kSecond,
               .held = held_,
               .asked = asked_,
-              .counts = counts_,
+              .counts = counts,
               .book = book_,
               .stacks = stacks_,
               .objects = objects_,
@@ -120,7 +121,7 @@ class HoldRowsTest : public ::testing::Test {
   std::map<std::pair<pid_t, std::uint64_t>, ObjectPlace> objects_;
   std::vector<HeldNow> held_;
   std::vector<HeldNow> asked_;
-  std::vector<HoldCount> counts_;
+  std::deque<HoldCount> counts_;
   Observation out_;
 };
 

@@ -11,12 +11,13 @@ constexpr Milliseconds kEnded = std::chrono::seconds(60);
 
 }  // namespace
 
-HoldTrace::HoldTrace(pid_t pid, const Strings& more) {
+HoldTrace::HoldTrace(pid_t pid, const Strings& more, SpawnOptions spawn) {
   // The budget has tests of its own: here nothing may come off because others use the machine.
   Strings command{TracerPath(),     "--holds", "-p", std::to_string(pid),       "-i", "50ms",
                   "--max-overhead", "100",     "-o", directory_.File("last.pb")};
   command.insert(command.end(), more.begin(), more.end());
-  child_ = std::make_unique<Child>(command, SpawnOptions{directory_.path(), {}});
+  spawn.directory = directory_.path();
+  child_ = std::make_unique<Child>(command, spawn);
   child_->ReadUntilError("following acquires and releases", kArmed);
 }
 
@@ -34,7 +35,7 @@ Answer HoldTrace::Await() {
 }
 
 Followed Follow(Target& target, const FollowOptions& options) {
-  HoldTrace trace(target.pid(), options.more);
+  HoldTrace trace(target.pid(), options.more, options.spawn);
   target.Signal(SIGUSR1);
   target.Await("DONE");
   if (!options.asleep.empty()) target.AwaitAsleep(options.asleep);

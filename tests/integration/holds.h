@@ -15,7 +15,7 @@ inline const std::string kConnectionPool =
 // A trace of one process. Its probes are armed when the constructor returns.
 class HoldTrace {
  public:
-  explicit HoldTrace(pid_t pid, const Strings& more = {});
+  explicit HoldTrace(pid_t pid, const Strings& more = {}, SpawnOptions spawn = {});
 
   // As Ctrl-C does; or waits until it ends by itself. What its last file says, with the status of
   // the trace itself.
@@ -36,6 +36,7 @@ struct FollowOptions {
   std::string until;        // stops when its output has this
   Strings asleep;           // and these threads sleep in futex(2)
   Milliseconds after{600};  // and for so long after that: nothing else is found
+  SpawnOptions spawn{};     // of the tracer
 };
 
 struct Followed {

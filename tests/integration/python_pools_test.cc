@@ -329,6 +329,22 @@ TEST_F(PythonService, SessionsThatTwoUseAtOnce) {
   }
 }
 
+// asyncpg refuses a second query itself; close() waits for the one that goes on.
+TEST_F(PythonService, AConnectionThatIsClosedInTheMiddleOfAQuery) {
+  const std::string file = "shared_sessions.py";
+  for (const std::string& python : InterpretersWith({"sqlalchemy", "asyncpg"})) {
+    SCOPED_TRACE(python);
+    const Target target(Program(python, file, {"connection"}));
+    const Outcome found = RunTracer({"tasks", "-p", std::to_string(target.pid())});
+    EXPECT_EQ(found.status, kFindings) << found.output << found.error;
+    EXPECT_THAT(found.output, HasSubstr("SHARED_OBJECT  2 tasks, 1 object   "));
+    EXPECT_THAT(found.output, HasSubstr("L1 asyncpg.connection.Connection 0x"));
+    EXPECT_THAT(found.output, HasSubstr(Line("connection is inside", file)));
+    EXPECT_THAT(found.output, HasSubstr(Line("closes the connection", file)));
+    ExpectSilence(Target(Program(python, file, {"connection", "--healthy"})), LooksAt(python));
+  }
+}
+
 TEST_F(PythonService, ConnectionsThatNobodyHas) {
   for (const std::string& python : InterpretersWith({"asyncpg"})) {
     SCOPED_TRACE(python);

@@ -1,10 +1,12 @@
-"""Two tasks, or two threads, in one session of SQLAlchemy's, each in a query that takes long. argv: the directory
-of the server's socket; async or sync. --healthy: each has a session of its own."""
+"""Two tasks, or two threads, in one session of SQLAlchemy's, each in a query that takes long; or one in a query of a
+connection of asyncpg's that the other closes. argv: the directory of the server's socket; async, sync or connection.
+--healthy: each has one of its own."""
 import asyncio
 import sys
 import threading
 import time
 
+import asyncpg
 import sqlalchemy
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
@@ -29,6 +31,30 @@ async def tasks():
     await asyncio.gather(*loads)
 
 
+# A server that goes on when it is told to cancel: who closes the connection waits for it. (asyncpg itself refuses all
+# other calls.)
+STUBBORN = """do $$ begin perform pg_sleep(1000);
+exception when query_canceled then perform pg_sleep(1000); end $$"""
+
+
+async def report(connection):
+    await connection.execute(STUBBORN)  # LINE: connection is inside
+
+
+async def close(connection):
+    await asyncio.sleep(0.3)  # until the other's query runs
+    await connection.close()  # LINE: closes the connection
+
+
+async def connections():
+    shared, own = [await asyncpg.connect(host=server, user="postgres", database="postgres") for _ in range(2)]
+    others = [report(own), report(shared)] if healthy else [report(shared), close(shared)]
+    tasks = [asyncio.create_task(other, name=f"load-{i}") for i, other in enumerate(others)]
+    await asyncio.sleep(1)
+    print("READY", flush=True)
+    await asyncio.gather(*tasks)
+
+
 def load_in_thread(session):
     session.execute(slow)  # LINE: thread is inside
 
@@ -45,4 +71,7 @@ def threads():
     time.sleep(1000)
 
 
-asyncio.run(tasks()) if mode == "async" else threads()
+if mode == "sync":
+    threads()
+else:
+    asyncio.run(tasks() if mode == "async" else connections())

@@ -3,7 +3,7 @@
 #ifndef CT_HOLD_RECORDS_H
 #define CT_HOLD_RECORDS_H
 
-#include "hold_state.h"
+#include "hold_python.h"
 #include "stack_copy.h"
 
 /* With the page that the stack begins in. */
@@ -170,10 +170,14 @@ __noinline int note_order(__u32 slot, __u32 wanted, __u64 guards)
 static __always_inline void tell_end(struct ct_thread_holds *own, __u32 slot, __u32 pages)
 {
 	struct ct_hold_record *record = begin_record(own, CT_RECORD_LONG_HOLD, pages);
+	const struct ct_frame_probe *python;
 
 	if (!record)
 		return;
 	fill_held(record, own, slot);
+	python = bpf_map_lookup_elem(&pythons, &own->tgid);
+	if (python)
+		read_python_place(python, &record->now_python);
 	send_record(record, pages);
 }
 

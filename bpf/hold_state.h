@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What is kept of holds: each thread's, what is counted for each lock, and which orders were seen. */
+/* What is kept of holds: each thread's, what is counted for each lock, and which orders were seen.
+ */
 #ifndef CT_HOLD_STATE_H
 #define CT_HOLD_STATE_H
 
+#include "python_frames.h"
 #include "user_registers.h"
 
 /* Set before loading. */
@@ -82,6 +84,14 @@ struct {
 	__type(value, struct ct_unit_holder);
 } units SEC(".maps");
 
+/* Of processes that run Python, by tgid. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CT_HOLD_PYTHONS);
+	__type(key, __u32);
+	__type(value, struct ct_frame_probe);
+} pythons SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 * 1024 * 1024);
@@ -153,8 +163,8 @@ static __always_inline struct ct_hold_statistics *statistics_of(const struct ct_
 	return bpf_map_lookup_elem(&locks, &key);
 }
 
-static __always_inline struct ct_hold_statistics *
-make_statistics(const struct ct_thread_holds *own, const struct ct_held *held)
+static __always_inline struct ct_hold_statistics *make_statistics(const struct ct_thread_holds *own,
+								  const struct ct_held *held)
 {
 	struct ct_hold_key key = {.space = own->space,
 				  .address = held->address,
@@ -231,7 +241,8 @@ static __always_inline __u64 argument(const struct pt_regs *ctx, __u8 number)
 	}
 }
 
-/* The compiler must not drop the mask where it sees that the index is small: the verifier does not. */
+/* The compiler must not drop the mask where it sees that the index is small: the verifier does not.
+ */
 static __always_inline struct ct_held *held_at(struct ct_thread_holds *own, __u32 slot)
 {
 	barrier_var(slot);

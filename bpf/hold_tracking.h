@@ -173,8 +173,8 @@ static __always_inline void settle_all(struct ct_thread_holds *own, __u64 return
 #define NOT_FOUND 0xffffffffU
 
 /* The one that it acquired last; `unit`: that one, if it is not 0. */
-static __always_inline __u32 find_held(struct ct_thread_holds *own, __u64 address,
-				       __u32 family, __u64 unit)
+static __always_inline __u32 find_held(struct ct_thread_holds *own, __u64 address, __u32 family,
+				       __u64 unit)
 {
 	__u32 i;
 
@@ -316,6 +316,10 @@ static __always_inline bool ask(struct ct_thread_holds *own, struct pt_regs *ctx
 		place->caller = own->now;
 		if (!bpf_probe_read_user(place->stack, sizeof(place->stack), (void *)ctx->sp))
 			held->flags |= CT_HELD_PLACE;
+		if (probe->flags & CT_PROBE_PYTHON)
+			note_python(slot);
+		else
+			place->python = (struct ct_python_place){};
 	}
 	own->depth = slot + 1;
 	own->asking++;
@@ -389,8 +393,8 @@ static __always_inline void release_of_another(const struct ct_thread_holds *own
 }
 
 /* A unit goes back to its pool, whoever had it. True if that was somebody else. */
-static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64 pool,
-					__u32 family, __u64 unit)
+static __always_inline bool return_unit(const struct ct_thread_holds *own, __u64 pool, __u32 family,
+					__u64 unit)
 {
 	struct ct_unit_key key = {.pool = pool, .unit = unit, .tgid = own->tgid};
 	struct ct_unit_holder *holder = bpf_map_lookup_elem(&units, &key);

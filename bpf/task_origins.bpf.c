@@ -4,8 +4,7 @@
  * tp_init of _asyncio.Task), on the thread that makes it, while that has the GIL. Nothing
  * travels: a stack is kept once, and by a task's address which one made it.
  */
-#include "kernel_types.h"
-#include "wire.h"
+#include "python_frames.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -41,29 +40,6 @@ struct {
 			c_->what++;                                                                \
 	} while (0)
 
-static __always_inline bool read_word(__u64 *to, __u64 address)
-{
-	return bpf_probe_read_user(to, sizeof(*to), (const void *)address) == 0;
-}
-
-/* The innermost frame of the calling thread; 0: it is not the one that has the GIL. */
-static __always_inline __u64 own_frame(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	__u64 thread, ident, frame;
-
-	if (!read_word(&thread, probe.last_holder) ||
-	    !read_word(&ident, thread + probe.thread_ident) ||
-	    !read_word(&frame, thread + probe.thread_frame))
-		return 0;
-	/* pthread_self() is the thread pointer, in glibc as in musl. */
-	if (ident != BPF_CORE_READ(task, thread.fsbase))
-		return 0;
-	if (probe.behind_cframe && !read_word(&frame, frame + probe.cframe_frame))
-		return 0;
-	return frame;
-}
-
 /* splitmix64's constant; what differs in few bits must differ in many. */
 static __always_inline __u64 mix(__u64 hash, __u64 value)
 {
@@ -77,7 +53,7 @@ static __always_inline __u64 mix(__u64 hash, __u64 value)
  */
 static __always_inline __u64 python_mask(__u8 owner)
 {
-	__u64 below = (__u64)owner - probe.last_python_owner - 1;
+	__u64 below = (__u64)owner - probe.frames.last_python_owner - 1;
 
 	barrier_var(below); /* the compiler would make a branch of it again */
 	return -(below >> 63);
@@ -101,14 +77,15 @@ static __always_inline __u64 walk(__u64 frame, struct ct_origin_stack *stack)
 			stack->truncated = 1;
 			break;
 		}
-		mask = python_mask(*(const __u8 *)(image + probe.frame_owner));
-		code = *(const __u64 *)(image + probe.frame_code) & probe.code_mask & mask;
-		instruction = *(const __u64 *)(image + probe.frame_instruction) & mask;
+		mask = python_mask(*(const __u8 *)(image + probe.frames.frame_owner));
+		code = *(const __u64 *)(image + probe.frames.frame_code) & probe.frames.code_mask &
+		       mask;
+		instruction = *(const __u64 *)(image + probe.frames.frame_instruction) & mask;
 		stack->codes[i] = code;
 		stack->offsets[i] = instruction - code;
 		hash = mix(mix(hash, code), instruction);
 		stack->depth = i + 1;
-		frame = *(const __u64 *)(image + probe.frame_previous);
+		frame = *(const __u64 *)(image + probe.frames.frame_previous);
 		if (!frame)
 			break;
 		if (i == CT_ORIGIN_FRAMES - 1)
@@ -122,7 +99,7 @@ static __always_inline __u64 keep_stack(void)
 {
 	struct ct_origin_stack stack = {};
 	struct ct_stack_key key = {.tgid = probe.tgid};
-	__u64 frame = own_frame();
+	__u64 frame = own_frame(&probe.frames);
 
 	if (!frame) {
 		COUNT(lost_thread);

@@ -336,14 +336,13 @@ struct ct_loop_counters {
 };
 
 /*
- * Of one process: how a program that is called as a task of asyncio is initialized finds the
- * Python frames of who makes it. Whoever runs Python code has the GIL, which says who has
- * it. Offsets are bytes within the structure, at most CT_FRAME_BYTES - 8 for those of a frame.
+ * Of one process: how a program finds the Python frames of the thread that calls it. Whoever
+ * runs Python code has the GIL, which says who has it. Offsets are bytes within the structure, at
+ * most CT_FRAME_BYTES - 8 for those of a frame.
  */
-struct ct_task_probe {
-	ct_u64 last_holder; /* address of the GIL's field, which points to a PyThreadState */
-	ct_u64 code_mask;   /* what of the word at frame_code is an address */
-	ct_u32 tgid;
+struct ct_frame_probe {
+	ct_u64 last_holder;  /* address of the GIL's field, which points to a PyThreadState */
+	ct_u64 code_mask;    /* what of the word at frame_code is an address */
 	ct_u32 thread_ident; /* PyThreadState: pthread_self() */
 	ct_u32 thread_frame;
 	ct_u32 behind_cframe; /* 1: that is a _PyCFrame, which has the frame at cframe_frame */
@@ -353,6 +352,13 @@ struct ct_task_probe {
 	ct_u32 frame_instruction;
 	ct_u32 frame_owner;
 	ct_u32 last_python_owner; /* frames of higher owners are the interpreter's own */
+	ct_u32 pad;
+};
+
+struct ct_task_probe {
+	struct ct_frame_probe frames;
+	ct_u32 tgid;
+	ct_u32 pad;
 };
 
 struct ct_task_key {
@@ -390,7 +396,7 @@ struct ct_task_origin_counters {
 
 CT_ASSERT(sizeof(struct ct_loop_state) == 104, "ct_loop_state");
 CT_ASSERT(sizeof(struct ct_iteration_record) == 48, "ct_iteration_record");
-CT_ASSERT(sizeof(struct ct_task_probe) == 56, "ct_task_probe");
+CT_ASSERT(sizeof(struct ct_task_probe) == 64, "ct_task_probe");
 CT_ASSERT(sizeof(struct ct_origin_stack) == 8 + 12 * CT_ORIGIN_FRAMES, "ct_origin_stack");
 CT_ASSERT(sizeof(struct ct_task_origin_counters) == 32, "ct_task_origin_counters");
 CT_ASSERT(sizeof(struct ct_wait_record) == 448, "ct_wait_record");

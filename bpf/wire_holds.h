@@ -4,17 +4,20 @@
 #define CT_WIRE_HOLDS_H
 
 enum ct_hold_limits {
-	CT_HELD_OBJECTS = 32, /* that a thread may have at a time; what it acquires beyond is lost */
-	CT_HELD_PLACES = 16,  /* of those, with where they were acquired */
+	CT_HELD_OBJECTS =
+	    32,		     /* that a thread may have at a time; what it acquires beyond is lost */
+	CT_HELD_PLACES = 16, /* of those, with where they were acquired */
 	/*
 	 * Of the stack at an acquire: wrappers (lock_guard's constructor, Mutex::Lock) have
 	 * returned when it matters, and their frames lie here.
 	 */
 	CT_PLACE_BYTES = 256,
-	CT_ORDER_SIGHTINGS = 8,	   /* of one order: different threads, guards, modes */
-	CT_HOLD_PROBES = 4096,	   /* armed since the start, of all processes */
-	CT_HOLD_STACK_PAGES = 3,   /* of a record's stack copy, after the page it begins in */
-	CT_HOLD_UNITS = 65536,	   /* of pools, that are in use */
+	CT_ORDER_SIGHTINGS = 8,	 /* of one order: different threads, guards, modes */
+	CT_HOLD_PROBES = 4096,	 /* armed since the start, of all processes */
+	CT_HOLD_STACK_PAGES = 3, /* of a record's stack copy, after the page it begins in */
+	CT_HOLD_UNITS = 65536,	 /* of pools, that are in use */
+	CT_HOLD_PYTHONS = 64,	 /* processes: as many as are followed at a time */
+	CT_PYTHON_FRAMES = 4,	 /* of an acquire or release by Python code */
 };
 
 /* model/hold_probe.h: HoldRole */
@@ -45,6 +48,7 @@ enum ct_hold_probe_flags {
 	CT_PROBE_SHARED = 1u << 5,  /* several may have it so */
 	CT_PROBE_COUNTED = 1u << 6, /* a semaphore or pool: several units, no order */
 	CT_PROBE_UNITS = 1u << 7,   /* of a pool: an acquire returns its unit */
+	CT_PROBE_PYTHON = 1u << 8,  /* may be called by Python code, whose frames are known */
 };
 
 /* One function of one process. */
@@ -95,9 +99,16 @@ struct ct_caller {
 	ct_u64 bx, bp, sp, r12, r13, r14, r15, ip;
 };
 
+/* Frames of Python code, innermost first; code 0: none, or one of the interpreter's own. */
+struct ct_python_place {
+	ct_u64 codes[CT_PYTHON_FRAMES];
+	ct_u32 offsets[CT_PYTHON_FRAMES]; /* of the instruction, from the code object on */
+};
+
 /* A thread as it called an acquire. */
 struct ct_place {
 	struct ct_caller caller;
+	struct ct_python_place python;
 	ct_u8 stack[CT_PLACE_BYTES]; /* from sp up */
 };
 
@@ -110,6 +121,9 @@ struct ct_thread_holds {
 	ct_u32 epoch;  /* of the probes, when it was looked through */
 	ct_u32 pad;
 	struct ct_caller now; /* where it was hit last */
+	/* Where Python code asked for this last: who has to wait asks again, without the GIL. */
+	ct_u64 python_of;
+	struct ct_python_place python;
 	struct ct_held held[CT_HELD_OBJECTS];
 	struct ct_place places[CT_HELD_PLACES]; /* of the first of those */
 };
@@ -131,9 +145,9 @@ struct ct_hold_statistics {
 	ct_u64 high_water;
 	ct_u64 foreign; /* releases by threads that did not have it */
 	ct_u64 exits;	/* ends of threads that had it */
-	ct_u64 made;	/* of counted ones: when one was made or destroyed here last; 0: never seen */
-	ct_u32 uses;	/* holds that ended since */
-	ct_u32 probe;	/* of its first acquire */
+	ct_u64 made;  /* of counted ones: when one was made or destroyed here last; 0: never seen */
+	ct_u32 uses;  /* holds that ended since */
+	ct_u32 probe; /* of its first acquire */
 };
 
 struct ct_order_key {
@@ -179,6 +193,7 @@ struct ct_hold_record {
 	struct ct_held held;
 	struct ct_place place;
 	struct ct_caller now;
+	struct ct_python_place now_python;
 	char comm[CT_COMM_LENGTH];
 	/* As behind a ct_wait_record. */
 	ct_u32 stack_offset;
@@ -210,11 +225,12 @@ struct ct_address_key {
 
 CT_ASSERT(sizeof(struct ct_hold_probe) == 32, "ct_hold_probe");
 CT_ASSERT(sizeof(struct ct_held) == 64, "ct_held");
-CT_ASSERT(sizeof(struct ct_place) == 64 + CT_PLACE_BYTES, "ct_place");
-CT_ASSERT(CT_OFFSET(struct ct_thread_holds, held) == 96, "ct_thread_holds.held");
+CT_ASSERT(sizeof(struct ct_place) == 112 + CT_PLACE_BYTES, "ct_place");
+CT_ASSERT(CT_OFFSET(struct ct_thread_holds, held) == 152, "ct_thread_holds.held");
 CT_ASSERT(sizeof(struct ct_hold_statistics) == 80, "ct_hold_statistics");
-CT_ASSERT(CT_OFFSET(struct ct_hold_record, held) == 64 + 8 * CT_HELD_OBJECTS, "ct_hold_record.held");
-CT_ASSERT(sizeof(struct ct_hold_record) == 792, "ct_hold_record");
+CT_ASSERT(CT_OFFSET(struct ct_hold_record, held) == 64 + 8 * CT_HELD_OBJECTS,
+	  "ct_hold_record.held");
+CT_ASSERT(sizeof(struct ct_hold_record) == 888, "ct_hold_record");
 CT_ASSERT(sizeof(struct ct_hold_counters) == 64, "ct_hold_counters");
 
 #endif /* CT_WIRE_HOLDS_H */

@@ -283,7 +283,8 @@ TEST(Contention, OfRustHasItsLine) {
   for (const auto& [place, waits] : contended[0].places) {
     EXPECT_THAT(place, StartsWith("rust_abba.rs:"));
   }
-  EXPECT_THAT(counted.losses, IsEmpty());
+  // It was at it before: a wait may have begun while the programs were being attached.
+  EXPECT_THAT(counted.losses, testing::Each("wait whose begin was not seen"));
 }
 
 TEST(Contention, OfAMonitorIsNamed) {

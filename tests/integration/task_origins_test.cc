@@ -86,15 +86,15 @@ class Origins : public ::testing::Test {
     struct stat status {};
     if (stat("/proc/self/exe", &status) != 0) throw std::runtime_error("stat");
     probe.inode = status.st_ino;
-    probe.last_holder = gil_.address() + 8;
-    probe.thread_ident = kIdent;
-    probe.thread_frame = kFrame;
-    probe.code_mask = ~3ULL;
-    probe.frame_code = kCode;
-    probe.frame_previous = kPrevious;
-    probe.frame_instruction = kInstruction;
-    probe.frame_owner = kOwner;
-    probe.last_python_owner = 2;
+    probe.frames.last_holder = gil_.address() + 8;
+    probe.frames.thread_ident = kIdent;
+    probe.frames.thread_frame = kFrame;
+    probe.frames.code_mask = ~3ULL;
+    probe.frames.frame_code = kCode;
+    probe.frames.frame_previous = kPrevious;
+    probe.frames.frame_instruction = kInstruction;
+    probe.frames.frame_owner = kOwner;
+    probe.frames.last_python_owner = 2;
     return probe;
   }
   void Follow(const TaskProbe& probe) {
@@ -204,8 +204,8 @@ TEST_F(Origins, AStackWithoutAnEndEnds) {
 
 TEST_F(Origins, FramesBehindACframe) {  // as up to 3.12
   TaskProbe probe = Probe();
-  probe.behind_cframe = true;
-  probe.cframe_frame = 8;
+  probe.frames.behind_cframe = true;
+  probe.frames.cframe_frame = 8;
   Follow(probe);
   SetStack({1, 2});
   Bytes cframe;
@@ -273,7 +273,7 @@ TEST_F(Origins, ItsBreakpointGoesWithIt) {
 // By a reader that cannot be trusted, or a mapping that is another by now.
 TEST_F(Origins, AProbeThatCannotBeIsRefused) {
   TaskProbe probe = Probe();
-  probe.frame_previous = 76;
+  probe.frames.frame_previous = 76;
   EXPECT_FALSE(tracer_->Add(getpid(), probe));
   probe = Probe();
   ++probe.inode;

@@ -18,7 +18,8 @@ static_assert(static_cast<int>(ReturnValue::kNonZero) == CT_RETURN_NONZERO);
 static_assert(static_cast<int>(ReturnValue::kOne) == CT_RETURN_ONE);
 static_assert(static_cast<int>(ReturnValue::kTrue) == CT_RETURN_TRUE);
 
-CallPlace PlaceOf(const ct_caller& caller, std::span<const std::byte> stack) {
+CallPlace PlaceOf(const ct_caller& caller, const ct_python_place& python,
+                  std::span<const std::byte> stack) {
   CallPlace place;
   auto& registers = place.registers.dwarf;
   registers[kRbx] = caller.bx;
@@ -30,6 +31,9 @@ CallPlace PlaceOf(const ct_caller& caller, std::span<const std::byte> stack) {
   registers[kR15] = caller.r15;
   registers[kRip] = caller.ip;
   place.stack.assign(stack.begin(), stack.end());
+  for (std::size_t i = 0; i < CT_PYTHON_FRAMES; ++i) {
+    if (python.codes[i] != 0) place.python.push_back({python.codes[i], python.offsets[i]});
+  }
   return place;
 }
 
@@ -48,7 +52,7 @@ HeldObject HeldOf(const ct_held& held, const ct_place* place) {
   object.count = held.count;
   object.unit = held.unit;
   if ((held.flags & CT_HELD_PLACE) && place != nullptr) {
-    object.place = PlaceOf(place->caller, std::as_bytes(std::span(place->stack)));
+    object.place = PlaceOf(place->caller, place->python, std::as_bytes(std::span(place->stack)));
   }
   return object;
 }
@@ -94,7 +98,7 @@ std::optional<HoldEvent> ParseHoldEvent(std::span<const std::byte> bytes) {
       record.stack_bytes <= pages.size() - record.stack_offset) {
     stack = pages.subspan(record.stack_offset, record.stack_bytes);
   }
-  event.now = PlaceOf(record.now, stack);
+  event.now = PlaceOf(record.now, record.now_python, stack);
   return event;
 }
 
@@ -127,7 +131,7 @@ HoldCount ParseHoldCount(const ct_hold_key& key, const ct_hold_statistics& stati
   return count;
 }
 
-ct_hold_probe DescribeProbe(pid_t pid, std::uint32_t family, const HoldProbe& probe) {
+ct_hold_probe DescribeProbe(pid_t pid, std::uint32_t family, const HoldProbe& probe, bool python) {
   ct_hold_probe raw{};
   raw.tgid = static_cast<std::uint32_t>(pid);
   raw.family = family;
@@ -146,6 +150,7 @@ ct_hold_probe DescribeProbe(pid_t pid, std::uint32_t family, const HoldProbe& pr
   if (probe.kind == ResourceKind::kPool || probe.kind == ResourceKind::kSemaphore) {
     raw.flags |= CT_PROBE_COUNTED;
   }
+  if (python && probe.kind == ResourceKind::kSemaphore) raw.flags |= CT_PROBE_PYTHON;
   if (probe.success == SuccessRule::kOwnerWord && probe.owner.has_owner) {
     raw.flags |= CT_PROBE_BY_OWNER;
   }

@@ -15,6 +15,7 @@ std::optional<HoldEvent> ParseHoldEvent(std::span<const std::byte> bytes);
 ThreadHolds ParseThreadHolds(pid_t tid, const ct_thread_holds& holds);
 HoldCount ParseHoldCount(const ct_hold_key& key, const ct_hold_statistics& statistics);
 // What the programs are told of a probe.
-ct_hold_probe DescribeProbe(pid_t pid, std::uint32_t family, const HoldProbe& probe);
+// `python`: the process is followed as one that runs Python.
+ct_hold_probe DescribeProbe(pid_t pid, std::uint32_t family, const HoldProbe& probe, bool python);
 
 }  // namespace ct

@@ -18,6 +18,7 @@
 
 #include "base/unique_fd.h"
 #include "kernel/attach.h"
+#include "kernel/frame_probe.h"
 #include "kernel/hold_calibration.h"
 #include "kernel/hold_record.h"
 #include "kernel/libbpf_log.h"
@@ -136,7 +137,8 @@ class BpfHoldTracer final : public HoldTracer {
     const Result<UniqueFd> file = OpenMapped(pid, site);
     if (!file) return Fail(file.error());
     const auto id = static_cast<ProbeId>(probes_.size());
-    const ct_hold_probe raw = DescribeProbe(pid, FamilyOf(probe.family), probe);
+    const ct_hold_probe raw =
+        DescribeProbe(pid, FamilyOf(probe.family), probe, pythons_.contains(pid));
     if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.probes), &id, &raw, BPF_ANY) != 0) {
       return FailErrno("describing a probe", errno);
     }
@@ -213,6 +215,19 @@ class BpfHoldTracer final : public HoldTracer {
     const int threads = bpf_map__fd(skeleton_->maps.threads);
     static_cast<void>(ForEachEntry<std::uint32_t, ct_thread_holds>(threads, kThreadBatch, keep));
     for (const std::uint32_t tid : tids) bpf_map_delete_elem(threads, &tid);
+    bpf_map_delete_elem(bpf_map__fd(skeleton_->maps.pythons), &tgid);
+    pythons_.erase(pid);
+  }
+
+  Status SetPython(pid_t pid, const FrameProbe& probe) override {
+    if (!IsSane(probe)) return Fail(ErrorCode::kMalformed, "frames of Python that cannot be");
+    const ct_frame_probe raw = DescribeFrames(probe);
+    const auto tgid = static_cast<std::uint32_t>(pid);
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.pythons), &tgid, &raw, BPF_ANY) != 0) {
+      return FailErrno("describing a process of Python", errno);
+    }
+    pythons_.insert(pid);
+    return {};
   }
 
   Status Receive(DurationNs timeout) override {
@@ -402,7 +417,7 @@ class BpfHoldTracer final : public HoldTracer {
     if (id >= probes_.size() || probes_[id].off) return;
     Armed& armed = probes_[id];
     armed.off = true;
-    ct_hold_probe raw = DescribeProbe(armed.pid, FamilyOf(armed.probe.family), armed.probe);
+    ct_hold_probe raw = DescribeProbe(armed.pid, FamilyOf(armed.probe.family), armed.probe, false);
     raw.off = 1;
     bpf_map_update_elem(bpf_map__fd(skeleton_->maps.probes), &id, &raw, BPF_ANY);
   }
@@ -437,6 +452,7 @@ class BpfHoldTracer final : public HoldTracer {
   Ring ring_;
   std::vector<Armed> probes_;  // by ProbeId
   std::unordered_map<std::string, std::uint32_t> families_;
+  std::set<pid_t> pythons_;
   TimeOrder<HoldEvent, &HoldEvent::at> order_;
   std::uint64_t received_ = 0;
   std::size_t at_once_ = 0;  // records of this call of Receive

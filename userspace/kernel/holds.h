@@ -21,6 +21,7 @@
 #include "model/contention.h"
 #include "model/hold_probe.h"
 #include "model/registers.h"
+#include "model/task_probe.h"
 
 namespace ct {
 
@@ -32,6 +33,8 @@ using ProbeId = std::uint32_t;
 struct CallPlace {
   Registers registers;           // as the call's first instruction sees them
   std::vector<std::byte> stack;  // from registers.sp() up; may be empty
+  // The innermost Python frames, of semaphores that Python code may have called; see SetPython.
+  std::vector<CodePoint> python;
 };
 
 // One thing that a thread has, or asks for.
@@ -150,6 +153,9 @@ class HoldTracer {
   virtual Result<ProbeId> Arm(pid_t pid, const HoldProbe& probe) = 0;
   // Takes them off: what was acquired through them is forgotten, as its release is not seen.
   virtual void Disarm(const std::vector<ProbeId>& probes) = 0;
+  // Where Python frames of this process are, for the probes on semaphores (CPython's locks) that
+  // are armed from now on, until Forget. kMalformed: it cannot be.
+  virtual Status SetPython(pid_t pid, const FrameProbe& probe) = 0;
   [[nodiscard]] virtual const HoldProbe& Probe(ProbeId id) const = 0;
   // By ProbeId.
   virtual Result<std::vector<ProbeHits>> Hits() = 0;

@@ -18,6 +18,7 @@
 #include "base/unique_fd.h"
 #include "bpf/wire.h"
 #include "kernel/attach.h"
+#include "kernel/frame_probe.h"
 #include "kernel/libbpf_log.h"
 
 #include <task_origins.skel.h>
@@ -32,29 +33,8 @@ struct SkeletonDeleter {
 };
 using Skeleton = std::unique_ptr<task_origins_bpf, SkeletonDeleter>;
 
-// Every word of a frame that the program reads lies in what it copies of it: a probe that says
-// otherwise comes from a reader that cannot be trusted.
 bool IsSane(const TaskProbe& probe) {
-  constexpr std::uint32_t kLastWord = CT_FRAME_BYTES - sizeof(std::uint64_t);
-  const auto is_word = [](std::uint32_t at) { return at <= kLastWord && at % 8 == 0; };
-  return is_word(probe.frame_code) && is_word(probe.frame_previous) &&
-         is_word(probe.frame_instruction) && probe.frame_owner < CT_FRAME_BYTES &&
-         probe.map_begin <= probe.address && probe.address < probe.map_end;
-}
-
-void Describe(pid_t pid, const TaskProbe& from, ct_task_probe& to) {
-  to.last_holder = from.last_holder;
-  to.code_mask = from.code_mask;
-  to.tgid = static_cast<std::uint32_t>(pid);
-  to.thread_ident = from.thread_ident;
-  to.thread_frame = from.thread_frame;
-  to.behind_cframe = from.behind_cframe ? 1 : 0;
-  to.cframe_frame = from.cframe_frame;
-  to.frame_code = from.frame_code;
-  to.frame_previous = from.frame_previous;
-  to.frame_instruction = from.frame_instruction;
-  to.frame_owner = from.frame_owner;
-  to.last_python_owner = from.last_python_owner;
+  return IsSane(probe.frames) && probe.map_begin <= probe.address && probe.address < probe.map_end;
 }
 
 // The file behind the mapping, whatever the target calls it, and never opened for reading: its
@@ -176,7 +156,9 @@ class BpfTaskOriginTracer final : public TaskOriginTracer {
   [[nodiscard]] Result<Skeleton> LoadFor(pid_t pid, const TaskProbe& probe) const {
     Skeleton copy(task_origins_bpf__open());
     if (!copy) return LoadError("opening the program of task origins", -errno);
-    Describe(pid, probe, const_cast<ct_task_probe&>(copy->rodata->probe));
+    auto& told = const_cast<ct_task_probe&>(copy->rodata->probe);
+    told.frames = DescribeFrames(probe.frames);
+    told.tgid = static_cast<std::uint32_t>(pid);
     for (const auto& [to, from] : {std::pair(copy->maps.tasks, first_->maps.tasks),
                                    std::pair(copy->maps.stacks, first_->maps.stacks),
                                    std::pair(copy->maps.counters, first_->maps.counters)}) {

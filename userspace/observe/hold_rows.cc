@@ -149,7 +149,7 @@ class HoldRows {
       wait.evidence_note = "inside " + probe.site.function + ", as a probe saw it begin";
       wait.continuity = thread.still ? Continuity::kStill : Continuity::kContinued;
       // Where it asks is what matters, not where inside the pool it sleeps.
-      const StackIndex asks_at = AcquiredAt(asked.acquired_at, probe);
+      const StackIndex asks_at = AcquiredAt(asked.acquired_at, probe, wait.resource);
       if (asks_at != kNoIndex) thread.user_stack = asks_at;
       wait.since = asked.object.asked;
       wait.not_before = asked.object.asked;
@@ -233,7 +233,7 @@ class HoldRows {
 
   void Tell(const HeldNow& held, Hold& hold) {
     hold.since = held.since;
-    hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe));
+    hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe), hold.resource);
   }
 
   // By itself a semaphore's wait is one for an event: this one is held by those who acquire it.
@@ -245,8 +245,14 @@ class HoldRows {
     }
   }
 
-  StackIndex AcquiredAt(std::optional<StackBook::Id> id, const HoldProbe& probe) {
+  // A semaphore that Python code acquires is one of CPython's locks.
+  StackIndex AcquiredAt(std::optional<StackBook::Id> id, const HoldProbe& probe,
+                        ResourceIndex resource) {
     const StackIndex row = stacks_.Row(id);
+    if (row != kNoIndex && probe.kind == ResourceKind::kSemaphore &&
+        out_.stacks[static_cast<std::size_t>(row)].frames.front().origin == FrameOrigin::kPython) {
+      out_.resources[static_cast<std::size_t>(resource)].type = "CPython lock";
+    }
     if (row != kNoIndex && probe.kind == ResourceKind::kPool) {
       MarkPoolFrames(probe.site.function, out_.stacks[static_cast<std::size_t>(row)]);
     }
@@ -371,7 +377,7 @@ class HoldRows {
       row.evidence = semaphore ? Evidence::kProbable : Evidence::kCertain;
       row.since = held.since;
       row.duration = input_.now - held.since;
-      row.acquired_at = AcquiredAt(held.acquired_at, probe);
+      row.acquired_at = AcquiredAt(held.acquired_at, probe, row.resource);
       rows.push_back(std::move(row));
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
@@ -382,13 +388,16 @@ class HoldRows {
       row.resource = ResourceOf(hold.lock.pid, hold.lock.space, hold.lock.address, hold.probe);
       row.process = *process;
       row.thread = hold.thread;
-      row.thread_name = hold.name;
+      // As whoever reads the rest knows it: Python's threads have names of their own.
+      const auto actor = ActorOf(hold.thread.tid);
+      const Actor* thread = actor ? &out_.actors[static_cast<std::size_t>(*actor)] : nullptr;
+      row.thread_name = thread != nullptr && thread->id == hold.thread ? thread->name : hold.name;
       row.mode = input_.probe(hold.probe).mode;
       row.evidence = semaphore ? Evidence::kProbable : Evidence::kCertain;
       row.since = hold.since;
       row.duration = hold.ended - hold.since;
       row.ended = true;
-      row.acquired_at = AcquiredAt(hold.acquired_at, input_.probe(hold.probe));
+      row.acquired_at = AcquiredAt(hold.acquired_at, input_.probe(hold.probe), row.resource);
       row.released_at = stacks_.Row(hold.released_at);
       rows.push_back(std::move(row));
     }

@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <sys/syscall.h>
 
+#include "observe/call_places.h"
 #include "observe/hold_rows.h"
 #include "reader/catalog_queries.h"
 
@@ -31,10 +32,6 @@ constexpr DurationNs kSuspectInterval = 100 * kMillisecond;
 // x86's breakpoint; and the call that a kernel puts over a nop of its own choice (6.18).
 constexpr char kBreakpoint = '\xcc';
 constexpr char kCall = '\xe8';
-
-std::string BytesOf(const std::vector<std::byte>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // All CPU time of a process; it may be anybody's.
 DurationNs CpuTimeOf(pid_t pid) {
@@ -128,7 +125,12 @@ void HoldWatch::Arm(pid_t pid, Process& process) {
   ProcessToRead request;
   request.pid = pid;
   request.functions = questions_;
+  request.want_frame_probe = first;
   const ProcessRead answer = reader_.Read(request);
+  if (answer.frame_probe) {
+    // Without it there are stacks of C.
+    static_cast<void>(tracer_.SetPython(pid, *answer.frame_probe));
+  }
   const ProbeSelection selection = SelectProbes(options_.catalog, answer.functions);
   std::size_t armed = 0;
   std::size_t families = 0;
@@ -307,37 +309,19 @@ void HoldWatch::Note(std::span<const HoldEvent> events) {
 // Where it took what it has: its registers of then, over the stack as it is now; what has returned
 // since lies in the few bytes that were kept.
 std::vector<HoldWatch::Places> HoldWatch::PlacesOf(std::span<const HoldEvent> events) {
-  ProcessToRead request;
-  request.pid = events.front().leader.tid;
-  request.source_lines = true;
+  std::vector<PlaceToRead> to_read;
   for (const HoldEvent& event : events) {
-    ThreadToRead now;
-    now.tid = event.id.tid;
-    now.ns_tid = event.ns_tid;
-    now.registers = event.now.registers;
-    now.want_stack = true;
-    now.copies = {{event.now.registers.sp(), BytesOf(event.now.stack)}};
-    request.threads.push_back(std::move(now));
-    if (!event.held.place) continue;
-    ThreadToRead then = request.threads.back();
-    then.registers = event.held.place->registers;
-    then.copies.insert(then.copies.begin(),
-                       {then.registers.sp(), BytesOf(event.held.place->stack)});
-    request.threads.push_back(std::move(then));
+    to_read.push_back({event.id.tid, event.ns_tid, &event.now});
+    if (event.held.place) {
+      to_read.push_back({event.id.tid, event.ns_tid, &*event.held.place, &event.now});
+    }
   }
-  ProcessRead answer = reader_.Read(request);
-  // In the order of the request, unless the process has ended: then there are none.
+  const auto ids = ReadPlaces(reader_, events.front().leader.tid, to_read, stacks_);
   std::vector<Places> places(events.size());
   std::size_t next = 0;
-  const auto take = [&](std::optional<StackBook::Id>& to) {
-    if (next < answer.threads.size()) {
-      to = stacks_.Add(std::move(answer.threads[next].stack), answer.modules);
-    }
-    ++next;
-  };
   for (std::size_t i = 0; i < events.size(); ++i) {
-    take(places[i].second);
-    if (events[i].held.place) take(places[i].first);
+    places[i].second = ids[next++];
+    if (events[i].held.place) places[i].first = ids[next++];
   }
   return places;
 }

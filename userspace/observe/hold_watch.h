@@ -104,7 +104,7 @@ class HoldWatch {
   std::vector<Places> PlacesOf(std::span<const HoldEvent> events);
   void Confirm(std::vector<HeldNow>& held, const HoldCounts& counts, TimeNs now);
   void ForgetPlaces(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked);
-  void ReadPlaces(std::vector<HeldNow>& held);
+  void FindPlaces(std::vector<HeldNow>& held);
   void ReadObjects(const std::vector<HeldNow>& held, const std::vector<HeldNow>& asked,
                    const HoldCounts& counts);
   Status AddLosses(Observation& observation);

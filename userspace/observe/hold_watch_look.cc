@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "observe/call_places.h"
 #include "observe/hold_rows.h"
 #include "observe/hold_watch.h"
 
@@ -13,10 +14,6 @@ constexpr std::size_t kMaxRemembered = 1 << 16;
 constexpr std::size_t kMaxPlaces = 256;
 // Whose stacks are read in every look because they have something for long.
 constexpr std::size_t kMaxLongHolders = 64;
-
-std::string BytesOf(const std::vector<std::byte>& bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // What an observation says of waits, by what the tracer has: threads and addresses.
 class WaitedFor {
@@ -110,8 +107,8 @@ Status HoldWatch::AddTo(Observation& observation) {
   }
   Confirm(held, counts, now);
   ForgetPlaces(held, asked);
-  ReadPlaces(held);
-  ReadPlaces(asked);
+  FindPlaces(held);
+  FindPlaces(asked);
   ReadObjects(held, asked, counts);
   HoldsInput input{.since = begin_,
                    .now = now,
@@ -189,7 +186,7 @@ void HoldWatch::ForgetPlaces(const std::vector<HeldNow>& held, const std::vector
 }
 
 // Where what is held was acquired, or is asked for, as far as its thread's stack still says.
-void HoldWatch::ReadPlaces(std::vector<HeldNow>& held) {
+void HoldWatch::FindPlaces(std::vector<HeldNow>& held) {
   std::map<pid_t, std::vector<HeldNow*>> wanted;
   std::size_t count = 0;
   for (HeldNow& row : held) {
@@ -203,27 +200,17 @@ void HoldWatch::ReadPlaces(std::vector<HeldNow>& held) {
     }
   }
   for (const auto& [pid, rows] : wanted) {
-    ProcessToRead request;
-    request.pid = pid;
-    request.source_lines = true;
+    std::vector<PlaceToRead> to_read;
     for (const HeldNow* row : rows) {
-      ThreadToRead thread;
-      thread.tid = row->tid;
-      thread.ns_tid = row->ns_tid;
-      thread.registers = row->object.place->registers;
-      thread.want_stack = true;
-      thread.copies = {{thread.registers.sp(), BytesOf(row->object.place->stack)}};
-      thread.stack_goes_on = true;
-      request.threads.push_back(std::move(thread));
+      to_read.push_back({row->tid, row->ns_tid, &*row->object.place, nullptr, true});
     }
-    ProcessRead answer = reader_.Read(request);
-    // Answers come in the order of the request; one thread may be in it more than once.
-    std::size_t next = 0;
-    for (HeldNow* row : rows) {
-      if (next >= answer.threads.size() || answer.threads[next].tid != row->tid) continue;
-      row->acquired_at = stacks_.Add(std::move(answer.threads[next].stack), answer.modules);
-      ++next;
-      places_.emplace(HeldId{row->tid, row->object.address, row->object.asked}, row->acquired_at);
+    const auto ids = ReadPlaces(reader_, pid, to_read, stacks_);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      HeldNow& row = *rows[i];
+      row.acquired_at = ids[i];
+      if (ids[i]) {
+        places_.emplace(HeldId{row.tid, row.object.address, row.object.asked}, ids[i]);
+      }
     }
   }
 }

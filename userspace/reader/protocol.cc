@@ -92,6 +92,7 @@ void ToWire(const ProcessToRead& request, wire::ReadRequest& message) {
   message.set_loop_locks(request.loop_locks);
   message.mutable_loop_threads()->Assign(request.loop_threads.begin(), request.loop_threads.end());
   message.set_want_task_probe(request.want_task_probe);
+  message.set_want_frame_probe(request.want_frame_probe);
   for (const CodePoint& point : request.code_points) {
     wire::CodePoint& to = *message.add_code_points();
     to.set_code(point.code);
@@ -165,6 +166,7 @@ ProcessToRead FromWire(const wire::ReadRequest& message) {
   request.loop_locks = message.loop_locks();
   request.loop_threads.assign(message.loop_threads().begin(), message.loop_threads().end());
   request.want_task_probe = message.want_task_probe();
+  request.want_frame_probe = message.want_frame_probe();
   for (const wire::CodePoint& from : message.code_points()) {
     request.code_points.push_back({from.code(), from.offset()});
   }

@@ -20,6 +20,8 @@ using SendPythonPart = std::function<Status(concurrency_tracer::internal::Python
 // Calls `send` for each part, at least once, until it fails.
 Status SplitPython(const PythonProcess& process, const SendPythonPart& send);
 
+void ToWire(const FrameProbe& probe, concurrency_tracer::internal::FrameProbe& message);
+FrameProbe FromWire(const concurrency_tracer::internal::FrameProbe& message);
 void ToWire(const TaskProbe& probe, concurrency_tracer::internal::TaskProbe& message);
 TaskProbe FromWire(const concurrency_tracer::internal::TaskProbe& message);
 

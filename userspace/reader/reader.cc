@@ -216,6 +216,7 @@ class ProcessReader final : public Reader {
       result.mapped_files.push_back({file.device(), file.inode()});
     }
     if (part.has_task_probe()) result.task_probe = FromWire(part.task_probe());
+    if (part.has_frame_probe()) result.frame_probe = FromWire(part.frame_probe());
     if (part.has_places()) {
       result.places = FromWire(part.places(), request.code_points.size());
     }

@@ -149,6 +149,7 @@ struct ProcessToRead {
   // Of its interpreter only the threads, what they run and which of them wait for a lock.
   bool want_threads = false;
   bool want_task_probe = false;           // where it makes asyncio's tasks
+  bool want_frame_probe = false;          // where its threads' Python frames are
   std::vector<CodePoint> code_points;     // which lines of Python these are; at most kMaxCodePoints
   std::vector<MappedFile> files;          // does it map these?
   std::vector<FunctionToFind> functions;  // at most kMaxFunctions
@@ -195,13 +196,14 @@ struct ProcessRead {
   std::vector<OwnerRead> owners;
   std::vector<ReferrersFound> referrers;
   std::optional<ProcessFacts> process;
-  std::vector<MappedFile> mapped_files;  // those asked for that it does map
-  std::optional<PythonProcess> python;   // asked for (one of the two), and it is one
-  std::string python_error;              // it is one that is not known: why
-  std::optional<TaskProbe> task_probe;   // asked for, and it has imported asyncio
-  CodePlaces places;                     // one a code point, unless it could not be read at all
-  std::vector<FunctionFound> functions;  // at most kMaxFunctions: a loss says that there are more
-  std::vector<MemoryCopy> memory;        // of those asked for, what could be read
+  std::vector<MappedFile> mapped_files;   // those asked for that it does map
+  std::optional<PythonProcess> python;    // asked for (one of the two), and it is one
+  std::string python_error;               // it is one that is not known: why
+  std::optional<TaskProbe> task_probe;    // asked for, and it has imported asyncio
+  std::optional<FrameProbe> frame_probe;  // asked for, and it is a Python that is known
+  CodePlaces places;                      // one a code point, unless it could not be read at all
+  std::vector<FunctionFound> functions;   // at most kMaxFunctions: a loss says that there are more
+  std::vector<MemoryCopy> memory;         // of those asked for, what could be read
   std::vector<ObjectPlace> objects;
   std::vector<pid_t> blocked;  // threads on which the reader had to be killed
   std::vector<Loss> losses;

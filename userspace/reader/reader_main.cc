@@ -254,18 +254,22 @@ class Server {
     for (const std::uint64_t address : Bounded(request.objects)) {
       ToWire(PlaceOf(**target, address), *response.add_objects());
     }
-    if (request.want_task_probe || !request.code_points.empty()) {
-      AnswerTaskOrigins(**target, request, response);
+    if (request.want_task_probe || request.want_frame_probe || !request.code_points.empty()) {
+      AnswerPythonProbes(**target, request, response);
     }
     return Finish(response);
   }
 
-  static void AnswerTaskOrigins(Target& target, const ProcessToRead& request,
-                                wire::ReadResponse& last) {
+  static void AnswerPythonProbes(Target& target, const ProcessToRead& request,
+                                 wire::ReadResponse& last) {
     if (request.want_task_probe) {
       const auto probe = FindTaskProbe(target);
       if (!probe) last.set_python_error(probe.error().message);
       if (probe && *probe) ToWire(**probe, *last.mutable_task_probe());
+    }
+    if (request.want_frame_probe) {
+      const auto probe = FindFrameProbe(target);
+      if (probe && *probe) ToWire(**probe, *last.mutable_frame_probe());
     }
     if (request.code_points.empty()) return;
     const auto points = std::span(request.code_points);

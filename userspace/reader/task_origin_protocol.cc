@@ -7,12 +7,7 @@ namespace ct {
 
 namespace wire = concurrency_tracer::internal;
 
-void ToWire(const TaskProbe& probe, wire::TaskProbe& message) {
-  message.set_address(probe.address);
-  message.set_map_begin(probe.map_begin);
-  message.set_map_end(probe.map_end);
-  message.set_file_offset(probe.file_offset);
-  message.set_inode(probe.inode);
+void ToWire(const FrameProbe& probe, wire::FrameProbe& message) {
   message.set_last_holder(probe.last_holder);
   message.set_thread_ident(probe.thread_ident);
   message.set_thread_frame(probe.thread_frame);
@@ -26,13 +21,8 @@ void ToWire(const TaskProbe& probe, wire::TaskProbe& message) {
   message.set_last_python_owner(probe.last_python_owner);
 }
 
-TaskProbe FromWire(const wire::TaskProbe& message) {
-  TaskProbe probe;
-  probe.address = message.address();
-  probe.map_begin = message.map_begin();
-  probe.map_end = message.map_end();
-  probe.file_offset = message.file_offset();
-  probe.inode = message.inode();
+FrameProbe FromWire(const wire::FrameProbe& message) {
+  FrameProbe probe;
   probe.last_holder = message.last_holder();
   probe.thread_ident = message.thread_ident();
   probe.thread_frame = message.thread_frame();
@@ -44,6 +34,26 @@ TaskProbe FromWire(const wire::TaskProbe& message) {
   probe.frame_instruction = message.frame_instruction();
   probe.frame_owner = message.frame_owner();
   probe.last_python_owner = message.last_python_owner();
+  return probe;
+}
+
+void ToWire(const TaskProbe& probe, wire::TaskProbe& message) {
+  message.set_address(probe.address);
+  message.set_map_begin(probe.map_begin);
+  message.set_map_end(probe.map_end);
+  message.set_file_offset(probe.file_offset);
+  message.set_inode(probe.inode);
+  ToWire(probe.frames, *message.mutable_frames());
+}
+
+TaskProbe FromWire(const wire::TaskProbe& message) {
+  TaskProbe probe;
+  probe.address = message.address();
+  probe.map_begin = message.map_begin();
+  probe.map_end = message.map_end();
+  probe.file_offset = message.file_offset();
+  probe.inode = message.inode();
+  probe.frames = FromWire(message.frames());
   return probe;
 }
 

@@ -1,5 +1,5 @@
-// Where a Python process makes its tasks: what a probe in the kernel has to know, and what it found
-// in words.
+// Which code of a Python process calls a probe in the kernel, or makes tasks: what that has to
+// know, and what it found in words.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,9 @@ namespace ct {
 // nullopt: no Python in it, or no asyncio of the C implementation so far. kUnsupported: one that is
 // not known, with why.
 Result<std::optional<TaskProbe>> FindTaskProbe(Target& target);
+
+// nullopt: no Python in it, or none that has started so far. kUnsupported: one that is not known.
+Result<std::optional<FrameProbe>> FindFrameProbe(Target& target);
 
 struct CodePlace {
   static constexpr std::uint32_t kUnknown = ~0U;

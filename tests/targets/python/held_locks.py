@@ -17,7 +17,7 @@ lock = threading.Lock()
 def keep(turns):
     ctypes.CDLL(None).prctl(PR_SET_NAME, b"keeper")
     for seconds in turns:
-        with lock:
+        with lock:  # LINE: keeps
             time.sleep(seconds)
 
 

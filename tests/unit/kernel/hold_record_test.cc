@@ -68,6 +68,21 @@ TEST(ParseHoldEvent, AnOrder) {
   EXPECT_EQ(event->now.stack.size(), 4096U - 0x10);
 }
 
+TEST(ParseHoldEvent, OfPythonCodeWithoutFramesOfTheInterpretersOwn) {
+  ct_hold_record record = Record();
+  record.kind = CT_RECORD_LONG_HOLD;
+  record.place.python.codes[1] = 0x9000;
+  record.place.python.offsets[1] = 12;
+  record.now_python.codes[0] = 0x9100;
+  record.now_python.offsets[0] = 4;
+  record.now_python.codes[3] = 0x9200;
+  const auto event = ParseHoldEvent(Bytes(record, 5));
+  ASSERT_TRUE(event);
+  ASSERT_TRUE(event->held.place);
+  EXPECT_EQ(event->held.place->python, (std::vector<CodePoint>{{0x9000, 12}}));
+  EXPECT_EQ(event->now.python, (std::vector<CodePoint>{{0x9100, 4}, {0x9200, 0}}));
+}
+
 TEST(ParseHoldEvent, WithoutAPlaceOrAStack) {
   ct_hold_record record = Record();
   record.kind = CT_RECORD_LONG_HOLD;
@@ -118,7 +133,7 @@ TEST(DescribeProbe, SaysWhatTheProgramsNeed) {
   probe.succeeds = ReturnValue::kNonZero;
   probe.site.returns = {1};
   probe.site.pushed = 8;
-  const ct_hold_probe pool = DescribeProbe(100, 3, probe);
+  const ct_hold_probe pool = DescribeProbe(100, 3, probe, true);
   EXPECT_EQ(pool.flags, CT_PROBE_COUNTED | CT_PROBE_UNITS | CT_PROBE_BY_RETURN);
   EXPECT_EQ(pool.tgid, 100U);
   EXPECT_EQ(pool.family, 3U);
@@ -128,11 +143,17 @@ TEST(DescribeProbe, SaysWhatTheProgramsNeed) {
   HoldProbe mutex;
   mutex.success = SuccessRule::kOwnerWord;
   mutex.owner = {true, 0, true, 8, true};
-  const ct_hold_probe lock = DescribeProbe(100, 4, mutex);
+  EXPECT_EQ(pool.flags & CT_PROBE_PYTHON, 0U) << "a pool's frames are those of C";
+  HoldProbe semaphore;
+  semaphore.kind = ResourceKind::kSemaphore;
+  EXPECT_NE(DescribeProbe(100, 4, semaphore, true).flags & CT_PROBE_PYTHON, 0U);
+  EXPECT_EQ(DescribeProbe(100, 4, semaphore, false).flags & CT_PROBE_PYTHON, 0U);
+  const ct_hold_probe lock = DescribeProbe(100, 4, mutex, true);
   EXPECT_EQ(lock.flags, CT_PROBE_BY_OWNER | CT_PROBE_STATE | CT_PROBE_OWNER | CT_PROBE_GLIBC_MUTEX);
   EXPECT_EQ(lock.owner_at, 8);
   mutex.owner.has_owner = false;
-  EXPECT_EQ(DescribeProbe(100, 4, mutex).flags & CT_PROBE_BY_OWNER, 0U) << "there is no such word";
+  EXPECT_EQ(DescribeProbe(100, 4, mutex, true).flags & CT_PROBE_BY_OWNER, 0U)
+      << "there is no such word";
 }
 
 }  // namespace

@@ -175,7 +175,7 @@ TEST(PythonProtocol, CountsANameEachTimeItIsKept) {
 }
 
 TEST(PythonProtocol, AProbeOfTasks) {
-  const TaskProbe probe{1, 2, 3, 4, 5, 6, 7, 8, true, 9, 10, 11, 12, 13, 14, 15};
+  const TaskProbe probe{1, 2, 3, 4, 5, {6, 7, 8, true, 9, 10, 11, 12, 13, 14, 15}};
   wire::TaskProbe message;
   ToWire(probe, message);
   EXPECT_EQ(FromWire(message), probe);

@@ -46,16 +46,25 @@ TEST_F(Probes, AreFoundByTheTypesSlot) {
   const auto probe = ReadTaskProbe(fake_.heap, interpreter_);
   ASSERT_TRUE(probe);
   EXPECT_EQ(probe->address, kInit);
-  EXPECT_EQ(probe->last_holder, interpreter_.runtime + 360 + 8);
-  EXPECT_TRUE(probe->behind_cframe);
-  EXPECT_EQ(probe->frame_code, 32U);
-  EXPECT_EQ(probe->frame_previous, 48U);
-  EXPECT_EQ(probe->frame_instruction, 56U);
-  EXPECT_EQ(probe->frame_owner, 69U);
-  EXPECT_EQ(probe->code_mask, ~Address{0});
+  EXPECT_EQ(probe->frames.last_holder, interpreter_.runtime + 360 + 8);
+  EXPECT_TRUE(probe->frames.behind_cframe);
+  EXPECT_EQ(probe->frames.frame_code, 32U);
+  EXPECT_EQ(probe->frames.frame_previous, 48U);
+  EXPECT_EQ(probe->frames.frame_instruction, 56U);
+  EXPECT_EQ(probe->frames.frame_owner, 69U);
+  EXPECT_EQ(probe->frames.code_mask, ~Address{0});
 }
 
 TEST_F(Probes, AreNoneWithoutAsyncio) { EXPECT_FALSE(ReadTaskProbe(fake_.heap, interpreter_)); }
+
+TEST_F(Probes, OfFramesNeedNoAsyncio) {
+  const auto probe = ReadFrameProbe(fake_.heap, interpreter_);
+  ASSERT_TRUE(probe);
+  EXPECT_EQ(probe->last_holder, interpreter_.runtime + 360 + 8);
+  EXPECT_EQ(probe->frame_owner, 69U);
+  fake_.memory.Write(interpreter_.runtime + 40, Address{0});
+  EXPECT_FALSE(ReadFrameProbe(fake_.heap, interpreter_)) << "it has not started yet";
+}
 
 TEST_F(Probes, AreNoneOnWhatIsNotTheTypeOfTasks) {
   for (const Address task : {TaskType("shop.Task"), fake_.Str("Task"), Address{8}}) {

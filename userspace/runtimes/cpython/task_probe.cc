@@ -28,33 +28,56 @@ Address TaskInit(Heap& heap, Address interpreter) {
                                                           : 0;
 }
 
+// While `visit` returns true.
+template <class Visit>
+void ForEachInterpreter(Heap& heap, const Interpreter& interpreter, const Visit& visit) {
+  std::unordered_set<Address> seen;
+  Address at = heap.Word(interpreter.runtime + heap.offsets().runtime_interpreters);
+  while (at != 0 && seen.size() < kMaxInterpreters && seen.insert(at).second && visit(at)) {
+    at = heap.Word(at + heap.offsets().interp_next);
+  }
+}
+
+FrameProbe FramesBehind(Heap& heap, Address gil) {
+  const Offsets& offsets = heap.offsets();
+  FrameProbe probe;
+  probe.last_holder = gil + kGilLastHolder;
+  probe.thread_ident = offsets.thread_id;
+  probe.thread_frame = offsets.thread_frame;
+  probe.behind_cframe = offsets.frame_behind_cframe;
+  probe.cframe_frame = offsets.cframe_frame;
+  probe.code_mask = CodeMask(offsets);
+  probe.frame_code = offsets.frame_code;
+  probe.frame_previous = offsets.frame_previous;
+  probe.frame_instruction = static_cast<std::uint32_t>(kFrameInstruction);
+  probe.frame_owner = offsets.frame_owner;
+  probe.last_python_owner = kLastPythonOwner;
+  return probe;
+}
+
 }  // namespace
 
 std::optional<TaskProbe> ReadTaskProbe(Heap& heap, const Interpreter& interpreter) {
-  const Offsets& offsets = heap.offsets();
-  std::unordered_set<Address> seen;
-  Address at = heap.Word(interpreter.runtime + offsets.runtime_interpreters);
-  for (; at != 0 && seen.size() < kMaxInterpreters && seen.insert(at).second;
-       at = heap.Word(at + offsets.interp_next)) {
+  TaskProbe probe;
+  ForEachInterpreter(heap, interpreter, [&](Address at) {
     const Address init = TaskInit(heap, at);
     const Address gil = init != 0 ? GilOf(heap, interpreter, at) : 0;
-    if (gil == 0) continue;
-    TaskProbe probe;
+    if (gil == 0) return true;
     probe.address = init;
-    probe.last_holder = gil + kGilLastHolder;
-    probe.thread_ident = offsets.thread_id;
-    probe.thread_frame = offsets.thread_frame;
-    probe.behind_cframe = offsets.frame_behind_cframe;
-    probe.cframe_frame = offsets.cframe_frame;
-    probe.code_mask = CodeMask(offsets);
-    probe.frame_code = offsets.frame_code;
-    probe.frame_previous = offsets.frame_previous;
-    probe.frame_instruction = static_cast<std::uint32_t>(kFrameInstruction);
-    probe.frame_owner = offsets.frame_owner;
-    probe.last_python_owner = kLastPythonOwner;
-    return probe;
-  }
-  return std::nullopt;
+    probe.frames = FramesBehind(heap, gil);
+    return false;
+  });
+  return probe.address != 0 ? std::optional(probe) : std::nullopt;
+}
+
+std::optional<FrameProbe> ReadFrameProbe(Heap& heap, const Interpreter& interpreter) {
+  std::optional<FrameProbe> probe;
+  ForEachInterpreter(heap, interpreter, [&](Address at) {
+    const Address gil = GilOf(heap, interpreter, at);
+    if (gil != 0) probe = FramesBehind(heap, gil);
+    return gil == 0;
+  });
+  return probe;
 }
 
 CodePlaces ReadPlaces(CodeCache& codes, std::span<const CodePoint> points) {
@@ -110,6 +133,15 @@ Result<std::optional<TaskProbe>> FindTaskProbe(Target& target) {
     probe->file_offset += kEndBranch.size();
   }
   return probe;
+}
+
+Result<std::optional<FrameProbe>> FindFrameProbe(Target& target) {
+  const auto interpreter = cpython::FindInterpreter(target);
+  if (!interpreter) return Fail(interpreter.error());
+  if (!*interpreter) return std::nullopt;
+  cpython::PageCache memory(target.memory());
+  cpython::Heap heap(memory, *(*interpreter)->offsets);
+  return cpython::ReadFrameProbe(heap, **interpreter);
 }
 
 Result<CodePlaces> DescribePoints(Target& target, std::span<const CodePoint> points) {

@@ -1,4 +1,4 @@
-// What a probe of asyncio's tasks has to know of an interpreter.
+// What a probe that asks which code calls it, or makes tasks, has to know of an interpreter.
 #pragma once
 
 #include <optional>
@@ -15,6 +15,9 @@ namespace ct::cpython {
 // tp_init of _asyncio.Task in the first interpreter that has imported it, with that interpreter's
 // GIL; nullopt: none has. The place in a file is for the caller to fill in.
 std::optional<TaskProbe> ReadTaskProbe(Heap& heap, const Interpreter& interpreter);
+
+// Of the first interpreter that has a GIL; nullopt: none has so far.
+std::optional<FrameProbe> ReadFrameProbe(Heap& heap, const Interpreter& interpreter);
 
 // See DescribePoints.
 CodePlaces ReadPlaces(CodeCache& codes, std::span<const CodePoint> points);

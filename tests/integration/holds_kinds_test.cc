@@ -93,8 +93,8 @@ void ExpectHeldForLong(const std::string& python) {
   EXPECT_EQ(followed.answer.run.status, kFindings) << followed.text;
   EXPECT_THAT(followed.answer.findings, HasSubstr("LONG_HOLD probable, may end\n"));
   const std::string place = LineOf("python/held_locks.py", "keeps").substr(sizeof("python"));
-  EXPECT_THAT(followed.answer.findings,
-              HasSubstr("keeper had probably semaphore from " + place + " (stack too deep) to " + place));
+  EXPECT_THAT(followed.answer.findings, HasSubstr("keeper had probably semaphore from " + place +
+                                                  " (stack too deep) to " + place));
   EXPECT_THAT(followed.text, HasSubstr("LONG_HOLD  CPython lock 0x"));
   ASSERT_EQ(followed.answer.snapshot.long_holds_size(), 1) << followed.text;
   const double took = static_cast<double>(followed.answer.snapshot.long_holds(0).duration_ns());

@@ -2,6 +2,7 @@
 // tasks, and what it finds, before either is put into words.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace ct {

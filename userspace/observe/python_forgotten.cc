@@ -97,6 +97,7 @@ class Builder {
 
   StackIndex AddStack(const std::vector<PythonFrame>& frames) {
     std::vector<std::pair<std::uint32_t, std::uint32_t>> key;
+    key.reserve(frames.size());
     for (const PythonFrame& frame : frames) key.emplace_back(frame.code, frame.line);
     if (key.empty()) return kNoIndex;
     const auto [entry, is_new] =
@@ -132,8 +133,9 @@ std::optional<PythonLook> LookForForgotten(Reader& reader, pid_t pid, TaskOrigin
   if (!first.python) return std::nullopt;
   const TimeNs begin = MonotonicNow();
   // Nearly always: no second look could confirm anything.
-  if (HasNothing(*first.python))
+  if (HasNothing(*first.python)) {
     return PythonLook{*first.python, *first.python, begin, begin, begin};
+  }
   const timespec pause{0, kPause};
   nanosleep(&pause, nullptr);
   const TimeNs second_begin = MonotonicNow();

@@ -48,6 +48,21 @@ bool IsSameWait(const PythonProcess& first, const PythonThread& before, const Py
          AreSameFrames(first, before.frames, second, now.frames);
 }
 
+void Fold(PythonLook& look) {
+  std::unordered_map<std::uint64_t, const PythonTask*> now;
+  for (const PythonTask& task : look.second.tasks) now.emplace(task.address, &task);
+  std::erase_if(look.first.tasks, [&](const PythonTask& before) {
+    const auto found = now.find(before.address);
+    if (found == now.end() || before.uses != found->second->uses ||
+        !IsSameWait(look.first, before, look.second, *found->second)) {
+      return false;
+    }
+    look.unmoved.insert(before.address);
+    return true;
+  });
+  look.first.tasks.shrink_to_fit();
+}
+
 PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
   for (const PythonTask& task : look.first.tasks) before_.emplace(task.address, &task);
   for (const PythonThread& thread : look.first.threads) {
@@ -64,6 +79,7 @@ PythonComparison::PythonComparison(const PythonLook& look) : look_(&look) {
 }
 
 bool PythonComparison::IsSteady(const PythonTask& task) const {
+  if (look_->unmoved.contains(task.address)) return true;
   const auto before = before_.find(task.address);
   return before != before_.end() && IsSameWait(look_->first, *before->second, look_->second, task);
 }
@@ -93,6 +109,7 @@ bool PythonComparison::SleptThrough(const PythonTask& task) const {
 }
 
 bool PythonComparison::WasUsing(const PythonTask& task, const PythonUse& use) const {
+  if (look_->unmoved.contains(task.address)) return Contains(task.uses, use);
   const auto before = before_.find(task.address);
   return before != before_.end() && Contains(before->second->uses, use);
 }

@@ -41,6 +41,7 @@ void EndPython(Reader& reader, const std::vector<std::string>& exclusive_classes
       entry->second.second_begin = begin;
       entry->second.second = std::move(*answer.python);
       entry->second.end = MonotonicNow();
+      Fold(entry->second);
       ++entry;
     } else {
       entry = look.python.erase(entry);

@@ -58,7 +58,7 @@ PythonTask Waits(PythonTask task, PythonAwait wait) {
   return task;
 }
 
-Observation Build(const PythonLook& look) {
+Observation BuildAsItIs(const PythonLook& look) {
   Observation observation;
   observation.begin = kNow - kSecond;
   observation.end = kNow;
@@ -72,6 +72,21 @@ Observation Build(const PythonLook& look) {
     return PythonThreadInfo{{thread.host_tid, 5}, kNow - 10 * kSecond};
   };
   AddPython(look, place, observation);
+  return observation;
+}
+
+// Without what both looks show the same it says the same.
+Observation Build(const PythonLook& look) {
+  const Observation whole = BuildAsItIs(look);
+  PythonLook folded = look;
+  Fold(folded);
+  Observation observation = BuildAsItIs(folded);
+  EXPECT_EQ(observation.actors, whole.actors);
+  EXPECT_EQ(observation.resources, whole.resources);
+  EXPECT_EQ(observation.waits, whole.waits);
+  EXPECT_EQ(observation.holds, whole.holds);
+  EXPECT_EQ(observation.uses, whole.uses);
+  EXPECT_EQ(observation.losses, whole.losses);
   return observation;
 }
 
@@ -139,6 +154,17 @@ TEST(PythonBuilder, SaysWhichVersionsNoTestRunsOn) {
   look.second.version = 0x030c01f0;
   EXPECT_EQ(Build(look).degradations,
             std::vector<std::string>{"Python 3.12 is untested: 3.11, 3.13 and 3.14 are"});
+}
+
+TEST(PythonBuilder, WhatDidTheSameInBothLooksIsKeptOnce) {
+  PythonLook look = Twice(TwoLocks());
+  look.second.tasks.back().frames[0].line = 77;
+  ASSERT_GT(look.first.tasks.size(), 1U);
+  Fold(look);
+  ASSERT_EQ(look.first.tasks.size(), 1U) << "the one that has moved";
+  EXPECT_EQ(look.first.tasks[0].address, look.second.tasks.back().address);
+  EXPECT_FALSE(look.unmoved.contains(look.first.tasks[0].address));
+  EXPECT_TRUE(look.unmoved.contains(look.second.tasks[0].address));
 }
 
 TEST(PythonBuilder, TwoLocksInOppositeOrderAreADeadlock) {

@@ -33,23 +33,31 @@ async def tasks():
 
 # A server that goes on when it is told to cancel: who closes the connection waits for it. (asyncpg itself refuses all
 # other calls.)
-STUBBORN = """do $$ begin perform pg_sleep(1000);
-exception when query_canceled then perform pg_sleep(1000); end $$"""
+STUBBORN = """do $$ begin loop
+begin perform pg_sleep(1000); exception when query_canceled then null; end;
+end loop; end $$"""
 
 
 async def report(connection):
     await connection.execute(STUBBORN)  # LINE: connection is inside
 
 
-async def close(connection):
-    await asyncio.sleep(0.3)  # until the other's query runs
+async def close(connection, own):
+    sleeps = "select wait_event = 'PgSleep' from pg_stat_activity where pid = $1"
+    while not await own.fetchval(sleeps, connection.get_server_pid()):  # until the other's query runs
+        await asyncio.sleep(0.01)
+    closing.set()
     await connection.close()  # LINE: closes the connection
 
 
 async def connections():
+    global closing
+    closing = asyncio.Event()
     shared, own = [await asyncpg.connect(host=server, user="postgres", database="postgres") for _ in range(2)]
-    others = [report(own), report(shared)] if healthy else [report(shared), close(shared)]
+    others = [report(own), report(shared)] if healthy else [report(shared), close(shared, own)]
     tasks = [asyncio.create_task(other, name=f"load-{i}") for i, other in enumerate(others)]
+    if not healthy:
+        await closing.wait()
     await asyncio.sleep(1)
     print("READY", flush=True)
     await asyncio.gather(*tasks)

@@ -103,7 +103,7 @@ void ExpectSilence(const std::vector<Strings>& commands) {
         std::make_unique<Watched>(command, directory.File(std::to_string(all.size()) + ".json")));
   }
   const auto enough = [](const auto& watched) { return watched->Lines().size() >= kLooks; };
-  for (int i = 0; i < 200 && !std::all_of(all.begin(), all.end(), enough); ++i) {
+  for (int i = 0; i < 500 && !std::all_of(all.begin(), all.end(), enough); ++i) {
     SleepFor(Milliseconds(1000));
   }
   for (const auto& watched : all) {

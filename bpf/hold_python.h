@@ -50,10 +50,13 @@ __noinline int note_python(__u32 slot)
 
 	if (!own)
 		return 0;
-	probe = bpf_map_lookup_elem(&pythons, &own->tgid);
 	place = place_at(own, slot);
 	address = held_at(own, slot)->address;
-	if (probe && read_python_place(probe, &place->python)) {
+	place->python = (struct ct_python_place){}; /* of what was in this slot before */
+	probe = bpf_map_lookup_elem(&pythons, &own->tgid);
+	if (!probe)
+		return 0;
+	if (read_python_place(probe, &place->python)) {
 		own->python = place->python;
 		own->python_of = address;
 	} else if (own->python_of == address) {

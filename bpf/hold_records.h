@@ -171,12 +171,15 @@ static __always_inline void tell_end(struct ct_thread_holds *own, __u32 slot, __
 {
 	struct ct_hold_record *record = begin_record(own, CT_RECORD_LONG_HOLD, pages);
 	const struct ct_frame_probe *python;
+	const struct ct_hold_probe *probe;
 
 	if (!record)
 		return;
 	fill_held(record, own, slot);
+	/* What is not CPython's own lock is let go of by code of C. */
+	probe = bpf_map_lookup_elem(&probes, &record->held.probe);
 	python = bpf_map_lookup_elem(&pythons, &own->tgid);
-	if (python)
+	if (python && probe && probe->flags & CT_PROBE_PYTHON)
 		read_python_place(python, &record->now_python);
 	send_record(record, pages);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What is kept of holds: each thread's, what is counted for each lock, and which orders were seen.
- */
+/* What is kept of holds: each thread's, what is counted for each lock, which orders were seen. */
 #ifndef CT_HOLD_STATE_H
 #define CT_HOLD_STATE_H
 
@@ -241,8 +240,7 @@ static __always_inline __u64 argument(const struct pt_regs *ctx, __u8 number)
 	}
 }
 
-/* The compiler must not drop the mask where it sees that the index is small: the verifier does not.
- */
+/* The compiler must not drop the mask where it sees that the index is small: the verifier cannot. */
 static __always_inline struct ct_held *held_at(struct ct_thread_holds *own, __u32 slot)
 {
 	barrier_var(slot);

@@ -106,6 +106,28 @@ TEST(PythonLock, HeldForLongIsTold) {
   for (const std::string& python : PythonsWithSemaphores()) ExpectHeldForLong(python);
 }
 
+// CPython tries once with the GIL, and then waits without it: the line is that of the first try.
+TEST(PythonLock, HeldForLongByWhoHadToWaitIsTold) {
+  for (const std::string& python : PythonsWithSemaphores()) {
+    SCOPED_TRACE(python);
+    Target target = PythonKeeper(python, {"--heir"});
+    const Followed followed = Follow(target, {{"--long-hold", "200ms"}, "LONG_HOLD", {}});
+    const std::string place = LineOf("python/held_locks.py", "inherits").substr(sizeof("python"));
+    EXPECT_THAT(followed.answer.findings, HasSubstr("heir had probably semaphore from " + place +
+                                                    " (stack too deep) to " + place))
+        << followed.text;
+  }
+}
+
+// It is let go of by code of C, whatever Python code has called that.
+TEST(PythonLock, AMutexOfCIsNotOne) {
+  Target target = PythonKeeper(CT_PYTHON, {"--native"});
+  const Followed followed = Follow(target, {{"--long-hold", "200ms"}, "LONG_HOLD", {}});
+  EXPECT_THAT(followed.answer.findings, HasSubstr("LONG_HOLD certain, may end\n  keeper had mutex"))
+      << followed.text;
+  EXPECT_THAT(followed.answer.findings, Not(HasSubstr("held_locks.py")));
+}
+
 TEST(PythonLock, HeldForShortIsSilent) {
   for (const std::string& python : PythonsWithSemaphores()) {
     SCOPED_TRACE(python);

@@ -198,7 +198,7 @@ class Holds : public ::testing::Test {
   }
   std::vector<HoldEvent> Events() {
     SleepFor(std::chrono::milliseconds(50));
-    EXPECT_TRUE(tracer_->Receive(0));
+    EXPECT_TRUE(tracer_->Receive());
     return tracer_->Take();
   }
   // "order A B" of each event; locks by the names that they were given.
@@ -482,6 +482,34 @@ TEST_F(Holds, ACondition) {
   // To take it back is no new order.
   EXPECT_EQ(Told({{&outer, "outer"}, {&mutex, "mutex"}}),
             std::vector<std::string>{"order outer mutex"});
+}
+
+// Above a new thread's first frames there is hardly more than its own descriptor.
+TEST_F(Holds, OfAStackAsMuchAsThereIsTravels) {
+  ArmLock();
+  OwnLock a, b;
+  const auto take_both = [&] {
+    Lock(a);
+    Lock(b);
+    Unlock(b);
+    Unlock(a);
+  };
+  const auto stack_of_last = [this] {
+    std::size_t bytes = 0;
+    for (const HoldEvent& event : Events()) bytes = event.now.stack.size();
+    return bytes;
+  };
+  std::thread(take_both).join();
+  const std::size_t shallow = stack_of_last();
+  EXPECT_GT(shallow, 0U);
+  EXPECT_LE(shallow, 8192U);
+  std::thread([&] {
+    std::array<volatile char, 10'000> room;
+    for (volatile char& byte : room) byte = 1;  // what was never touched is not there
+    take_both();
+    room.front() = 2;
+  }).join();
+  EXPECT_GT(stack_of_last(), 10'000U);
 }
 
 TEST_F(Holds, TheEndOfALockInAnOrderIsTold) {

@@ -122,6 +122,15 @@ TEST(OrderInversion, BehindManyLocks) {
   }
 }
 
+// What found no room when it came is told when it comes again.
+TEST(OrderInversion, OrdersThatCameTooFastAreKnownInTheEnd) {
+  constexpr int kOrders = 5'000;
+  const Followed followed =
+      Follow("held_locks", {"--locks=6000", "--orders=" + std::to_string(kOrders), "--passes=30"});
+  EXPECT_EQ(followed.answer.snapshot.lock_orders_size(), kOrders) << followed.said;
+  EXPECT_EQ(followed.answer.relevant_losses, Strings{});
+}
+
 class OrderThatCannotDeadlock : public testing::TestWithParam<std::string> {};
 
 TEST_P(OrderThatCannotDeadlock, IsSilent) {

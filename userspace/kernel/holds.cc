@@ -230,10 +230,7 @@ class BpfHoldTracer final : public HoldTracer {
     return {};
   }
 
-  Status Receive(DurationNs timeout) override {
-    const int milliseconds = static_cast<int>(timeout / kMillisecond);
-    const int polled = timeout > 0 ? ring_buffer__poll(ring_.get(), milliseconds) : 0;
-    if (polled < 0 && polled != -EINTR) return FailErrno("waiting for records of holds", -polled);
+  Status Receive() override {
     at_once_ = 0;
     const int consumed = ring_buffer__consume(ring_.get());
     if (consumed < 0 && consumed != -kEnough) {

@@ -162,8 +162,8 @@ class HoldTracer {
   // Everything of a process: it has ended, or is no longer asked about.
   virtual void Forget(pid_t pid) = 0;
 
-  // Blocks until something came or `timeout` has passed, and takes what is there: of much, a part.
-  virtual Status Receive(DurationNs timeout) = 0;
+  // Takes what has come: of much, a part.
+  virtual Status Receive() = 0;
   // What was received since, in the order of time.
   virtual std::vector<HoldEvent> Take() = 0;
   // Forgets the orders that locks at these addresses are part of: those of their successors come

@@ -17,9 +17,9 @@ struct PlaceToRead {
   pid_t tid = 0;
   pid_t ns_tid = 0;
   const CallPlace* place = nullptr;
-  const CallPlace* later =
-      nullptr;           // of the same thread: its copy of the stack goes on further out
-  bool goes_on = false;  // the stack may have changed where nothing was kept of it
+  // Of the same thread: its copy of the stack goes on further out.
+  const CallPlace* later = nullptr;
+  bool goes_on = false;  // ThreadToRead::stack_goes_on
 };
 
 // Of threads of one process, each with what was kept over its stack as it is now; of Python code

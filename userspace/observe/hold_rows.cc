@@ -149,7 +149,7 @@ class HoldRows {
       wait.evidence_note = "inside " + probe.site.function + ", as a probe saw it begin";
       wait.continuity = thread.still ? Continuity::kStill : Continuity::kContinued;
       // Where it asks is what matters, not where inside the pool it sleeps.
-      const StackIndex asks_at = AcquiredAt(asked.acquired_at, probe, wait.resource);
+      const StackIndex asks_at = AcquiredAt(asked.acquired_at, probe);
       if (asks_at != kNoIndex) thread.user_stack = asks_at;
       wait.since = asked.object.asked;
       wait.not_before = asked.object.asked;
@@ -233,7 +233,8 @@ class HoldRows {
 
   void Tell(const HeldNow& held, Hold& hold) {
     hold.since = held.since;
-    hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe), hold.resource);
+    hold.acquired_at = AcquiredAt(held.acquired_at, input_.probe(held.object.probe));
+    NameOfPython(hold.resource, hold.acquired_at);
   }
 
   // By itself a semaphore's wait is one for an event: this one is held by those who acquire it.
@@ -245,14 +246,16 @@ class HoldRows {
     }
   }
 
-  // A semaphore that Python code acquires is one of CPython's locks.
-  StackIndex AcquiredAt(std::optional<StackBook::Id> id, const HoldProbe& probe,
-                        ResourceIndex resource) {
+  // What Python code acquires is one of CPython's locks.
+  void NameOfPython(ResourceIndex resource, StackIndex acquired_at) {
+    if (acquired_at == kNoIndex) return;
+    const Stack& stack = out_.stacks[static_cast<std::size_t>(acquired_at)];
+    if (stack.frames.front().origin != FrameOrigin::kPython) return;
+    out_.resources[static_cast<std::size_t>(resource)].type = "CPython lock";
+  }
+
+  StackIndex AcquiredAt(std::optional<StackBook::Id> id, const HoldProbe& probe) {
     const StackIndex row = stacks_.Row(id);
-    if (row != kNoIndex && probe.kind == ResourceKind::kSemaphore &&
-        out_.stacks[static_cast<std::size_t>(row)].frames.front().origin == FrameOrigin::kPython) {
-      out_.resources[static_cast<std::size_t>(resource)].type = "CPython lock";
-    }
     if (row != kNoIndex && probe.kind == ResourceKind::kPool) {
       MarkPoolFrames(probe.site.function, out_.stacks[static_cast<std::size_t>(row)]);
     }
@@ -377,7 +380,8 @@ class HoldRows {
       row.evidence = semaphore ? Evidence::kProbable : Evidence::kCertain;
       row.since = held.since;
       row.duration = input_.now - held.since;
-      row.acquired_at = AcquiredAt(held.acquired_at, probe, row.resource);
+      row.acquired_at = AcquiredAt(held.acquired_at, probe);
+      NameOfPython(row.resource, row.acquired_at);
       rows.push_back(std::move(row));
     }
     for (const HoldBook::LongOne& hold : input_.book.long_holds()) {
@@ -397,7 +401,8 @@ class HoldRows {
       row.since = hold.since;
       row.duration = hold.ended - hold.since;
       row.ended = true;
-      row.acquired_at = AcquiredAt(hold.acquired_at, input_.probe(hold.probe), row.resource);
+      row.acquired_at = AcquiredAt(hold.acquired_at, input_.probe(hold.probe));
+      NameOfPython(row.resource, row.acquired_at);
       row.released_at = stacks_.Row(hold.released_at);
       rows.push_back(std::move(row));
     }

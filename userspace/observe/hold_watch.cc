@@ -245,7 +245,7 @@ void HoldWatch::GiveUp(pid_t pid, Process& process, const OverBudget& over) {
 
 Status HoldWatch::Step() {
   if (pending_.size() < kMaxPending) {
-    if (Status status = tracer_.Receive(0); !status) return status;
+    if (Status status = tracer_.Receive(); !status) return status;
   }
   for (HoldEvent& event : tracer_.Take()) pending_.push_back(std::move(event));
   for (auto& [pid, process] : processes_) CheckBudget(pid, process);

@@ -124,7 +124,6 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
     if (!IsRestless(look) || MonotonicNow() - begin > kLookAgainWithin) break;
   }
   look.end = MonotonicNow();
-  Fold(look);
 
   Observation observation;
   observation.degradations = {"by reading memory alone: what threads do in C is not known"};
@@ -133,9 +132,9 @@ Result<Observation> LookAtPython(Reader& reader, pid_t pid, const PythonLookOpti
     if (Status status = LookWhileStopped(reader, request, look, said); !status) {
       said = "not stopped: " + status.error().message;
     }
-    Fold(look);
     observation.degradations.push_back(std::move(said));
   }
+  Fold(look);
   if (options.task_origins != nullptr) {
     options.task_origins->AddToTasks(pid, look.second_begin, look.second);
   }

@@ -41,6 +41,43 @@ Observation Build(const PythonProcess& first, const PythonProcess& second) {
   return observation;
 }
 
+// Answers with the same each time, and counts.
+class CountingReader final : public Reader {
+ public:
+  explicit CountingReader(PythonProcess process) : process_(std::move(process)) {}
+  ProcessRead Read(const ProcessToRead& request) override {
+    EXPECT_TRUE(request.want_forgotten);
+    ++readings;
+    ProcessRead answer;
+    answer.python = process_;
+    return answer;
+  }
+  [[nodiscard]] ReaderCost cost() const override { return {}; }
+
+  int readings = 0;
+
+ private:
+  PythonProcess process_;
+};
+
+int ReadingsOf(const PythonProcess& process) {
+  CountingReader reader(process);
+  std::vector<Loss> losses;
+  EXPECT_TRUE(LookForForgotten(reader, 42, nullptr, losses));
+  return reader.readings;
+}
+
+TEST(PythonForgotten, WhatOneReadingShowsASecondHasToConfirm) {
+  EXPECT_EQ(ReadingsOf(PythonProcess()), 1) << "there is nothing to confirm";
+  EXPECT_EQ(ReadingsOf(Shop()), 2);
+  PythonProcess locked;
+  locked.abandoned.emplace_back().lock = 0x500;
+  EXPECT_EQ(ReadingsOf(locked), 2);
+  PythonProcess torn;
+  torn.skips = {{"objects of the heap", 3}};
+  EXPECT_EQ(ReadingsOf(torn), 2) << "the other reading may see what this one has missed";
+}
+
 TEST(PythonForgotten, ThoseOfOnePlaceAreOneFinding) {
   const Observation observation = Build(Shop(), Shop());
   const std::vector<Finding> findings = Detect(observation);

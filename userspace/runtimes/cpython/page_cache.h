@@ -55,9 +55,8 @@ class PageCache final : public Memory {
 
   Memory& memory_;
   Limits limits_;
-  std::vector<std::unique_ptr<Chunk>>
-      chunks_;            // in the order in which they are used, round and round
-  std::size_t next_ = 0;  // of those
+  std::vector<std::unique_ptr<Chunk>> chunks_;  // used in this order, round and round
+  std::size_t next_ = 0;                        // of those
   std::unordered_map<std::uint64_t, Chunk*> by_begin_;
   std::array<Chunk*, 4096> recent_{};  // by the low bits of the piece's number
   std::uint64_t total_ = 0;

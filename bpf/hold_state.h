@@ -240,7 +240,7 @@ static __always_inline __u64 argument(const struct pt_regs *ctx, __u8 number)
 	}
 }
 
-/* The compiler must not drop the mask where it sees that the index is small: the verifier cannot. */
+/* The compiler must not drop the mask where it knows the index to be small: the verifier cannot. */
 static __always_inline struct ct_held *held_at(struct ct_thread_holds *own, __u32 slot)
 {
 	barrier_var(slot);

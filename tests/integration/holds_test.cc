@@ -502,7 +502,6 @@ TEST_F(Holds, OfAStackAsMuchAsThereIsTravels) {
   std::thread(take_both).join();
   const std::size_t shallow = stack_of_last();
   EXPECT_GT(shallow, 0U);
-  EXPECT_LE(shallow, 8192U);
   std::thread([&] {
     std::array<volatile char, 10'000> room;
     for (volatile char& byte : room) byte = 1;  // what was never touched is not there

@@ -1,7 +1,7 @@
 // For what following holds takes of memory: --locks=N mutexes (default 100000), each taken once by
 // "taker", which keeps --kept=N of them; and --orders=N pairs of them taken one inside the other by
-// "orderer", --passes=N times (default 1), with a pause after each. Begins at SIGUSR1, says DONE and
-// stays.
+// "orderer", --passes=N times (default 1), with a pause after each. Begins at SIGUSR1, says DONE
+// and stays.
 #include <chrono>
 #include <deque>
 #include <mutex>

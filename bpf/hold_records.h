@@ -177,7 +177,7 @@ static __always_inline void tell_end(struct ct_thread_holds *own, __u32 slot, __
 		return;
 	fill_held(record, own, slot);
 	/* What is not CPython's own lock is let go of by code of C. */
-	probe = bpf_map_lookup_elem(&probes, &record->held.probe);
+	probe = bpf_map_lookup_elem(&probes, &held_at(own, slot)->probe);
 	python = bpf_map_lookup_elem(&pythons, &own->tgid);
 	if (python && probe && probe->flags & CT_PROBE_PYTHON)
 		read_python_place(python, &record->now_python);
